@@ -1,8 +1,11 @@
-"""All measurements of speed in one table: `make bench`, or python -m bench [QUESTION ...] [--small] [--page].
+"""Run all measurements of speed and write them into one page: `make bench`, or python -m bench [QUESTION ...].
 
-Each question is a command of a file of bench/. It runs in a process of its own and writes bench/results/QUESTION.json.
-At the end docs/evidence/speed.md gets its tables and its plot anew from these files; --page does this alone. --small
-takes the smallest sizes, to see that everything runs here; it writes nothing but its output.
+Each question (such as `sentiment` or `training`) is a command of a file of bench/. It runs in its own process and
+writes bench/results/QUESTION.json. At the end the tables and the plot of docs/evidence/speed.md are written from these
+files.
+
+Options: --page only writes the page from the files that exist. --small takes the smallest sizes, to see that every
+benchmark runs on this machine; it prints its figures and writes no file.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from collections.abc import Sequence
 from bench import page
 from bench.side_by_side import RESULTS
 
-# question -> the module and the words of its command line, and the words of the smallest size
+# question -> the module, the arguments of its command, and the arguments with --small
 QUESTIONS: dict[str, tuple[str, list[str], list[str]]] = {
     "sentiment": ("sentiment", ["--rows", "1000"], ["--rows", "32", "--rounds", "1"]),
     "generation": ("generation", ["--rows", "48"], ["--rows", "2", "--rounds", "1", "--longest", "8"]),
@@ -34,7 +37,11 @@ QUESTIONS: dict[str, tuple[str, list[str], list[str]]] = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the questions, one after the other, and write the page."""
+    """Run the benchmarks of the questions one after the other, then write the page.
+
+    Returns:
+        The exit code: 0, or 2 if a benchmark failed or lacked a file, model or package that it needs.
+    """
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("questions", nargs="*", metavar="QUESTION", help=f"among {', '.join(QUESTIONS)}; all if none")
     parser.add_argument("--small", action="store_true", help="the smallest sizes; nothing is written")

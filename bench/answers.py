@@ -1,9 +1,10 @@
-"""How long answer_tickets takes: N generated tickets, with the policies, orders and model of intents of a warehouse.
+"""Measure how long the job answer_tickets takes on N generated tickets.
 
-python -m bench.answers 100000 .warehouse
+    python -m bench.answers 100000 .warehouse
 
-The warehouse needs `shopbatch sample` and `shopbatch run train_intents`; it is read and not changed. Prints the seconds
-of a first run and of a second one, which computes nothing, and the load of the machine.
+Policies, orders and the model of intents come from an existing warehouse, which is read and not changed; prepare it
+with `shopbatch sample` and `shopbatch run train_intents`. Prints the seconds of a first run and of a second run, which
+has nothing to compute, with the load of the machine.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ DAY = dt.datetime(2026, 11, 20, 9, tzinfo=dt.UTC)
 
 
 def write_tickets(store: Store, rows: int) -> None:
-    """Write generated tickets, half English and half Chinese."""
+    """Write generated tickets into the table `tickets` of a warehouse, half English and half Chinese."""
     asked = dialogs(rows, 11)
     columns = {"ticket_id": pa.array([f"t{n}" for n in range(rows)]), "text": asked["question"]}
     columns |= {"user_id": asked["user_id"], "language": asked["language"]}
@@ -42,7 +43,7 @@ def write_tickets(store: Store, rows: int) -> None:
 
 @benchmark
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run the job twice and print how long each run took."""
+    """Run answer_tickets twice on the generated tickets, and print the seconds and computed rows of each run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("rows", type=int)
     parser.add_argument("warehouse")

@@ -1,18 +1,20 @@
-"""How right the aspects of reviews and their polarity are.
+"""Evaluate the model of aspects: how accurately it finds the aspects of review sentences and their polarity.
 
-Commands:
+An aspect is a topic such as "fit" or "service"; a sentence can have several, each with a polarity. Commands:
 
-- semeval FILE: the restaurants of SemEval-2014 task 4 (Pontiki et al. 2014), training sentences as XML. A part of them
-  is held out for the categories; polarity is cross-fitted by sentence. Beside: a lexicon, and logistic regression on
-  TF-IDF.
-- labels FOLDER: the sentences about clothing, hotels, computers and books of tests/capabilities/insights/planted. The
-  first half (by order) is learnt from together with the reviews of --warehouse, the second half is judged. The lexicons
-  were written with a look at the first half.
-- cross FOLDER: the same sentences, all of them cross-fitted, which says how much labels add.
-- cost: process time of the stage of analyse_reviews beside that of score_reviews on the same reviews of --warehouse, in
-  alternation. The classifiers are arbitrary, which does not change their cost.
+- semeval FILE: evaluates the method on the restaurant sentences of SemEval-2014 task 4 (Pontiki et al. 2014). FILE is
+  the XML file of the training sentences. 800 sentences are held out to evaluate the aspects; the polarity is
+  cross-fitted by sentence. Baselines: a lexicon, and logistic regression on TF-IDF.
+- labels FOLDER: evaluates it on labelled sentences about clothing, hotels, computers and books. FOLDER is
+  tests/capabilities/insights/planted. The model learns from the first half of each file together with the reviews of
+  --warehouse, and is evaluated on the second half. The lexicons were written with a look at the first half.
+- cross FOLDER: the same, but the model learns from all sentences and all are evaluated by cross-fitting, to see how
+  much more labels improve it.
+- cost: compares the CPU time per review of the jobs analyse_reviews and score_reviews (only the encoder and the
+  classifiers, without reading and writing) on reviews of --warehouse. The classifiers' weights are arbitrary, which
+  does not change their cost.
 
-All intervals are of 95 %, by bootstrap. Vectors are kept in --cache by a digest of their texts.
+All intervals are 95 %, by bootstrap. Vectors are cached in --cache by a digest of their texts.
 
 Run: OMP_NUM_THREADS=1 python -m bench.aspects semeval Restaurants_Train.xml
 """
@@ -67,7 +69,12 @@ Encode = Callable[[Sequence[str]], np.ndarray]
 
 
 def encoder(root: str, cache: Path) -> Encode:
-    """Encode texts by the encoder of the sample, or read what was encoded before."""
+    """Return a function that encodes texts into vectors, float32 [n, dim], and caches the vectors in a folder.
+
+    Args:
+        root: The warehouse, whose model registry has the encoder.
+        cache: Folder of the cached vectors: one file for each list of texts, named by a digest of the list.
+    """
     engine = None
 
     def encode(texts: Sequence[str]) -> np.ndarray:
@@ -85,18 +92,24 @@ def encoder(root: str, cache: Path) -> Encode:
 
 
 def show(name: str, interval: Interval) -> None:
+    """Print a line with the name of a figure, its value and its 95 % interval."""
     print(f"  {name:44} {interval.value:.3f} [{interval.low:.3f}, {interval.high:.3f}]")
 
 
 def micro_f1(truth: np.ndarray, predicted: np.ndarray) -> Interval:
-    """Micro-F1 with its interval over sentences."""
+    """Return the micro-F1 of predicted labels, with a bootstrap interval over sentences.
+
+    Args:
+        truth: True where a sentence has an aspect, bool [sentences, aspects].
+        predicted: The predictions, of the same shape.
+    """
     right, both = (truth & predicted).sum(1).astype(float), (truth.sum(1) + predicted.sum(1)).astype(float)
     drawn = [2 * right[r].sum(1) / both[r].sum(1) for r in redraws(len(truth), SEED, 1000)]
     return interval_of(float(2 * right.sum() / both.sum()), np.concatenate(drawn))
 
 
 def share(right: np.ndarray) -> Interval:
-    """A share with its interval."""
+    """Return the share of True values in a boolean array, with its 95 % interval by bootstrap."""
     values = right.astype(float)
     return interval_of(
         float(values.mean()), np.concatenate([values[r].mean(1) for r in redraws(len(values), SEED, 1000)])
@@ -104,7 +117,15 @@ def share(right: np.ndarray) -> Interval:
 
 
 def tf_idf(texts: Sequence[str], train: np.ndarray) -> np.ndarray:
-    """Words and pairs of words, of Chinese one to three characters; idf of the training texts. float32 [n, terms]."""
+    """Return TF-IDF vectors of texts, each of length 1, float32 [n, terms].
+
+    Terms are words and pairs of words, and in Chinese text one to three characters. Only terms that at least two
+    training texts contain are used, and the inverse document frequencies are those of the training texts.
+
+    Args:
+        texts: The texts.
+        train: True for the training texts, bool [n].
+    """
     documents = [Counter(_terms(text)) for text in texts]
     frequency = Counter(term for row in np.flatnonzero(train) for term in documents[row])
     kept = {term: i for i, term in enumerate(sorted(t for t, n in frequency.items() if n >= 2))}
@@ -118,6 +139,7 @@ def tf_idf(texts: Sequence[str], train: np.ndarray) -> np.ndarray:
 
 
 def _terms(text: str) -> list[str]:
+    """Return the terms of a text: ASCII words, pairs of neighbouring words, and runs of 1 to 3 Chinese characters."""
     lowered = text.lower()
     words = "".join(c if c.isalnum() and c.isascii() else " " for c in lowered).split()
     han = "".join(c if "\u4e00" <= c <= "\u9fff" else " " for c in lowered)
@@ -126,7 +148,15 @@ def _terms(text: str) -> list[str]:
 
 
 def words_alone(texts: Sequence[str], truth: np.ndarray, train: np.ndarray) -> np.ndarray:
-    """Logits of logistic regression on TF-IDF; the penalty is chosen by cross-validation. float64 [n, aspects]."""
+    """Return the logits of logistic regression on TF-IDF, the baseline without an encoder; float64 [n, aspects].
+
+    The penalty is chosen by cross-validation on the training texts.
+
+    Args:
+        texts: The texts.
+        truth: True where a text has an aspect, bool [n, aspects].
+        train: True for the training texts, bool [n].
+    """
     matrix = tf_idf(texts, train)
     plain = Labelled(
         matrix[train], np.arange(train.sum()), np.zeros_like(truth[train]), truth[train], np.arange(train.sum())
@@ -138,7 +168,16 @@ def words_alone(texts: Sequence[str], truth: np.ndarray, train: np.ndarray) -> n
 
 
 def one_at_least(logits: np.ndarray) -> np.ndarray:
-    """What is above the threshold, and the greatest where nothing is: every sentence there has a category."""
+    """Predict the aspects whose logit exceeds the threshold CUT; if none does, the aspect with the highest logit.
+
+    `semeval` uses it, because SemEval gives every sentence at least one category.
+
+    Args:
+        logits: float [n, aspects].
+
+    Returns:
+        The predictions, bool [n, aspects].
+    """
     predicted = logits > CUT
     none = ~predicted.any(axis=1)
     predicted[none, logits[none].argmax(axis=1)] = True
@@ -146,7 +185,12 @@ def one_at_least(logits: np.ndarray) -> np.ndarray:
 
 
 def semeval(file: str, encode: Encode) -> None:
-    """Categories on held-out sentences; polarity given the category, cross-fitted."""
+    """Print the micro-F1 of the aspects on held-out sentences, then the cross-fitted accuracy of the polarity.
+
+    Args:
+        file: The XML file of SemEval's restaurant sentences.
+        encode: Encodes texts into vectors.
+    """
     text = Path(__file__).with_name("aspects_restaurants.yaml")
     taxonomy = find(str(text))[1]
     sentences = _restaurants(file, taxonomy)
@@ -168,6 +212,7 @@ def semeval(file: str, encode: Encode) -> None:
 
 
 def _restaurants(file: str, taxonomy: Taxonomy) -> Sentences:
+    """Read the labelled sentences of the SemEval file; their categories become aspects."""
     rows = []
     for number, sentence in enumerate(ElementTree.parse(file).getroot()):
         for category in sentence.iter("aspectCategory"):
@@ -185,6 +230,15 @@ def _restaurants(file: str, taxonomy: Taxonomy) -> Sentences:
 
 
 def _restaurant_polarity(sentences: Sentences, labelled: Labelled) -> None:
+    """Print how accurately the polarity of an aspect is predicted when it is known that the sentence has the aspect.
+
+    The accuracy is cross-fitted, for two inputs of the classifier: the mean vector of all clauses of the sentence, and
+    their mean weighted by how much each clause speaks of the aspect.
+
+    Args:
+        sentences: The labelled sentences.
+        labelled: The same sentences, split into clauses with vectors.
+    """
     nothing = Weak(labelled.vectors[:0], labelled.hits[:0], np.empty(0))
     folds = folds_of(labelled.groups, FOLDS, SEED)
     pairs = np.argwhere(sentences.polarity >= 0)
@@ -210,11 +264,21 @@ def _restaurant_polarity(sentences: Sentences, labelled: Labelled) -> None:
 
 
 def replace_l2(value: float) -> AspectFitConfig:
+    """Return a copy of the settings FIT with `value` as the only L2 penalty to try, and with three folds."""
     return FIT.model_copy(update={"l2": (value,), "folds": 3})
 
 
 def planted(folder: str, taxonomies: Mapping[str, Taxonomy]) -> tuple[dict[str, Sentences], dict[str, np.ndarray]]:
-    """The labelled sentences by taxonomy, and which of them are of the first half of their file."""
+    """Read the labelled test sentences of the files `labels_en.jsonl` and `labels_zh.jsonl`.
+
+    Args:
+        folder: Folder with these files.
+        taxonomies: The taxonomies (lists of aspects) by name, such as "hotels".
+
+    Returns:
+        Two dicts by taxonomy: the sentences, and a mask [sentences] that is True for those in the first half of their
+        file.
+    """
     rows, first = [], set()
     for language in KINDS:
         listed = [json.loads(x) for x in Path(folder, f"labels_{language}.jsonl").read_text("utf-8").splitlines()]
@@ -228,7 +292,7 @@ def planted(folder: str, taxonomies: Mapping[str, Taxonomy]) -> tuple[dict[str, 
 
 
 def some(sentences: Sentences, rows: np.ndarray) -> Sentences:
-    """The sentences of a mask."""
+    """Return the sentences that a mask selects, with the numbers of their groups (reviews) renumbered from 0."""
     chosen = np.flatnonzero(rows)
     groups = np.unique(sentences.groups[rows], return_inverse=True)[1].astype(np.int64)
     lists = [[each[i] for i in chosen] for each in (sentences.ids, sentences.texts)]
@@ -236,7 +300,14 @@ def some(sentences: Sentences, rows: np.ndarray) -> Sentences:
 
 
 def labels(folder: str, root: str, encode: Encode, cross: bool) -> None:
-    """The second half of the planted sentences; or all of them, cross-fitted."""
+    """Train on labelled sentences and reviews, and print macro-F1 by language on the second half of the sentences.
+
+    Args:
+        folder: Folder with the labelled sentences.
+        root: The warehouse with reviews.
+        encode: Encodes texts into vectors.
+        cross: True to learn from all sentences and evaluate all of them by cross-fitting instead.
+    """
     taxonomies = dict(find(name) for names in KINDS.values() for name in names)
     sentences, first = planted(folder, taxonomies)
     config = TrainAspectsConfig(engine=OpenVinoConfig(), taxonomies=tuple(taxonomies))
@@ -277,6 +348,12 @@ def labels(folder: str, root: str, encode: Encode, cross: bool) -> None:
 
 
 def show_methods(judged: Mapping[str, Judged], others: Mapping[str, Mapping[str, np.ndarray]]) -> None:
+    """Print the macro-F1 of the model and of the baselines, the paired differences, and the F1 of each aspect.
+
+    Args:
+        judged: By taxonomy: the labelled sentences with the model's predictions.
+        others: By baseline and taxonomy: the baseline's predictions, bool [sentences, aspects].
+    """
     for method, predicted in others.items():
         show(
             method,
@@ -296,7 +373,14 @@ def show_methods(judged: Mapping[str, Judged], others: Mapping[str, Mapping[str,
 
 
 def cost(root: str, reviews: int) -> None:
-    """Process time of both stages, in alternation, on reviews that are drawn by a seed."""
+    """Print the CPU time that analyse_reviews and score_reviews take to score the same reviews, measured three times.
+
+    Only the encoder and the classifiers are measured, without reading and writing.
+
+    Args:
+        root: The warehouse with reviews.
+        reviews: Number of reviews to draw, with a fixed seed.
+    """
     models = f"{root}/_models"
     folders = {name: registry.base(models, name).path for name in (e5_small.NAME, e5_small.ASPECTS_NAME)}
     content = Store(root).snapshot("reviews").read(["title", "text"])
@@ -327,6 +411,7 @@ def cost(root: str, reviews: int) -> None:
 
 @benchmark
 def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command that the first argument names: semeval, labels, cross or cost."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=("semeval", "labels", "cross", "cost"))
     parser.add_argument("path", nargs="?", default="")

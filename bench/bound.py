@@ -1,6 +1,6 @@
-"""What this machine can do at most: multiply matrices, and read memory. Measured on the spot.
+"""Measure the limits of this machine: how fast it multiplies matrices and reads memory.
 
-Run: python -m bench.bound [--threads 2]
+Benchmarks of models compare their times with these limits. Run: python -m bench.bound [--threads 2]
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ import numpy as np
 
 
 def bound(threads: int = 2, size: int = 2048, tries: int = 5) -> dict[str, float]:
-    """Measure the peak of matrix products and of reading memory.
+    """Measure the peak rates of matrix products and of reading memory.
 
     Args:
-        threads: Threads to use.
-        size: Rows and columns of the square matrices; the memory that is read is 64 times their size.
-        tries: The best of so many counts.
+        threads: Number of threads to use.
+        size: Rows and columns of the square matrices. `16 * size ** 2` numbers of 4 bytes are read from memory.
+        tries: Number of measurements, of which the best counts.
 
     Returns:
-        fp32 and bf16, in GFLOP/s, and memory, in GB/s.
+        Rates by name: fp32 and bf16 in GFLOP/s, memory in GB/s.
     """
     import torch
 
@@ -41,6 +41,7 @@ def bound(threads: int = 2, size: int = 2048, tries: int = 5) -> dict[str, float
 
 
 def _product(size: int, kind: Any) -> Any:
+    """Return a function that multiplies two random square matrices of a torch dtype."""
     import torch
 
     one = torch.rand(size, size).to(kind)
@@ -49,6 +50,7 @@ def _product(size: int, kind: Any) -> Any:
 
 
 def _best(work: float, tries: int, run: Any) -> float:
+    """Return the best rate of several runs of `run`: `work` divided by the shortest time in seconds."""
     run()
     seconds = []
     for _ in range(tries):
@@ -59,35 +61,35 @@ def _best(work: float, tries: int, run: Any) -> float:
 
 
 def encoder_gflop(config: dict[str, Any], layers: int, lengths: np.ndarray) -> float:
-    """Count the work of an encoder on texts of these lengths, in GFLOP, as if nothing was padded.
+    """Return the work of an encoder on texts of given lengths, in GFLOP, as if nothing was padded.
 
     Args:
         config: The model's `config.json`.
-        layers: How many of its layers are computed.
-        lengths: Tokens of each text.
+        layers: Number of layers that are computed.
+        lengths: Number of tokens of each text, [n].
     """
     hidden, inner = int(config["hidden_size"]), int(config["intermediate_size"])
     tokens, squares = float(lengths.sum()), float((lengths.astype(float) ** 2).sum())
-    # four square products and two of the feed-forward part for each token; scores and their sums for each pair
+    # per token: four products of hidden x hidden, two of hidden x inner; per pair of tokens: attention and its sums
     return layers * (2 * tokens * (4 * hidden**2 + 2 * hidden * inner) + 4 * squares * hidden) / 1e9
 
 
 def causal_gflop(parameters: int, hidden: int, layers: int, read: np.ndarray, written: np.ndarray) -> float:
-    """Count the work of a causal model, in GFLOP, without padding and with every prompt computed once.
+    """Return the work of a causal language model, in GFLOP, without padding and with every prompt computed once.
 
     Args:
-        parameters: Weights that take part in a product, for each token.
-        hidden: Width of the model.
-        layers: Its layers.
-        read: Tokens of each prompt.
-        written: New tokens of each answer.
+        parameters: Number of weights that take part in a product for each token.
+        hidden: Hidden size of the model.
+        layers: Number of its layers.
+        read: Number of tokens of each prompt, [n].
+        written: Number of new tokens of each answer, [n].
     """
     whole = read.astype(float) + written
     return float((2 * parameters * whole + 2 * layers * hidden * whole**2).sum() / 1e9)
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
-    """Print the bound."""
+    """Print the limits of the machine, and return them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--size", type=int, default=2048)

@@ -1,6 +1,10 @@
-"""How long measuring, planning and learning take: one experiment without any effect, of as many users as you like.
+"""Measure how long the three campaign jobs take: measure_campaigns, train_uplift and plan_campaigns.
 
-python -m bench.campaigns [USERS]    USERS: 500,000; each has 10 daily tiles. Prints what each job takes
+They run on one generated experiment without any effect.
+
+    python -m bench.campaigns [USERS]    USERS: 500,000 by default; each has 10 daily tiles
+
+Prints CPU seconds, seconds and peak memory of each job.
 """
 
 from __future__ import annotations
@@ -32,7 +36,17 @@ TILES = 10
 
 
 def put(store: Store, name: str, rows: int, columns: Mapping[str, Any], number: int = 0) -> None:
-    """Append a file to a table; counts that are not given are 0, all else null."""
+    """Append one file of rows to a table of the warehouse.
+
+    Columns that are not given are null, or 0 where the table allows no null.
+
+    Args:
+        store: The warehouse.
+        name: The table.
+        rows: Number of rows.
+        columns: Values of the given columns, each with `rows` entries.
+        number: Number of the file within the table; every file needs another one.
+    """
     table = TABLES[name]
     filled = {
         c.name: columns[c.name]
@@ -48,7 +62,7 @@ def put(store: Store, name: str, rows: int, columns: Mapping[str, Any], number: 
 
 
 def fill(store: Store, users: int) -> None:
-    """Fill the tables."""
+    """Write daily tiles, an experiment with two arms, and consent for `users` generated users."""
     draw = np.random.default_rng(0)
     ids, one = pa.array([f"u{n:08d}" for n in range(users)]), pa.array(np.ones(users, np.int64))
     for number in range(TILES):
@@ -74,7 +88,12 @@ def fill(store: Store, users: int) -> None:
 
 
 def timed(name: str, job: Callable[[Report], None]) -> None:
-    """Run a job, and print what it took."""
+    """Run a job, and print its CPU seconds, its seconds, the process's peak memory so far, and the report's highlights.
+
+    Args:
+        name: Name of the job, for the report and the output.
+        job: Runs the job with a report.
+    """
     wall, cpu = time.monotonic(), time.process_time()
     job(report := Report(name))
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
@@ -86,7 +105,7 @@ def timed(name: str, job: Callable[[Report], None]) -> None:
 
 @benchmark
 def main(argv: Sequence[str] | None = None) -> None:
-    """Fill a warehouse and run the three jobs."""
+    """Fill a temporary warehouse and run the three jobs."""
     users = int((argv or ["500000"])[0])
     mail = {"name": "a", "channel": "email", "cost": "0.01", "budget": str(users // 200)}
     plan = PlanConfig.model_validate(

@@ -1,14 +1,16 @@
-"""Writing product copy: the engine against HF generate, the whole job against the bare engine, precisions against fp32.
+"""Measure the job describe_products with a language model: engines, whole job, estimates of a dry run, and precisions.
 
-Run: python -m bench.descriptions engines --rounds 3    new tokens per second: OpenVINO (bf16, int8, fp32) against HF's
-                                                         generate in batches of 32 sorted by length, and one at a time
-     python -m bench.descriptions job --rows 4096       describe_products against its engine alone, for the same copy
-     python -m bench.descriptions estimate --rows 400   the estimate of a dry run against what the run then needs
-     python -m bench.descriptions perplexity            perplexity of held-out copy with fp32, bf16 and int8
+    python -m bench.descriptions engines --rounds 3    new tokens per second: OpenVINO (bf16, int8, fp32) against HF's
+                                                       generate in batches of 32 sorted by length, and one at a time
+    python -m bench.descriptions job --rows 4096       new tokens per second of the whole job, against its engine alone
+    python -m bench.descriptions estimate --rows 400   the tokens and seconds that a dry run estimates, against those
+                                                       that the run then needs
+    python -m bench.descriptions perplexity            perplexity of copies in the table product_copy with fp32, bf16
+                                                       and int8
 
-All need a warehouse (--warehouse) with the model `product-copy` (or --model) and products. Products differ in every
-round, so that no cache of prompts makes a later round look faster; each product is used once. One process, --threads
-threads.
+All need a warehouse (--warehouse) with the model `product-copy` (or --model) and products. `engines` and `estimate`
+draw products anew in every round, so that a cache of prompts does not make a later round look faster. `engines` runs in
+one process with --threads threads.
 """
 
 from __future__ import annotations
@@ -45,17 +47,25 @@ from shopbatch.tables.products import PRODUCTS
 from shopbatch.warehouse.store import Store
 
 LONGEST = 200
-MAX_ALONE = 512  # products for each engine alone, to save time; with more products it is slightly faster
+MAX_ALONE = 512  # most products for each engine alone, to save time; its speed grows slightly with their number
 
 
 def products(warehouse: str, rows: int, seed: int) -> list[dict[str, Any]]:
-    """Return distinct attributes, sampled with a seed."""
+    """Return the attributes of `rows` distinct products of a warehouse, drawn with a seed."""
     frame = pl.read_delta(f"{warehouse}/products").select(list(SHOWN)).unique(maintain_order=True)
     return frame.sample(rows, seed=seed, shuffle=True).to_dicts()
 
 
 def engines(folder: str, warehouse: str, arguments: argparse.Namespace) -> None:
-    """Measure new tokens per second of each engine, in turn."""
+    """Print the new tokens per second of each engine on the same products, and the ratios of OpenVINO to HF.
+
+    HF with one prompt at a time gets only a quarter of the products, because it is slow.
+
+    Args:
+        folder: The model's folder.
+        warehouse: The warehouse with products.
+        arguments: The parsed command line.
+    """
     torch.set_num_threads(arguments.threads)
     prompt, sampling = Prompt(read_text("conf/prompts/describe.en.md")), Sampling(max_new_tokens=LONGEST)
     kinds = {
@@ -95,7 +105,16 @@ def engines(folder: str, warehouse: str, arguments: argparse.Namespace) -> None:
 
 
 def job(folder: str, warehouse: str, arguments: argparse.Namespace) -> None:
-    """Measure the job's compute stage, and its workers' engines alone on the same prompts, one process per core."""
+    """Compare the new tokens per second of the whole job with those of its engine alone on the same products.
+
+    The engine alone runs in two processes, each with half of the products (at most MAX_ALONE). Prints per round the
+    ratio for the job's compute stage (with the start of its workers) and for the whole job.
+
+    Args:
+        folder: The model's folder.
+        warehouse: The warehouse with products.
+        arguments: The parsed command line.
+    """
     import ray
 
     root = tempfile.mkdtemp(prefix="bench-")
@@ -132,16 +151,18 @@ def job(folder: str, warehouse: str, arguments: argparse.Namespace) -> None:
 
 
 class _Bare:
-    """An engine alone in its own process."""
+    """A Ray actor that runs the engine alone, without the job around it."""
 
     def __init__(self, folder: str, call: int) -> None:
         self.generator, self.call = open_generator(OpenVinoGenerateConfig(), folder), call
         self.prompt = Prompt(read_text("conf/prompts/describe.en.md"))
 
     def ready(self) -> None:
+        """Answer one prompt, so that the engine is loaded and warm."""
         self.run(['{"department": "GROCERY"}'])
 
     def run(self, rows: Sequence[str]) -> int:
+        """Write copy for products (attributes as JSON), and return the number of new tokens."""
         from shopbatch.capabilities.copywriting.copy_format import SCHEMA
 
         prompts = [self.generator.render(self.prompt.messages(json.loads(row))) for row in rows]
@@ -153,7 +174,15 @@ class _Bare:
 
 
 def estimates(folder: str, warehouse: str, arguments: argparse.Namespace) -> None:
-    """Compare tokens and seconds of a dry run with those of the run, both from a cold start, with new products."""
+    """Print how far the tokens and seconds that a dry run estimates are from those that the run needs.
+
+    Every round takes other products. Dry run and run each start a new Ray session, so neither finds a loaded model.
+
+    Args:
+        folder: The model's folder.
+        warehouse: The warehouse with products.
+        arguments: The parsed command line.
+    """
     for seed in range(arguments.rounds):
         root = tempfile.mkdtemp(prefix="bench-")
         try:
@@ -184,7 +213,15 @@ def estimates(folder: str, warehouse: str, arguments: argparse.Namespace) -> Non
 
 
 def perplexity(folder: str, warehouse: str, arguments: argparse.Namespace) -> None:
-    """Measure the perplexity of examples' answers with the graph and precision that the engine uses."""
+    """Print the perplexity of the last copies of the table `product_copy` with fp32, bf16 and int8 weights.
+
+    It is computed with the exported OpenVINO graphs with which the engine generates text.
+
+    Args:
+        folder: The model's folder.
+        warehouse: The warehouse with the table `product_copy`.
+        arguments: The parsed command line; `rows` copies (the last by copy_id) are used.
+    """
     import openvino as ov
 
     from shopbatch.capabilities.language_model.examples import Encode
@@ -223,12 +260,13 @@ def perplexity(folder: str, warehouse: str, arguments: argparse.Namespace) -> No
 
 
 def _names(request: Any) -> set[str]:
+    """Return the names of the inputs that a compiled OpenVINO model expects, such as "input_ids"."""
     return {n for port in request.model_inputs for n in port.names}
 
 
 @benchmark
 def main(argv: Sequence[str] | None = None) -> None:
-    """Parse the command line and run one mode."""
+    """Run the mode that the first argument names: engines, job, estimate or perplexity."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("engines", "job", "estimate", "perplexity"))
     parser.add_argument("--warehouse", default=".warehouse")

@@ -1,11 +1,14 @@
-"""Teacher, cut and student side by side: accuracy in each language, and the speed of the bare engine.
+"""Compare the distilled sentiment model (student) with its teacher: accuracy in each language, speed of the encoders.
+
+Accuracy: prints the accuracy of the teacher and of the student, and the share of the teacher's accuracy that the
+student keeps, with 95 % intervals.
+
+Speed: each round encodes the same texts with the teacher's encoder, then with the student's, and yields the ratio of
+the two times. The median, lowest and highest ratio are printed, by wall clock and by CPU time of this process; other
+load on the machine disturbs CPU time less.
 
 Run: python -m bench.distil WAREHOUSE [--rounds 7] [--texts 400] [--rows N]
 (a warehouse with the sample's reviews in which `shopbatch run distil_encoder` has published `sentiment-student`)
-
-Speed is measured by turns: each round encodes the same texts with the teacher's encoder, then with the student's. The
-ratio of a round is of its own two times; the median, the lowest and the highest are printed, by wall clock and by CPU
-time of this process, which other work on the machine disturbs less.
 """
 
 from __future__ import annotations
@@ -38,7 +41,12 @@ from shopbatch.warehouse.store import Store
 
 
 def examples_of(store: Store, config: ExampleConfig) -> pa.Table:
-    """The examples as distil_encoder chooses them, without held-out texts that resemble a training text."""
+    """Return the labelled examples that distil_encoder chooses, without held-out texts that resemble a training text.
+
+    Args:
+        store: The warehouse with the reviews.
+        config: Settings by which the student's training chose its examples.
+    """
     reviews = store.require(REVIEWS, SOURCE).read(SOURCE)
     examples = choose(candidates(reviews), config)
     keep = without_near_duplicates(examples["text"].to_pylist(), examples["split"].to_numpy() == "train")
@@ -46,7 +54,13 @@ def examples_of(store: Store, config: ExampleConfig) -> pa.Table:
 
 
 def by_turns(engines: dict[str, Encoder], texts: pa.Array, rounds: int) -> None:
-    """Print how many times as fast the student's encoder is as the teacher's."""
+    """Print how many times as fast the student's encoder is as the teacher's, by wall clock and by CPU time.
+
+    Args:
+        engines: The opened encoders, "teacher" and "student".
+        texts: The texts that each encoder encodes in every round.
+        rounds: Number of measured rounds. One more round runs before them to warm up, and is not measured.
+    """
     ratios: dict[str, list[float]] = {"wall clock": [], "CPU time": []}
     for number in range(rounds + 1):
         spent: dict[str, Any] = {}
@@ -66,7 +80,7 @@ def by_turns(engines: dict[str, Encoder], texts: pa.Array, rounds: int) -> None:
 
 @benchmark
 def main(argv: Sequence[str] | None = None) -> None:
-    """Parse the command line and measure."""
+    """Print the speed of both encoders, then the accuracies of teacher and student by language."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("warehouse")
     parser.add_argument("--rounds", type=int, default=7)

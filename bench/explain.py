@@ -1,7 +1,7 @@
-"""Whether the words that `shopbatch why` names decide the label: they are deleted, and the label is computed again.
+"""Test whether the words that `shopbatch why` names decide the sentiment label: delete them, compute the label again.
 
-Of each review the fifth (at least one) of its words that speak most for the label is deleted; beside it, as many words
-drawn at random. Printed is how often the label flips, with 95 % intervals, by language.
+From each review it deletes the fifth of its words (at least one) that speak most for the label. For comparison it
+deletes as many words at random. It prints how often the label flips, with 95 % intervals, by language.
 
 Run: python -m bench.explain WAREHOUSE [--reviews 200]     (a warehouse with reviews and a live sentiment model)
 """
@@ -23,11 +23,16 @@ from shopbatch.evaluation.paired import difference
 from shopbatch.models import registry
 from shopbatch.warehouse.store import Store
 
-SHARE = 0.2  # of the words, deleted
+SHARE = 0.2  # share of a review's words that is deleted
 
 
 def without(text: str, words: list[Word]) -> str:
-    """A text without some of its words."""
+    """Return a text without some of its words, with single spaces between the rest.
+
+    Args:
+        text: The text.
+        words: The words to delete, with their positions in the text.
+    """
     for word in sorted(words, key=lambda word: -word.start):
         text = text[: word.start] + text[word.end :]
     return " ".join(text.split())
@@ -35,7 +40,7 @@ def without(text: str, words: list[Word]) -> str:
 
 @benchmark
 def main(argv: Sequence[str] | None = None) -> None:
-    """Draw reviews by the hash of their names, and delete words."""
+    """Sample reviews of each language by the hash of their ids, delete words, and print how often labels flip."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("warehouse")
     parser.add_argument("--reviews", type=int, default=200)

@@ -1,11 +1,11 @@
-"""How fast texts are generated: this project's engine beside Hugging Face's generate, and beside vLLM where it is.
+"""Compare the speed of text generation: this project's engine against Hugging Face's `generate`, and vLLM if installed.
 
-All answer the same prompts greedily with the same weights on all cores, and products differ in every round, so that no
-cache of prompts makes a later round look faster:
+All competitors answer the same prompts by greedy decoding with the same weights on all cores. Every round has prompts
+of other products, so that no cache of prompts makes a later round look faster. The competitors:
 
-- HF batches of 32: generate as its documentation writes it, padded on the left, fp32;
-- HF sorted, bf16: the same, sorted by length, weights in bf16;
-- vLLM: in an environment of its own (--vllm, made by `make test-vllm`), fp32 and bf16;
+- HF batches of 32: `generate` as its documentation shows, padded on the left, fp32;
+- HF sorted, bf16: the same, with prompts sorted by length and weights in bf16;
+- vLLM: in its own environment (--vllm is the path of its Python; `make test-vllm` makes it), fp32 and bf16;
 - OpenVINO fp32, bf16 and int8: this project's engine.
 
 Run: python -m bench.generation --rows 64 --json bench/results/generation.json
@@ -36,7 +36,7 @@ from shopbatch.models.loading import load_causal, load_transformers_tokenizer
 from shopbatch.sample.shop import Shop, products
 
 BATCH = 32
-# prompts on standard input as a JSON line, the number of new tokens on standard output
+# the process of vLLM: reads a JSON line of prompts from standard input, prints the number of new tokens
 _VLLM = """
 import json, sys
 from vllm import LLM, SamplingParams
@@ -49,7 +49,7 @@ for line in sys.stdin:
 
 
 class Prompts:
-    """Prompts of generated products; every round has others."""
+    """The prompts of all rounds: each asks for a description of a generated product, another one in every round."""
 
     def __init__(self, render: Callable[[Any], str], rows: int, rounds: int) -> None:
         shop = Shop(100, rows * (rounds + 2), 4, seed=3)
@@ -59,21 +59,40 @@ class Prompts:
         self.rows, self.round, self.turns = rows, 0, 0
 
     def now(self, sides: int) -> list[str]:
-        """The prompts of the round that the sides are in."""
+        """Return the prompts of the current round, and go on to the next round after every `sides` calls.
+
+        Each competitor calls this once per round, so all of them get the same prompts.
+
+        Args:
+            sides: Number of competitors.
+        """
         number = self.turns // sides
         self.turns += 1
         return self.rendered[number * self.rows : (number + 1) * self.rows]
 
 
 class Answered:
-    """What a side gave: texts in the order of the prompts (none where the side does not give them), and new tokens."""
+    """The output of one competitor for the prompts of a round.
+
+    Attributes:
+        tokens: Number of new tokens of all answers.
+        texts: The answers in the order of the prompts; empty if the competitor does not return them (vLLM).
+        lengths: Tokens of each prompt and of each answer, [2, n]; None if unknown.
+    """
 
     def __init__(self, tokens: int, texts: list[str], lengths: np.ndarray | None = None) -> None:
         self.tokens, self.texts, self.lengths = tokens, texts, lengths
 
 
 def hugging_face(folder: Path, dtype: str, by_length: bool, longest: int) -> Callable[[list[str]], Answered]:
-    """Return what answers prompts with transformers."""
+    """Return a function that answers prompts with Hugging Face's `generate`.
+
+    Args:
+        folder: The model's folder.
+        dtype: Number format of the weights, such as "bfloat16".
+        by_length: Sort the prompts by length before they are batched.
+        longest: The most new tokens of an answer.
+    """
     model = load_causal(folder, dtype).eval()
     tokenizer = load_transformers_tokenizer(folder)
     tokenizer.padding_side = "left"
@@ -106,7 +125,20 @@ def hugging_face(folder: Path, dtype: str, by_length: bool, longest: int) -> Cal
 
 
 def vllm(python: Path, folder: Path, dtype: str, longest: int, limit: int) -> Callable[[list[str]], Answered]:
-    """Return what answers prompts with vLLM in its own environment; its process is among those that are counted."""
+    """Start vLLM in its own environment, and return a function that answers prompts with it.
+
+    Its process is a child of this one, so its CPU time is counted.
+
+    Args:
+        python: The Python of the environment that has vLLM.
+        folder: The model's folder.
+        dtype: Number format of the weights, such as "bfloat16".
+        longest: The most new tokens of an answer.
+        limit: The most tokens of prompt and answer together.
+
+    Raises:
+        Missing: The process of vLLM ended.
+    """
     command = [str(python), "-c", _VLLM, str(folder), dtype, str(longest), str(limit)]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdin is not None and process.stdout is not None
@@ -130,7 +162,7 @@ def vllm(python: Path, folder: Path, dtype: str, longest: int, limit: int) -> Ca
 
 @benchmark
 def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
-    """Measure, print and record."""
+    """Load the model, measure all competitors, and return the figures that --json writes into a file."""
     made = parser(__doc__, rows=64)
     made.add_argument("--model", default="smollm2-135m", help="a folder, name@live of --warehouse, or smollm2-135m")
     made.add_argument("--warehouse", default="")
@@ -146,7 +178,13 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
 
 
 def measure(folder: Path, given: Any, argv: Sequence[str] | None) -> dict[str, Any]:
-    """Let the sides answer in turn."""
+    """Let all competitors answer in turn, print the comparison, and return the figures that --json writes into a file.
+
+    Args:
+        folder: The model's folder.
+        given: The parsed command line.
+        argv: The arguments of the command line, which the file of figures records.
+    """
     configs = {p: OpenVinoGenerateConfig(precision=p, threads=given.threads) for p in given.precisions}
     opened = {f"OpenVINO {p}": open_generator(config, str(folder)) for p, config in configs.items()}
     sampling = Sampling(max_new_tokens=given.longest)

@@ -1,9 +1,16 @@
-"""What the grounding check finds of planted claims, and what planned copy reaches.
+"""Evaluate the check that product copy claims only known facts (grounding), and the copy that the planner writes.
 
-`python -m bench.grounding [SET ...]` prints for each set of tests/grounding/planted the share of false sentences that
-both nets find, the share that the list of claims alone finds, the kind of which least is found, and the share of
-faithful texts that are refused. For the made-up products of the tests, and for 3,000 different ones of the sample
-catalogue, it prints what is refused, how many share a description, distinct-4, and the pace of planner and rules.
+The planner writes copy from a product's facts by rules, without a language model.
+
+    python -m bench.grounding [SET ...]    SET: first, second, held; all of them by default
+
+For each set of tests/grounding/planted (false sentences and faithful texts about products) it prints the share of false
+sentences that the whole check finds, the share that the list of claims alone finds, the kind of falsehood that is found
+least, and the share of faithful texts that are refused.
+
+Then it plans copy for the made-up products of the tests, and for 3,000 different products of the sample catalogue. It
+prints how many of these texts are refused, how many have a description that another product has as well, distinct-4
+(share of different sequences of four words), and the products per second of planning and of checking.
 """
 
 import hashlib
@@ -31,6 +38,11 @@ LANGUAGES = ("en", "zh")
 
 
 def planted(name: str) -> None:
+    """Print how many false sentences of a set the check finds, and how many faithful texts it refuses.
+
+    Args:
+        name: Language and set, such as "en_first".
+    """
     said, both, listed = Counter(), Counter(), Counter()
     texts = refused = 0
     for facts, false, faithful in products(name):
@@ -49,7 +61,10 @@ def planted(name: str) -> None:
 
 
 def sampled(count: int = 3_000) -> list[dict[str, str | None]]:
-    """Different products of the sample catalogue, drawn by the hashes of their facts."""
+    """Return the facts of up to `count` products of the sample catalogue, each a dict from attribute to value.
+
+    Products with equal facts count once. The choice is fixed: the products whose facts have the lowest hashes.
+    """
     products = tabulate(read(), None)["products"]
     every = known_facts(products.select(CONTENT))
     different = {json.dumps(facts, sort_keys=True, ensure_ascii=False): facts for facts in every}
@@ -58,6 +73,14 @@ def sampled(count: int = 3_000) -> list[dict[str, str | None]]:
 
 
 def planned(language: str, known: list[dict[str, str | None]]) -> None:
+    """Plan copy for products; print how many texts are refused, how many share a description, and the speed.
+
+    The speed is the products per second, of planning and of checking.
+
+    Args:
+        language: Language of the copy, "en" or "zh".
+        known: The facts of each product, by attribute.
+    """
     judge = Judge(Rules(), language, "")
     for _ in range(2):  # the first round reads the word lists
         start = time.perf_counter()
@@ -76,7 +99,7 @@ def planned(language: str, known: list[dict[str, str | None]]) -> None:
 
 @benchmark
 def main(argv: Sequence[str] | None = None) -> None:
-    """Print the sets that are named, or all."""
+    """Evaluate the grounding check on the named sets of planted sentences (or all sets), then the planned copy."""
     parts = argv or ("first", "second", "held")
     for one in LANGUAGES:
         for part in parts:

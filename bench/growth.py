@@ -1,8 +1,13 @@
-"""How well growth is measured, how good a choice of inviters is, and how both grow with the data.
+"""Evaluate the growth jobs: the accuracy of measure_growth, the choices of choose_inviters, and the speed of both.
 
-python -m bench.growth estimates [400]          bias and coverage over generated draws of known truth, with intervals
-python -m bench.growth reach [100000]           reach on two graphs, by fresh sets, beside the sum of probabilities
-python -m bench.growth scale 1000000 10000000   seconds of both jobs by the number of events
+    python -m bench.growth estimates [400]          bias and coverage on generated data with known truth, with intervals
+    python -m bench.growth reach [100000]           expected new users if the chosen inviters invite, on two graphs;
+                                                    beside two simpler ways of choosing
+    python -m bench.growth scale 1000000 10000000   seconds of both jobs by the number of events
+
+`estimates` takes the number of generated processes, `reach` the number of persons. `reach` chooses by a sample of
+random reverse reachable sets (each set: the persons whose invitations would reach one random person). It evaluates all
+choices on a second sample, because the first one would give too high a figure to the choice made by it.
 """
 
 from __future__ import annotations
@@ -42,7 +47,16 @@ CHANNELS = len(TRUTH.channels)
 
 
 def counts_of(grown: Grown, days: float, resamples: int = RESAMPLES) -> Counts:
-    """Count what is seen of a process after some days."""
+    """Count the joins and invitations of a generated process up to a day, as measure_growth would then see them.
+
+    Args:
+        grown: The referral process: who joined when, by which channel, invited by whom.
+        days: Days since its beginning; later joins are not counted.
+        resamples: Number of bootstrap resamples.
+
+    Returns:
+        The counts from which `estimate` computes the referral factors.
+    """
     cells = grid(datetime(2026, 1, 1, tzinfo=UTC), int(days // 7) + 2)
     there = grown.joined < days
     root = (grown.root.astype(np.uint64) + np.uint64(1)) * GOLDEN
@@ -57,7 +71,14 @@ def counts_of(grown: Grown, days: float, resamples: int = RESAMPLES) -> Counts:
 
 
 def one_draw(seed: int) -> dict[str, np.ndarray]:
-    """Estimate one generated process, and forecast what it does next."""
+    """Generate one referral process, estimate its growth after DAYS days, and forecast the next AHEAD days.
+
+    Args:
+        seed: Seed of the process.
+
+    Returns:
+        The estimates with their intervals and the forecast, as the dict that `_flat` describes.
+    """
     seeds = int(SEEDS * (DAYS + AHEAD) / DAYS)
     grown = grow(TRUTH, seed, seeds, DAYS + AHEAD, np.arange(seeds) % CHANNELS)
     counts = counts_of(grown, DAYS)
@@ -71,12 +92,27 @@ def one_draw(seed: int) -> dict[str, np.ndarray]:
 
 
 def share_interval(hits: float, draws: int) -> tuple[float, float]:
-    """The 95 % interval of a share of the draws."""
+    """Return the 95 % interval of the share `hits / draws`, rounded to three decimals."""
     low, high = score_interval(np.array([hits]), np.array([float(draws)]), 0.95)
     return round(float(low[0]), 3), round(float(high[0]), 3)
 
 
 def _flat(factors: Factors, ends: np.ndarray, expected: float, came: float) -> dict[str, np.ndarray]:
+    """Collect the estimates and the forecast for one generated process in a dict of arrays.
+
+    Args:
+        factors: The estimated factors.
+        ends: Ends of the forecast's 95 % and 80 % intervals: low 95, low 80, high 80, high 95.
+        expected: The forecast number of joins.
+        came: The number of joins that really followed.
+
+    Returns:
+        `K` (users whom one user brings, by channel), `eigenvalue` (growth factor of the whole system, n is 1) and
+        `cycle` (mean days from a user's join to a join that this user brought, by channel): value, low end and high
+        end, [3, n] each. `naive`: users brought so far per user, by channel, [n]; too low, since young users will bring
+        more. `fan`: `expected`, `came`, and 1 or 0 for whether the 95 % and the 80 % interval contain `came`, [4].
+    """
+
     def rows(name: str, most: int) -> np.ndarray:
         estimated = getattr(factors, name)
         return np.stack([estimated.value[:most], estimated.low[:most], estimated.high[:most]])
@@ -91,7 +127,11 @@ def _flat(factors: Factors, ends: np.ndarray, expected: float, came: float) -> d
 
 
 def estimates(draws: int) -> None:
-    """Print bias and coverage, each with its interval."""
+    """Print bias and coverage of all estimates as JSON lines, each with its interval.
+
+    Args:
+        draws: Number of generated processes.
+    """
     start = time.process_time()
     drawn = [one_draw(seed) for seed in range(draws)]
     truths = {"K": TRUTH.factors[:CHANNELS], "eigenvalue": np.array([TRUTH.system]), "cycle": np.array(TRUTH.delays)}
@@ -120,7 +160,13 @@ def estimates(draws: int) -> None:
 
 
 def graphs(persons: int) -> dict[str, reach.Graph]:
-    """Two graphs: one whose out-degrees are very unequal, and one of groups who mostly know each other."""
+    """Return two random graphs of possible invitations, by name: "unequal" and "grouped".
+
+    In "unequal", few persons have most of the arcs. In "grouped", 90 % of the arcs stay within groups of 50 persons.
+
+    Args:
+        persons: Number of nodes of "grouped"; "unequal" has twice as many.
+    """
     draw = np.random.default_rng(7)
     n, arcs = 2 * persons, 10 * persons
     spread = np.minimum((n * draw.random(arcs) ** 4).astype(np.int64), n - 1)
@@ -129,14 +175,24 @@ def graphs(persons: int) -> dict[str, reach.Graph]:
     tail = draw.integers(0, n, arcs)
     near = tail // size * size + draw.integers(0, size, arcs)
     head = np.where(draw.random(arcs) < 0.9, near, draw.integers(0, n, arcs))
-    # some groups are far closer than others, so that their members reach the same persons
+    # some groups are linked far more closely than others, so their members reach the same persons
     close = draw.gamma(0.5, 2.0, n // size)[tail // size]
     grouped = reach.graph(n, tail, head, np.clip(0.08 * close, 0, 0.6))
     return {"unequal": unequal, "grouped": grouped}
 
 
 def reaches(persons_of: int = 100_000, asked: int = 100, sets: int = 2_000_000) -> None:
-    """Print what either way to choose reaches on two graphs, judged by sets that neither has seen."""
+    """Print the expected new users for three ways of choosing inviters, on two graphs, as JSON lines.
+
+    The ways: by reach (as choose_inviters does), by the sum of the probabilities that the invited join, and by
+    out-degree. All are evaluated on a sample of random reverse reachable sets (see the module) that was not used for
+    choosing.
+
+    Args:
+        persons_of: Number of persons of the graphs.
+        asked: Number of inviters to choose.
+        sets: Number of random sets in each of the two samples, one for choosing and one for evaluating.
+    """
     for name, arcs in graphs(persons_of).items():
         start = time.process_time()
         persons = np.arange(arcs.nodes)
@@ -161,7 +217,7 @@ def reaches(persons_of: int = 100_000, asked: int = 100, sets: int = 2_000_000) 
 
 
 def fill(store: Store, events: int) -> None:
-    """Write referral events, about 2.6 for each user of the shop."""
+    """Write about `events` generated referral events (2.6 for each user) and the users into a warehouse."""
     shop, written = Shop(100, 100, max(int(events / 2.6), 256), 1), []
     step = 1 << 18
     for number, first in enumerate(range(0, shop.users, step)):
@@ -172,7 +228,18 @@ def fill(store: Store, events: int) -> None:
 
 
 def measured(warehouse: str, small: str) -> dict[str, Any]:
-    """Run both jobs, the one on Spark after a small run that warms it up."""
+    """Run the jobs measure_growth and choose_inviters once each, and return the seconds of both.
+
+    A small run of measure_growth before them warms Spark up.
+
+    Args:
+        warehouse: The warehouse to measure on.
+        small: The warehouse for the warm-up.
+
+    Returns:
+        `measure_growth` and `choose_inviters`: seconds of each job. Of measure_growth also `cpu_seconds`, `stages`
+        (seconds by stage) and `cascades` (number of rows published).
+    """
     from shopbatch.capabilities.growth.config import InviterConfig, MeasureConfig
     from shopbatch.capabilities.growth.inviters import choose_inviters
     from shopbatch.capabilities.growth.measure import measure_growth
@@ -193,7 +260,7 @@ def measured(warehouse: str, small: str) -> dict[str, Any]:
 
 
 def scale(sizes: list[int]) -> None:
-    """Measure each size in a process of its own."""
+    """Measure both jobs for each number of events, in its own process, and print a JSON line per size."""
     for size in sizes:
         folder = tempfile.mkdtemp(prefix="bench-growth-")
         try:
@@ -210,7 +277,7 @@ def scale(sizes: list[int]) -> None:
 
 @benchmark
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run what the first word names."""
+    """Run the command that the first word names: estimates (the default), reach or scale."""
     what, *rest = argv or ["estimates"]
     if what == "estimates":
         estimates(int(rest[0]) if rest else 400)

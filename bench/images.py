@@ -1,11 +1,11 @@
-"""Measures the image encoder, the classifier on it, and the jobs about pictures. Nothing is downloaded.
+"""Evaluate the image encoder and the classifier on it, and measure the speed of the image jobs. It downloads nothing.
 
     python -m bench.images quality FOLDER     # a folder with the idx files of fashion-mnist (or MNIST)
-    python -m bench.images speed FOLDER       # pictures a second of CPU time, decoding included
+    python -m bench.images speed FOLDER       # pictures per second of CPU time, decoding included
     python -m bench.images scale --rows 200000    # embed_images with the fake engine: rows a second, memory, second run
 
-The idx files of fashion-mnist come in Debian's package dataset-fashion-mnist. Its pictures have 28 x 28 grey pixels:
-they prove nothing about photographs.
+The idx files of fashion-mnist come in Debian's package dataset-fashion-mnist. The pictures of fashion-mnist have 28 x
+28 grey pixels, so the figures say nothing about photographs.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ LABELS, TEST, QUERIES, K = 1500, 3000, 600, 10
 
 
 def read_idx(path: Path) -> np.ndarray:
-    """Read an idx file, packed or not: uint8, with as many axes as it says."""
+    """Read an idx file, gzipped or not, as a uint8 array with the shape that the file states."""
     data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     axes = data[3]
     shape = struct.unpack(f">{axes}I", data[4 : 4 + 4 * axes])
@@ -51,7 +51,16 @@ def read_idx(path: Path) -> np.ndarray:
 
 
 def read_folder(folder: Path, rows: int, seed: int = 0) -> tuple[pa.Array, np.ndarray]:
-    """Return kept pictures and their labels: rows of the training files, drawn by a seed."""
+    """Draw `rows` pictures from the training files of a folder, encoded as PNG (as the jobs store small pictures).
+
+    Args:
+        folder: Folder with the idx files.
+        rows: Number of pictures.
+        seed: Seed of the draw.
+
+    Returns:
+        The encoded pictures, binary [rows], and their labels, int64 [rows].
+    """
     files = {kind: next(folder.rglob(f"train-{kind}*ubyte*")) for kind in ("images", "labels")}
     images, labels = read_idx(files["images"]), read_idx(files["labels"])
     chosen = np.random.default_rng(seed).permutation(len(images))[:rows]
@@ -60,7 +69,20 @@ def read_folder(folder: Path, rows: int, seed: int = 0) -> tuple[pa.Array, np.nd
 
 
 def quality(folder: Path, size: int, kind: str, models: str) -> dict[str, Any]:
-    """Accuracy of a head on 1,500 labels, and precision at 10 of a search among them, beside raw pixels."""
+    """Evaluate the encoder beside raw pixels, on 1,500 labelled pictures for training and 3,000 test pictures.
+
+    Args:
+        folder: Folder with the idx files.
+        size: Size to which the encoder scales pictures, in pixels.
+        kind: The engine: "torch" or "openvino".
+        models: Folder of the model registry.
+
+    Returns:
+        The settings, and under `encoder` and `raw pixels` a dict each: `accuracy` of a classifier on these vectors
+        (with its interval), `says a label` (share of pictures whose probability reaches the classifier's threshold),
+        `right where it does` (accuracy on these; None if there are none), and `precision at 10` (share of the 10 most
+        similar training pictures that have the same label).
+    """
     pictures, label = read_folder(folder, LABELS + TEST)
     config = ImageTorchConfig(size=size) if kind == "torch" else ImageOpenVinoConfig(size=size)
     encoder = open_image_engine(config, base(models, "efficientnet-lite0").path)
@@ -88,7 +110,16 @@ def quality(folder: Path, size: int, kind: str, models: str) -> dict[str, Any]:
 
 
 def speed(folder: Path, rows: int, models: str) -> dict[str, Any]:
-    """Pictures a second of CPU time of this process, with decoding and resizing, by size and engine."""
+    """Return the pictures per second of CPU time, with decoding and resizing, for each engine, precision and size.
+
+    Args:
+        folder: Folder with the idx files.
+        rows: Number of pictures for the default engine at size 96; the others get a fifth of them.
+        models: Folder of the model registry.
+
+    Returns:
+        Pictures per second by a name such as "openvino bf16 96".
+    """
     pictures, _ = read_folder(folder, rows)
     path, out = base(models, "efficientnet-lite0").path, dict[str, Any]()
     for name, config in {
@@ -107,7 +138,12 @@ def speed(folder: Path, rows: int, models: str) -> dict[str, Any]:
 
 
 def scale(rows: int) -> dict[str, Any]:
-    """Run embed_images with the fake engine over invented pictures, twice."""
+    """Run embed_images twice with the fake engine over `rows` generated pictures; the second run computes nothing.
+
+    Returns:
+        `rows`, and under `first` and `second` a dict each: `seconds`, `computed` (rows), `outcome`, and `driver_mb`
+        (peak memory of this process so far, in MB).
+    """
     from shopbatch.runs import job
 
     out: dict[str, Any] = {"rows": rows}
@@ -127,7 +163,7 @@ def scale(rows: int) -> dict[str, Any]:
 
 
 def _fill(store: Store, rows: int, chunk: int = 8192) -> None:
-    """Write `product_images` of random bytes, as large as the kept picture of a photograph."""
+    """Write the table `product_images` with random bytes of the size of a stored photograph (8 KiB) as pictures."""
     draw, written = np.random.default_rng(0), []
     for number, start in enumerate(range(0, rows, chunk)):
         count = min(chunk, rows - start)
@@ -152,7 +188,7 @@ def _fill(store: Store, rows: int, chunk: int = 8192) -> None:
 
 @benchmark
 def main(argv: Sequence[str] | None = None) -> None:
-    """Read the arguments and print what was measured, as JSON."""
+    """Run the command that the first argument names (quality, speed or scale), and print its figures as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["quality", "speed", "scale"])
     parser.add_argument("folder", nargs="?", type=Path)

@@ -1,6 +1,9 @@
-"""How summarise_reviews grows with the number of clauses: seconds per stage, processor time and memory.
+"""Measure how the time of the job summarise_reviews grows with the number of clauses, and how much memory it needs.
 
-python -m bench.insights 1000000 10000000    prints a line per size, and what 50 million would take by the same slope
+    python -m bench.insights 1000000 10000000
+
+Prints a JSON line per size (seconds by stage, peak memory of the driver). Then it prints how long 50 million clauses
+would take, extrapolated by a straight line through the first and the last of these sizes.
 """
 
 from __future__ import annotations
@@ -29,14 +32,19 @@ from shopbatch.tables.review_aspects import ASPECT, CLAUSE, REMARK, REVIEW_ASPEC
 from shopbatch.tables.reviews import REVIEWS
 from shopbatch.warehouse.store import Store
 
-PER_REVIEW, PER_PRODUCT, CHUNK = 2.5, 50, 500_000  # clauses of a review; reviews of a product; reviews of a file
+PER_REVIEW, PER_PRODUCT, CHUNK = 2.5, 50, 500_000  # clauses per review; reviews per product; reviews per file
 NAMES = [f"aspect_{n}" for n in range(10)]
 MONTHS, MEMORY, WARM, TARGET = 12, "4g", 20_000, 50_000_000
 TEXT = "It runs far too small for me, but the fabric is lovely. I wish it had pockets."
 
 
 def fill(store: Store, clauses: int) -> None:
-    """Write reviews and what was found in them: about 1.5 aspects and one other clause in each."""
+    """Write generated reviews and their aspects into a warehouse: about 1.5 aspects in each review.
+
+    Args:
+        store: The warehouse.
+        clauses: Number of clauses, from which the number of reviews follows (2.5 clauses a review).
+    """
     draw, reviews = np.random.default_rng(0), int(clauses / PER_REVIEW)
     written: dict[str, list[Any]] = {REVIEWS.name: [], REVIEW_ASPECTS.name: []}
     for number, start in enumerate(range(0, reviews, CHUNK)):
@@ -71,7 +79,7 @@ def fill(store: Store, clauses: int) -> None:
 
 
 def _aspects(draw: np.random.Generator, rows: int) -> pa.Array:
-    """0 to 3 different aspects a review."""
+    """Return a list array of the column `aspects` with 0 to 3 different random aspects for each review."""
     counts = draw.integers(0, 4, rows)
     total, first = int(counts.sum()), np.repeat(draw.integers(0, len(NAMES), rows), counts)
     place = np.arange(total) - np.repeat(np.cumsum(counts) - counts, counts)
@@ -93,7 +101,16 @@ def _aspects(draw: np.random.Generator, rows: int) -> pa.Array:
 
 
 def measure(warehouse: str, small: str) -> dict[str, Any]:
-    """Run the job on the small warehouse to warm up, then measure it on the other one."""
+    """Run the job on the small warehouse to warm Spark up, then measure it on the large one.
+
+    Args:
+        warehouse: The warehouse to measure on.
+        small: The warehouse for the warm-up.
+
+    Returns:
+        A dict: `whole` (seconds of the job), `seconds` (dict by stage), `numbers` (rows published) and `driver_mb`
+        (peak memory of this process, in MB).
+    """
     from shopbatch.capabilities.insights.summarise import summarise_reviews
 
     settings = SummariseConfig.model_validate({"discovery": {"clauses": 0}})
@@ -109,7 +126,7 @@ def measure(warehouse: str, small: str) -> dict[str, Any]:
 
 @benchmark
 def main(argv: Sequence[str] | None = None) -> None:
-    """Measure each size in a process of its own."""
+    """Measure each size in its own process, and print the figures."""
     sizes = [int(word) for word in argv or ()] or [1_000_000, 10_000_000]
     points = []
     for clauses in sizes:

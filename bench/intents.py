@@ -1,18 +1,19 @@
-"""How good the recognition of intents is.
+"""Evaluate the recognition of customers' intents: accuracy, unknown intents, and the bounds for automatic answers.
 
-Commands:
+A bound is the least confidence with which a ticket is answered automatically. Commands:
 
-- banking TRAIN TEST: Banking77 (Casanueva et al. 2020), gzipped JSON lines with text and intent. Accuracy with 5, 10
-  and 30 examples a class, several draws, beside TF-IDF n-grams; and how well questions about intents that the model has
-  never seen are told from known ones.
-- questions --learn FILE ... --ask FILE ... [--half open]: learns from questions (the tables support_dialogs and
-  intent_examples of a warehouse, or JSON lines or Parquet with their columns) and sorts others (JSON lines with text,
-  intent and half), by file.
-- tickets --learn FILE ... --ask FILE ... [--half open]: the same on labelled tickets, `other` among their intents. On
-  500 random halves the bounds are chosen on one and judged on the other: how often is the target missed, at which
-  coverage?
+- banking TRAIN TEST: Banking77 (Casanueva et al. 2020), gzipped JSON lines with text and intent. Prints the accuracy
+  with 5, 10 and 30 examples a class in several draws, compared with TF-IDF n-grams; and how well questions about
+  intents that the model has never seen are distinguished from known ones.
+- questions --learn FILE ... --ask FILE ...: learns from the --learn files (the tables support_dialogs and
+  intent_examples of a warehouse, or JSON lines or Parquet with their columns), and classifies the questions of each
+  --ask file (JSON lines with text and intent).
+- tickets --learn FILE ... --ask FILE ...: the same for labelled tickets, whose intents include `other`. On 500 random
+  splits the bounds are chosen on one part and evaluated on the rest: how often is the target precision (--target)
+  missed, and which share of the tickets is answered?
 
-Vectors are kept in --cache by a digest of their texts.
+Lines may have a column `half`, such as "open": `--half open` then asks only the questions of that half of a test set.
+Vectors are cached in --cache by a digest of their texts.
 
 Run: OMP_NUM_THREADS=1 python -m bench.intents banking TRAIN TEST
 """
@@ -68,7 +69,16 @@ PUBLISHED = {
 
 @dataclass(frozen=True)
 class Questions:
-    """Texts with their intents: names [n], languages string [n], halves [n], and whether a person wrote each."""
+    """Questions with their labelled intents; all columns have n entries.
+
+    Attributes:
+        texts: The questions.
+        intent: Name of the intent, string [n].
+        language: Language code, String [n].
+        half: The half of the test set to which the file assigns the question, such as "open"; "" if the file has no
+            column `half`. String [n].
+        person: True where a person wrote the question; False for generated ones, bool [n].
+    """
 
     texts: list[str]
     intent: np.ndarray
@@ -78,7 +88,12 @@ class Questions:
 
 
 def read(path: Path, half: str = "") -> Questions:
-    """Read a file of questions; of those with a half only that one, if it is named."""
+    """Read questions from a Delta table, a Parquet file or JSON lines (also gzipped).
+
+    Args:
+        path: The table's folder, or the file.
+        half: Return only rows of this half; rows without a half are always returned. "" returns all.
+    """
     if path.is_dir():
         rows = pl.read_delta(str(path)).to_dicts()
     elif path.suffix == ".parquet":
@@ -98,7 +113,7 @@ def read(path: Path, half: str = "") -> Questions:
 
 
 def joined(parts: Sequence[Questions]) -> Questions:
-    """Put files together."""
+    """Concatenate the questions of several files into one `Questions`."""
     return Questions(
         [text for part in parts for text in part.texts],
         np.concatenate([part.intent for part in parts]),
@@ -109,7 +124,7 @@ def joined(parts: Sequence[Questions]) -> Questions:
 
 
 class Encoder:
-    """The search encoder, with vectors kept in a folder."""
+    """The encoder of the product search (e5-small), which caches its vectors in a folder."""
 
     def __init__(self, cache: Path) -> None:
         self.cache, self.model = cache, cache / "e5-small-search"
@@ -118,7 +133,7 @@ class Encoder:
             e5_small.build_search(self.model)
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
-        """Return the vectors, float32 [n, dim]."""
+        """Return the vectors of texts, float32 [n, dim], encoded with the prefix of queries."""
         texts = [e5_small.SEARCH_SPEC.query + text for text in texts]
         path = self.cache / f"{hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:24]}.npy"
         if not path.exists():
@@ -127,7 +142,14 @@ class Encoder:
 
 
 def banking(encode: Encoder, train: Path, test: Path, draws: int) -> None:
-    """Print the figures of Banking77."""
+    """Print the accuracy on Banking77 with few examples, beside n-grams and published figures; then call `unknown`.
+
+    Args:
+        encode: Encodes texts.
+        train: File of the training questions.
+        test: File of the test questions.
+        draws: Number of random choices of the examples.
+    """
     learn, ask = read(train), read(test)
     names = sorted(set(learn.intent.tolist()))
     number = {name: place for place, name in enumerate(names)}
@@ -165,10 +187,20 @@ def banking(encode: Encoder, train: Path, test: Path, draws: int) -> None:
 def unknown(
     vectors: np.ndarray, asked: np.ndarray, label: np.ndarray, truth: np.ndarray, english: list[pa.Array], draws: int
 ) -> None:
-    """Print how well questions of intents that were left out are told from the others, with 30 examples and with all.
+    """Print the AUROC with which questions of unknown intents are distinguished from questions of known ones.
 
-    A third of the intents is unknown. Half of these lend examples of something else, so that none of the other half, on
-    which it is judged, has been seen.
+    The intents are divided at random. A sixth is hidden: no model sees an example of them, and they are the unknown
+    ones of the test. The examples of another sixth are lent to the model as examples of "something else", so that it
+    can learn what unknown questions look like. The rest are the known intents. Printed are figures with and without the
+    lent examples, with 30 training examples per intent and with all.
+
+    Args:
+        vectors: Vectors of the training questions, float32 [n, dim].
+        asked: Vectors of the test questions, float32 [m, dim].
+        label: Intent number of each training question, [n].
+        truth: Intent number of each test question, [m].
+        english: Arrays of the language "en", one of length n and one of length m.
+        draws: Number of random choices of the intents.
     """
     for shots in (30, 10_000):
         figures: dict[str, list[float]] = {}
@@ -212,13 +244,19 @@ def unknown(
 
 
 def drawn(label: np.ndarray, shots: int, seed: int) -> np.ndarray:
-    """Draw rows, at most so many of each class."""
+    """Draw row numbers, at most `shots` of each class.
+
+    Args:
+        label: Class number of each row, [n].
+        shots: The most rows of a class.
+        seed: Seed of the draw.
+    """
     draw = np.random.default_rng(seed)
     return np.concatenate([draw.permutation(np.flatnonzero(label == c))[:shots] for c in range(int(label.max()) + 1)])
 
 
 def learnt(encode: Encoder, files: Sequence[Path]) -> IntentModel:
-    """Train a model as train_intents does, without its gates."""
+    """Train an intent model on files of questions as the job train_intents does, but without its quality gates."""
     whole = joined([read(path) for path in files])
     order = np.argsort(~whole.person, kind="stable")
     texts = [whole.texts[n] for n in order.tolist()]
@@ -242,7 +280,16 @@ def learnt(encode: Encoder, files: Sequence[Path]) -> IntentModel:
 
 
 def questions(encode: Encoder, model: IntentModel, files: Sequence[Path], half: str) -> None:
-    """Print how many questions are sorted right."""
+    """Print for each file the share of questions that the model classifies correctly, and its calibration error.
+
+    For files with questions of the intent `other`, it also prints how well these are distinguished from known ones.
+
+    Args:
+        encode: Encodes texts into vectors.
+        model: The intent model.
+        files: Files of labelled questions.
+        half: Use only questions with this value of the column `half`; "" uses all.
+    """
     for path in files:
         ask = read(path, half)
         told = model.predict(encode(ask.texts), ask.language, ask.texts)
@@ -268,7 +315,18 @@ def questions(encode: Encoder, model: IntentModel, files: Sequence[Path], half: 
 
 
 def tickets(encode: Encoder, model: IntentModel, files: Sequence[Path], half: str, target: float) -> None:
-    """Print how often the target is missed if the bounds are chosen on one half and judged on the other."""
+    """Print for each file how often answers to tickets miss the target precision, and how many tickets are answered.
+
+    SPLITS times, the bounds of confidence (above which a ticket is answered automatically) are chosen on a random half
+    of the tickets; precision and coverage are then measured on the other half.
+
+    Args:
+        encode: Encodes texts into vectors.
+        model: The intent model.
+        files: Files of labelled tickets.
+        half: Use only tickets with this value of the column `half`; "" uses all.
+        target: The precision wanted of automatic answers, 0 to 1.
+    """
     for path in files:
         ask = read(path, half)
         told = model.predict(encode(ask.texts), ask.language, ask.texts)
@@ -293,7 +351,7 @@ def tickets(encode: Encoder, model: IntentModel, files: Sequence[Path], half: st
 
 @benchmark
 def main(argv: Sequence[str] | None = None) -> None:
-    """Parse the command line."""
+    """Run the command that the first argument names: banking, questions or tickets."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cache", type=Path, default=Path(".bench"))
     commands = parser.add_subparsers(dest="command", required=True)

@@ -1,8 +1,13 @@
-"""The machinery without a model (fake engine) beside plain Ray Data and plain pyarrow.
+"""Compare the speed of an inference job without a model (fake engine) with plain Ray Data and plain pyarrow.
 
-All score the same generated reviews with the same stage, in turn: the whole job; read_parquet -> map_batches ->
-write_parquet in the same Ray session; and one loop over files with pyarrow in this process, on one core. Neither peer
-finds what repeats, keeps a memo, checks anything or commits.
+Without a model, only the machinery around it is measured: finding new rows, the memo (cache of results), quality gates
+and commits. Three sides score the same generated reviews with the same stage (the code that scores a batch), in turn:
+
+- shopbatch: the whole job score_reviews;
+- plain Ray Data: read_parquet -> map_batches -> write_parquet in the same Ray session;
+- pyarrow alone (with --pyarrow): one loop over files in this process, on one core.
+
+The two peers of shopbatch neither find repeated texts nor keep a memo, check anything or commit.
 
 Run: python -m bench.machinery --rows 1000000 --json bench/results/machinery.json
 """
@@ -25,7 +30,7 @@ import pyarrow.parquet as pq
 import ray
 import ray.data
 
-os.environ["SHOPBATCH_ALLOW_FAKE"] = "1"  # the machinery is measured without a model
+os.environ["SHOPBATCH_ALLOW_FAKE"] = "1"  # the run without a model needs the fake engine
 
 from bench.quick_stage import QuickStage
 from bench.side_by_side import Side, alternate, benchmark, parser, record, spread
@@ -50,7 +55,15 @@ CONFIG = InferenceConfig()
 
 
 def score(batch: pa.Table, stage: SentimentStage = STAGE) -> pa.Table:
-    """Score a batch as one would write it by hand: the stage over every row."""
+    """Score a batch of reviews as one would write it by hand: run the stage on every row.
+
+    Args:
+        batch: Rows of `reviews` with the stage's columns.
+        stage: The stage of score_reviews, or `QuickStage`.
+
+    Returns:
+        review_id, product_id and the published columns of the stage, in the order of the rows.
+    """
     content = batch.select(list(stage.content))
     text = pc.fill_null(content["text"], "")
     first_attempt = np.ones(batch.num_rows, np.int8)
@@ -61,12 +74,12 @@ def score(batch: pa.Table, stage: SentimentStage = STAGE) -> pa.Table:
 
 
 def files_of(store: Store) -> list[str]:
-    """The files of the reviews."""
+    """Return the addresses of the Parquet files of the table `reviews`."""
     return [f.uri for f in store.snapshot("reviews").files]
 
 
 def ray_data(store: Store, out: str, stage: SentimentStage) -> None:
-    """Run the bare pipeline."""
+    """Score all reviews with plain Ray Data, and write the result as Parquet files into the folder `out`."""
     context = ray.data.DataContext.get_current()
     context.target_max_block_size = 128 * 2**20
     data = ray.data.read_parquet(files_of(store))
@@ -76,7 +89,7 @@ def ray_data(store: Store, out: str, stage: SentimentStage) -> None:
 
 
 def pyarrow_alone(store: Store, out: str, stage: SentimentStage) -> None:
-    """Read, score and write batch by batch in this process."""
+    """Read, score and write all reviews batch by batch with pyarrow in this process, into the new folder `out`."""
     os.makedirs(out)
     columns = list(dict.fromkeys(["review_id", *STAGE.passthrough_columns, *STAGE.content]))
     for number, uri in enumerate(files_of(store)):
@@ -90,7 +103,7 @@ def pyarrow_alone(store: Store, out: str, stage: SentimentStage) -> None:
 
 
 def shopbatch_run(store: Store, stage: SentimentStage = STAGE) -> tuple[float, dict[str, Any]]:
-    """Measure the seconds of a whole first run, and return its report too."""
+    """Delete earlier results and run score_reviews from the start; return its seconds and its report as a dict."""
     forget(store)
     report = Report(job="score_reviews")
     began = time.monotonic()
@@ -99,14 +112,14 @@ def shopbatch_run(store: Store, stage: SentimentStage = STAGE) -> tuple[float, d
 
 
 def forget(store: Store) -> None:
-    """Remove what a run has made."""
+    """Delete the tables, the memo and the reports that a run of score_reviews has made."""
     for name in ("review_sentiment", "review_sentiment_rejects", "score_reviews_memo", "_runs"):
         shutil.rmtree(Path(store.root) / name, ignore_errors=True)
 
 
 @benchmark
 def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
-    """Measure, print and record."""
+    """Generate reviews, measure all sides, print the comparison, and return the figures that --json writes."""
     made = parser(__doc__, rows=1_000_000)
     made.add_argument("--warehouse", default=None, help="keep the generated reviews here")
     made.add_argument("--quick", action="store_true", help="a stage that guesses no language: the machinery alone")

@@ -1,7 +1,11 @@
-"""The machinery of inference jobs of this checkout beside that of another one, in processor time.
+"""Compare the CPU time of an inference job in this checkout with that in another checkout of the project.
 
-Each checkout has a process in which Ray's tasks are called where they stand, so that nothing is measured but our own
-code and its libraries. The two take turns; the ratio of each pair counts, since other work on a machine changes both.
+Use it to see whether a change made the machinery (the code around the model) slower. Each checkout runs in its own
+process, in which Ray's remote functions are called directly, so that only the project's code and its libraries are
+measured. The two processes take turns, and the ratio of each pair of runs counts, since other load on the machine
+affects both runs of a pair. With --stage the scoring of the reviews is measured too; without it a constant result
+replaces the scoring, since it would take nine tenths of the time.
+
 Run: python -m bench.machinery_beside OTHER_CHECKOUT --rows 100000 --rounds 11 [--stage]
 """
 
@@ -27,42 +31,46 @@ HERE = Path(__file__).parents[1]
 
 
 class Ref:
-    """What stands for a reference to an object of Ray's: the object itself."""
+    """Stand-in for `ray.ObjectRef` that holds the object itself."""
 
     def __init__(self, value: Any) -> None:
         self.value = value
 
 
 class Remote:
-    """A remote function that is called at once."""
+    """Stand-in for a remote function of Ray that calls the function at once, in this process."""
 
     def __init__(self, function: Any, returns: int = 1) -> None:
         self.function, self.returns = function, returns
 
     def __call__(self, *arguments: Any) -> Any:
+        """Call the function and return its result."""
         return self.function(*arguments)
 
     def options(self, num_returns: int = 1, **_: Any) -> Remote:
+        """Return the function with another number of results; all other options of Ray are ignored."""
         return Remote(self.function, num_returns)
 
     def remote(self, *arguments: Any) -> Any:
+        """Call the function on the values of the arguments; return a `Ref`, or a list of them for several results."""
         out = self.function(*map(value_of, arguments))
         return Ref(out) if self.returns == 1 else [Ref(each) for each in out]
 
 
 def remote(function: Any = None, **_: Any) -> Any:
-    """Stand in for the decorator `ray.remote`, with options and without."""
+    """Stand-in for the decorator `ray.remote`, written with options (`@ray.remote(...)`) or without."""
     return remote if function is None else Remote(function)
 
 
 def value_of(thing: Any) -> Any:
+    """Return the object that a `Ref` (stand-in for a reference of Ray) holds; return anything else unchanged."""
     return thing.value if isinstance(thing, Ref) else thing
 
 
 def without_ray() -> None:
-    """Replace what the machinery calls of Ray."""
+    """Replace the functions of Ray that an inference job calls by stand-ins that do the work in this process."""
     import ray
-    import ray.data  # before Ray is changed, which it would not bear
+    import ray.data  # import before functions of Ray are replaced: its import would fail afterwards
 
     ray.remote = remote
     ray.get = lambda refs: [value_of(r) for r in refs] if isinstance(refs, list | tuple) else value_of(refs)
@@ -73,7 +81,11 @@ def without_ray() -> None:
 
 
 def bench_of(checkout: Path) -> ModuleType:
-    """Load the module `bench/machinery.py` of a checkout, whose package must be the one on the path."""
+    """Load the module `bench/machinery.py` of a checkout.
+
+    Raises:
+        AssertionError: The package shopbatch on the path is not that of the checkout.
+    """
     spec = importlib.util.spec_from_file_location("machinery", checkout / "bench" / "machinery.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -86,7 +98,13 @@ def bench_of(checkout: Path) -> ModuleType:
 
 
 def child(checkout: Path, rows: int, with_stage: bool) -> None:
-    """Run the job once for each line on standard input, and print the seconds of the processor."""
+    """Run the job once for each line on standard input, and print the CPU seconds of each run as a JSON line.
+
+    Args:
+        checkout: The checkout whose code is measured.
+        rows: Number of generated reviews.
+        with_stage: True to do the stage's real work; otherwise `answer_at_once` replaces it.
+    """
     without_ray()
     bench = bench_of(checkout)
     from shopbatch.inference import compute, run
@@ -110,7 +128,13 @@ def child(checkout: Path, rows: int, with_stage: bool) -> None:
 
 
 def answer_at_once(scorer: Any) -> None:
-    """Let the stage give every row the answer of the first one, since it takes nine tenths of the time."""
+    """Make the stage return the result of its first row for every row.
+
+    The stage's real work would take nine tenths of the measured time.
+
+    Args:
+        scorer: The class of the stage's scorer; its method `run` is replaced.
+    """
     import numpy as np
 
     real, kept = scorer.run, []
@@ -124,6 +148,7 @@ def answer_at_once(scorer: Any) -> None:
 
 
 def start(checkout: Path, arguments: argparse.Namespace) -> subprocess.Popen[str]:
+    """Start the process that measures a checkout, with one thread per library, and return it."""
     one = dict.fromkeys(("OMP_NUM_THREADS", "POLARS_MAX_THREADS"), "1")
     environment = (
         os.environ | one | {"PYTHONPATH": f"{checkout / 'lib'}:{checkout}:{HERE}", "SHOPBATCH_HOME": str(checkout)}
@@ -134,6 +159,7 @@ def start(checkout: Path, arguments: argparse.Namespace) -> subprocess.Popen[str
 
 
 def measure(process: subprocess.Popen[str]) -> float:
+    """Tell a process to run its job once, wait for it, and return the CPU seconds."""
     assert process.stdin is not None and process.stdout is not None
     process.stdin.write("go\n")
     process.stdin.flush()
@@ -143,7 +169,7 @@ def measure(process: subprocess.Popen[str]) -> float:
 
 @benchmark
 def main(argv: Sequence[str] | None = None) -> None:
-    """Parse the command line, measure in turn, and print the ratios."""
+    """Measure both checkouts in turn, and print median CPU seconds and the ratios of this checkout to the other."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("other", type=Path, help="a checkout of another version")
     parser.add_argument("--rows", type=int, default=100_000)

@@ -1,7 +1,7 @@
-"""How much of planted harmful texts moderate_reviews finds: the lists alone, and with the model.
+"""Evaluate moderate_reviews on labelled harmful texts: how many it finds by its word lists alone, and with the model.
 
-A file has one JSON object a line: text, language, and `kind` (benign, or what the text is). Only rates are printed, so
-a set that nobody has read stays unread. Run: python -m bench.moderation --warehouse DIR FILE...
+A file has one JSON object per line: text, language, and `kind` ("benign", or the kind of harm). Only rates are printed,
+so a test set that nobody has read stays unread. Run: python -m bench.moderation --warehouse DIR FILE...
 """
 
 from __future__ import annotations
@@ -28,20 +28,31 @@ BENIGN = "benign"
 
 
 def found(spec: Spec, texts: list[str]) -> list[set[str]]:
-    """Return the kinds that are found in each text; profanity alone is none of what the files ask for."""
+    """Return for each text the set of kinds of harm that moderation finds in it, such as {"threat"}; empty if none.
+
+    Args:
+        spec: The job moderate_reviews with its word lists and, if set, its model.
+        texts: The texts to moderate.
+    """
     content = pa.table({"title": pa.nulls(len(texts), pa.string()), "text": pa.array(texts, pa.string())})
     raw = spec.stage.open().run(content, np.ones(len(texts), np.int8))
     return [{finding["kind"] for finding in row} for row in raw["findings"].to_pylist()]
 
 
 def share(hits: int, rows: int) -> str:
-    """Return a share with its 95 % interval (Wilson)."""
+    """Format a share with its 95 % interval (Wilson): (3, 4) -> "3 of 4 = 0.750 (0.30 to 0.95)"."""
     low, high = score_interval(np.array([hits]), np.array([max(rows, 1)]), 0.95)
     return f"{hits} of {rows} = {hits / max(rows, 1):.3f} ({low[0]:.2f} to {high[0]:.2f})"
 
 
 def describe(name: str, rows: list[dict[str, Any]], kinds: list[set[str]]) -> None:
-    """Print recall and false alarms, by language and kind."""
+    """Print the recall on harmful texts and the false alarms on benign ones, by language, and the recall by kind.
+
+    Args:
+        name: What was evaluated, such as "lists alone".
+        rows: The labelled texts, with language and kind.
+        kinds: The kinds found in each text, in the same order.
+    """
     hits, right, all_rows = Counter[tuple[str, str]](), Counter[tuple[str, str]](), Counter[tuple[str, str]]()
     for row, its in zip(rows, kinds, strict=True):
         for cell in ((row["language"], row["kind"]), ("all", row["kind"])):
@@ -60,7 +71,7 @@ def describe(name: str, rows: list[dict[str, Any]], kinds: list[set[str]]) -> No
 
 @benchmark
 def main(argv: Sequence[str] | None = None) -> None:
-    """Judge the files."""
+    """Evaluate the texts of all files, with the lists alone and with the model."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--warehouse", required=True)
     parser.add_argument("files", nargs="+", type=Path)

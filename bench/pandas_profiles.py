@@ -1,10 +1,13 @@
-"""The features of one user in pandas, for all users by groupBy("user_id").applyInPandas, as it is often written.
+"""Compute user features in pandas, one user at a time, as a competitor of the job build_user_profiles.
 
-It computes 70 features: the groups recency, frequency and money, baskets, rhythm, affinity, price and returns. It
-leaves out features that need all users (price_level, outlook, segments) or other tables than transactions and products
-(campaigns, reviews, events, demographics), and knows no cancelled or refunded lines. Spark computes beforehand what
-depends on a single row (cents, age, hour, the product's names). Of several rows with one key it keeps any, not the
-latest.
+bench/user_profiles.py measures it. The code is written as such code often is: Spark groups the transaction lines by
+user and calls a pandas function for each (`applyInPandas`). It computes the 70 features of NAMES: the groups recency,
+frequency and money, baskets, rhythm, affinity, price and returns.
+
+It does less than the job. It leaves out features that need all users (price_level, outlook, segments) or other tables
+than transactions and products (campaigns, reviews, events, demographics), and does not know cancelled or refunded
+lines. Spark computes beforehand the columns that depend on a single row (cents, age, hour, the product's names). Of
+several rows with one key it keeps any one, not the latest.
 """
 
 from __future__ import annotations
@@ -31,7 +34,17 @@ Row = dict[str, Any]
 
 
 def profiles(spark: SparkSession, uris: dict[str, Sequence[str]], as_of: date, half_life: int = 90) -> pa.Table:
-    """Compute NAMES for every user with a line before `as_of`. uris: files of `transactions` and `products`."""
+    """Compute the features that NAMES lists for every user with a transaction line before `as_of`.
+
+    Args:
+        spark: The session.
+        uris: Addresses of the Parquet files of the tables `transactions` and `products`, by table.
+        as_of: The day; only earlier transactions count.
+        half_life: Days after which a purchase counts half in the user's tastes.
+
+    Returns:
+        One row per user: user_id and a column for each name of NAMES.
+    """
     spark.sparkContext.addPyFile(__file__)  # workers import this module
     schema = from_arrow_schema(pa.schema([("user_id", pa.string()), *((f.name, f.type) for f in COMPUTED)]))
     lines = _lines(spark, uris, as_of)
@@ -39,7 +52,7 @@ def profiles(spark: SparkSession, uris: dict[str, Sequence[str]], as_of: date, h
 
 
 def _lines(spark: SparkSession, uris: dict[str, Sequence[str]], as_of: date) -> DataFrame:
-    """Valid lines before `as_of`, one per key, joined with the catalogue."""
+    """Return the valid transaction lines before `as_of`, one per key, joined with the catalogue."""
     keys = ("basket_id", "product_id", "user_id")
     rows = spark.read.parquet(*uris["transactions"])
     for name in keys:
@@ -68,12 +81,20 @@ def _lines(spark: SparkSession, uris: dict[str, Sequence[str]], as_of: date) -> 
 
 
 def _cents(name: str) -> Column:
+    """Return an expression for a column of money in whole cents; 0 for null."""
     return F.coalesce((F.col(name) * 100).cast("bigint"), F.lit(0))
 
 
 def _of_user(half_life: int, private_brands: Sequence[str]) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    """Return the function that computes one row of features from all lines of a user.
+
+    Args:
+        half_life: Days after which a purchase counts half.
+        private_brands: Brands of the shop itself.
+    """
+
     def of_user(lines: pd.DataFrame) -> pd.DataFrame:
-        """Compute one row from the lines of a user."""
+        """Compute the features of one user, as a table of one row, from all transaction lines of the user."""
         bought = lines[(lines["quantity"] >= 0) & (lines["cents"] >= 0)]
         row: Row = {"user_id": lines["user_id"].iloc[0]}
         row |= _activity(lines, bought)
@@ -85,7 +106,12 @@ def _of_user(half_life: int, private_brands: Sequence[str]) -> Callable[[pd.Data
 
 
 def _activity(lines: pd.DataFrame, bought: pd.DataFrame) -> Row:
-    """Recency, frequency and money, baskets and rhythm."""
+    """Return the features of recency, frequency and money, baskets and rhythm.
+
+    Args:
+        lines: All lines of a user.
+        bought: Those that are purchases, not returns.
+    """
     baskets = bought.groupby(["age", "basket_id"]).agg(
         cents=("cents", "sum"),
         units=("quantity", "sum"),
@@ -126,7 +152,13 @@ def _activity(lines: pd.DataFrame, bought: pd.DataFrame) -> Row:
 
 
 def _affinity(lines: pd.DataFrame, bought: pd.DataFrame, half_life: int) -> Row:
-    """Tastes: money per name, halved with every half life of age."""
+    """Return the features of a user's tastes: money by product, department, category and brand.
+
+    Args:
+        lines: All lines of a user.
+        bought: Those that are purchases, not returns.
+        half_life: Days after which the money of a purchase counts half.
+    """
     weight = np.floor(2.0**30 * 2.0 ** (-bought["age"] / half_life) + 0.5).astype("int64")
     bought = bought.assign(decayed=bought["cents"] * weight)
     days = bought.groupby("product_id")["age"].nunique()
@@ -147,7 +179,13 @@ def _affinity(lines: pd.DataFrame, bought: pd.DataFrame, half_life: int) -> Row:
 
 
 def _price_and_returns(lines: pd.DataFrame, bought: pd.DataFrame, private_brands: Sequence[str]) -> Row:
-    """Discounts, private brands and returns."""
+    """Return the features of discounts, private brands and returns.
+
+    Args:
+        lines: All lines of a user.
+        bought: Those that are purchases, not returns.
+        private_brands: Brands of the shop itself.
+    """
     given = lines[(lines["quantity"] < 0) | (lines["cents"] < 0)]
     spent, discount = int(bought["cents"].sum()), int(bought["discount"].sum())
     branded = int(bought["cents"][bought["brand"].notna()].sum())
@@ -166,25 +204,38 @@ def _price_and_returns(lines: pd.DataFrame, bought: pd.DataFrame, private_brands
 
 
 def _top(money: pd.Series) -> list[str]:
-    """The five names with the most money; equal ones in alphabetical order."""
+    """Return at most five names with the most money, highest first; ties in alphabetical order.
+
+    Args:
+        money: Money by name; names without a positive amount are left out.
+    """
     order = sorted((-value, name) for name, value in money.items() if value > 0)
     return [str(name) for _, name in order[:5]]
 
 
 def _money(cents: Any) -> Decimal:
+    """Return cents as a decimal amount (1250 -> 12.50)."""
     return Decimal(int(cents)).scaleb(-2)
 
 
 def _mean(values: Any) -> float | None:
+    """Return the mean of values; None if there are none."""
     return float(values.mean()) if len(values) else None
 
 
 def _sd(values: Any) -> float | None:
+    """Return the sample standard deviation of values; None for fewer than two."""
     return float(values.std(ddof=1)) if len(values) > 1 else None
 
 
 def compared(got: pa.Table, expected: pa.Table, names: Sequence[str] = NAMES) -> str:
-    """Say in one line how well features agree with the published profiles of the same users."""
+    """Compare features with the published profiles of the same users, and describe the differences in one line.
+
+    Args:
+        got: The computed features, one row per user.
+        expected: The published rows of user_profiles.
+        names: The features to compare.
+    """
     actual = {row["user_id"]: row for row in got.to_pylist()}
     published = {row["user_id"]: row for row in expected.select(["user_id", *names]).to_pylist()}
     greatest, where, different = 0.0, "", dict[str, int]()

@@ -1,9 +1,11 @@
-"""Features of users as one would write them by hand, with Polars and with plain PySpark.
+"""Compute user features in Polars and in plain PySpark, as competitors of the job build_user_profiles.
 
-Both compute the same features, those of NAMES: windows of money, units, baskets and active days, recency, baskets,
-week and day, products, prices and returns. They read the files, leave out what user_profiles leaves out (features that
-need all users or other tables), know no cancelled or refunded lines, check nothing and write no table. Of several rows
-with one key they keep any, not the latest.
+bench/user_profiles.py measures them. The code is written as one would write it by hand. Both compute the features that
+NAMES lists: money, units, baskets and active days by window, recency, baskets, week and day, products, prices and
+returns.
+
+They do less than the job: they leave out features that need all users or other tables, do not know cancelled or
+refunded lines, check nothing and write no table. Of several rows with one key they keep any one, not the latest.
 """
 
 from __future__ import annotations
@@ -35,7 +37,15 @@ NAMES = (
 
 
 def by_polars(uris: dict[str, Sequence[str]], as_of: date) -> pa.Table:
-    """Compute NAMES with Polars on all cores, lazily."""
+    """Compute the features that NAMES lists with Polars on all cores, by a lazy query.
+
+    Args:
+        uris: Addresses of the Parquet files of the tables `transactions` and `products`, by table.
+        as_of: The day; only earlier transactions count.
+
+    Returns:
+        One row per user: user_id and a column for each name of NAMES.
+    """
 
     def cents(name: str) -> pl.Expr:
         return (pl.col(name) * 100).cast(pl.Int64).fill_null(0)
@@ -72,7 +82,7 @@ def by_polars(uris: dict[str, Sequence[str]], as_of: date) -> pa.Table:
 
 
 def _lines(lines: pl.LazyFrame) -> pl.LazyFrame:
-    """What the lines of a user say."""
+    """Return features that sum up a user's transaction lines (money, units, discounts, returns), a row per user."""
     bought, given = pl.col("bought"), ~pl.col("bought")
     spent, discount = pl.col("cents").filter(bought).sum(), pl.col("discount").filter(bought).sum()
     branded = pl.col("cents").filter(bought & pl.col("brand").is_not_null()).sum()
@@ -101,7 +111,7 @@ def _lines(lines: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _baskets(lines: pl.LazyFrame) -> pl.LazyFrame:
-    """What the baskets of a user say."""
+    """Return the features of a user's baskets (recency, frequency, size, weekday, daypart), one row per user."""
     baskets = (
         lines.filter("bought")
         .group_by("user_id", "age", "basket_id")
@@ -138,7 +148,7 @@ def _baskets(lines: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _products(lines: pl.LazyFrame) -> pl.LazyFrame:
-    """What the products of a user say."""
+    """Return the number of different products that each user bought, and the share bought on several days."""
     days = lines.filter("bought").group_by("user_id", "product_id").agg(pl.col("age").n_unique())
     return days.group_by("user_id").agg(
         products_bought=pl.len().cast(pl.Int64), repeat_product_share=(pl.col("age") >= 2).mean()
@@ -146,7 +156,16 @@ def _products(lines: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def by_spark(spark: SparkSession, uris: dict[str, Sequence[str]], as_of: date) -> pa.Table:
-    """Compute NAMES with Spark SQL in a session that is there."""
+    """Compute the features that NAMES lists with Spark SQL in an open session.
+
+    Args:
+        spark: The session.
+        uris: Addresses of the Parquet files of the tables `transactions` and `products`, by table.
+        as_of: The day; only earlier transactions count.
+
+    Returns:
+        One row per user: user_id and a column for each name of NAMES.
+    """
     spark.read.parquet(*uris["transactions"]).createOrReplaceTempView("plain_transactions")
     spark.read.parquet(*uris["products"]).createOrReplaceTempView("plain_products")
     spark.sql(_LINES.format(as_of=as_of)).createOrReplaceTempView("plain_lines")
@@ -176,7 +195,7 @@ where nth = 1
 
 
 def _features() -> str:
-    """The query of all features over plain_lines."""
+    """Return the SQL query that computes all features from `plain_lines`, the view of valid transaction lines."""
 
     def where(value: str, condition: str) -> str:
         return f"coalesce(sum({value}) filter (where {condition}), 0)"
@@ -234,7 +253,7 @@ def _features() -> str:
 
 
 def _money(rows: pa.Table) -> pa.Table:
-    """Cents as amounts."""
+    """Select user_id and the features of NAMES; convert those of MONEY from cents to decimals (1250 -> 12.50)."""
     columns: dict[str, Any] = {"user_id": rows["user_id"].cast(pa.string())}
     for name in NAMES:
         column = rows[name]

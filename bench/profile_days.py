@@ -1,4 +1,7 @@
-"""Updating the tiles for one new day, and for late rows, against rebuilding all tiles. Called by user_profiles.py."""
+"""Compare updating the tiles for one new day, and for late rows, with rebuilding all tiles.
+
+Tiles are daily sums per user; build_user_profiles keeps them. bench/user_profiles.py calls this module (mode `day`).
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,17 @@ APPENDED = "bench-"  # prefix of the folders of files that this benchmark append
 
 
 def measure(store: Store, rows: int, memory: str) -> None:
-    """Measure and print everything; the last line is JSON. At the end the appended rows are removed."""
+    """Measure how long updates of the tiles and the whole job take, and print the figures; the last line is JSON.
+
+    Measured are a rebuild of all tiles, the update for each of several new days, the whole job for the last new day,
+    and the update for late rows (new lines on old days). At the end the rows that this benchmark has appended are
+    removed.
+
+    Args:
+        store: The warehouse, which is filled with a generated shop if it is empty.
+        rows: Number of transaction lines.
+        memory: Heap of the JVM, such as "4g".
+    """
     _prepare(store, rows)
     with spark_session(Platform(spark=Spark(memory=memory))) as spark:
         result: dict[str, Any] = {"rows": store.snapshot(TRANSACTIONS.name).rows}
@@ -78,14 +91,19 @@ def measure(store: Store, rows: int, memory: str) -> None:
 
 @dataclass(frozen=True)
 class NewDay:
-    """Lines of a whole day, the pattern for later days. number: the newest basket's; new baskets count on from it."""
+    """The transaction lines of one whole day, a pattern from which later days are generated.
+
+    Attributes:
+        lines: The lines.
+        number: Number of the newest basket; generated baskets are numbered from there on.
+    """
 
     lines: pa.Table
     number: int
 
     @classmethod
     def after(cls, source: Snapshot) -> NewDay:
-        """Take the day before the newest one, which may not be complete."""
+        """Take the lines of the day before the newest day of a snapshot, because the newest day may not be complete."""
         bounds = source.bounds("transaction_at")
         newest = max(high for _, high in bounds.values())
         end = newest.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -96,14 +114,14 @@ class NewDay:
         return cls(rows.filter(_between(rows, start, end)), pc.max(numbers).as_py())
 
     def shifted(self, days: int) -> pa.Table:
-        """Return the lines moved to the day `days` after the newest day, in new baskets."""
+        """Return the lines moved to the day that is `days` after the newest day, in new baskets."""
         by = pa.scalar(timedelta(days=days + 1), pa.duration("us"))
         return self._renamed(
             self.lines, days, {n: pc.add(self.lines[n], by) for n in ("transaction_at", "ingested_at")}
         )
 
     def late(self, source: Snapshot) -> pa.Table:
-        """Return LATE_LINES lines of new baskets on LATE_DAYS old days that arrive now."""
+        """Return late data: LATE_LINES lines of new baskets, on LATE_DAYS old days, that arrive only now."""
         bounds = source.bounds("transaction_at").values()
         first, newest = min(low for low, _ in bounds), max(high for _, high in bounds)
         span = (newest - first).days
@@ -122,25 +140,32 @@ class NewDay:
         return self._renamed(_with(lines, columns), NEW_DAYS + 2, {})
 
     def _renamed(self, lines: pa.Table, turn: int, columns: dict[str, Any]) -> pa.Table:
-        """Number the baskets on from the newest one, and replace columns of `lines` by `columns`."""
+        """Return `lines` with new basket numbers, after the newest one, and with `columns` replaced.
+
+        Args:
+            lines: The lines.
+            turn: Number of the generated day; it keeps the basket numbers of different days apart.
+            columns: Columns to replace, by name.
+        """
         codes = pc.dictionary_encode(lines["basket_id"].combine_chunks()).indices.cast(pa.int64())
         numbers = pc.add(codes, self.number + 1 + turn * self.lines.num_rows).cast(pa.string())
         return _with(lines, {"basket_id": pc.binary_join_element_wise("g-", numbers, ""), **columns})
 
 
 def _between(rows: pa.Table, start: datetime, end: datetime) -> pa.ChunkedArray:
+    """Return a boolean mask: True for rows with `start <= transaction_at < end`."""
     low, high = (pa.scalar(moment, TIMESTAMP) for moment in (start, end))
     return pc.and_(pc.greater_equal(rows["transaction_at"], low), pc.less(rows["transaction_at"], high))
 
 
 def _with(lines: pa.Table, columns: dict[str, Any]) -> pa.Table:
-    """Replace columns of `lines` by those of the same name."""
+    """Return `lines` with some columns replaced by those of the same name in `columns`."""
     kept = {name: columns.get(name, lines[name]) for name in lines.column_names}
     return pa.table(kept, schema=TRANSACTIONS.schema())
 
 
 def _prepare(store: Store, rows: int) -> None:
-    """Fill the generated shop if it is missing, and remove what this benchmark appended to it."""
+    """Generate the shop if it is missing, and remove the files that this benchmark appended to it."""
     if snapshot := store.find(TRANSACTIONS.name):
         appended = [f.path for f in snapshot.files if f.path.startswith(APPENDED)]
         _commit(store, [], appended)
@@ -148,19 +173,23 @@ def _prepare(store: Store, rows: int) -> None:
 
 
 def _append(store: Store, lines: pa.Table) -> None:
+    """Append transaction lines to the table `transactions`, in a file that `_prepare` can find and remove."""
     run_id = f"{APPENDED}{new_run_id()}"
     _commit(store, [store.write_file(TRANSACTIONS, lines, run_id, 0)], [])
 
 
 def _commit(store: Store, added: Sequence[files.DataFile], removed: Sequence[str]) -> None:
-    """Add or remove files. The sample's name stays in the metadata, so that the sample is recognised the next time."""
+    """Add files to the table `transactions` or remove files from it.
+
+    The name of the sample stays in the table's metadata, so that the sample is recognised the next time.
+    """
     metadata = store.snapshot(TRANSACTIONS.name).metadata
     mode: Mode = "rewrite" if removed else "append"
     store.commit(TRANSACTIONS, added, mode, str(metadata["run_key"]), metadata, removed)
 
 
 def _update(spark: SparkSession, store: Store) -> tuple[float, Update]:
-    """Measure the seconds of the tiles alone, with the session settings of the job."""
+    """Update the tiles with the session settings of the job; return the seconds and a description of the update."""
     start = time.perf_counter()
     source = store.require(TRANSACTIONS, TRANSACTION_TILES.columns)
     spark.conf.set("spark.sql.session.timeZone", "UTC")
@@ -171,6 +200,7 @@ def _update(spark: SparkSession, store: Store) -> tuple[float, Update]:
 
 
 def _summary(done: Update) -> str:
+    """Format a tile update in one line: full or partial and why, rows read, tiles written and kept."""
     pairs = "" if done.pairs is None else f", {done.pairs:,} pairs"
     why = f" ({done.why})" if done.why else ""
     return (
@@ -180,12 +210,13 @@ def _summary(done: Update) -> str:
 
 
 def _figures(done: Update) -> dict[str, Any]:
+    """Return the main fields of a tile update (rows read, tiles written, ...) as a dict for the JSON output."""
     return {n: getattr(done, n) for n in ("how", "pairs", "rows_read", "tiles_written", "tiles_kept")}
 
 
 @contextmanager
 def _without(store: Store, name: str) -> Iterator[None]:
-    """Hide a table inside the block."""
+    """Hide a table inside the block, by renaming its folder."""
     folder, aside = f"{store.root}/{name}", f"{store.root}/_{name}"
     shutil.rmtree(aside, ignore_errors=True)
     os.rename(folder, aside)

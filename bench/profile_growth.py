@@ -1,4 +1,7 @@
-"""The whole job on a generated shop of a given size: seconds, memory, spilled bytes. Called by user_profiles.py."""
+"""Measure the whole job build_user_profiles on a generated shop of a given size: seconds, memory, spilled bytes.
+
+bench/user_profiles.py calls this module (mode `growth`).
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,13 @@ WARM_LINES = 20_000
 
 
 def measure(store: Store, rows: int, memory: str) -> None:
-    """Fill the shop, run the job in a separate process (to measure its memory), and print; JSON comes last."""
+    """Generate the shop, run the job in its own process (to measure its memory), and print the figures, JSON last.
+
+    Args:
+        store: The warehouse to fill.
+        rows: Number of transaction lines.
+        memory: Heap of the JVM, such as "4g".
+    """
     filled = sample.fill_generated(store, rows=1_000, lines=rows)
     print(
         "\n".join(line for line in filled.lines() if line.startswith(("transactions", "events", "sample"))), flush=True
@@ -45,7 +54,18 @@ def measure(store: Store, rows: int, memory: str) -> None:
 
 
 def run(warehouse: str, small: str, memory: str) -> dict[str, Any]:
-    """Run the job on the small warehouse to warm up, then measure it on the other one."""
+    """Run the job on the small warehouse to warm Spark up, then measure it on the large one.
+
+    Args:
+        warehouse: The warehouse to measure on.
+        small: The warehouse for the warm-up.
+        memory: Heap of the JVM, such as "4g".
+
+    Returns:
+        A dict: `whole` (seconds), `cpu` (CPU seconds), `seconds` (dict by stage), `users` (number), `driver_mb` and
+        `java_mb` (peak memory of this process and of the JVM, in MB), `spilled_memory` and `spilled_disk` (what Spark
+        spilled, in bytes: size in memory, size on disk).
+    """
     conf = {"spark.ui.retainedStages": "100000"}  # keep all stages, to add up what they spilled
     with spark_session(Platform(spark=Spark(memory=memory, conf=conf))) as spark:
         build(spark, Store(small))

@@ -1,4 +1,4 @@
-"""What the benchmarks of build_user_profiles share: the machine, one run of the job, memory and spilled bytes."""
+"""Tools that the benchmarks of build_user_profiles share: run the job, measure memory, CPU time and spilled bytes."""
 
 from __future__ import annotations
 
@@ -27,13 +27,19 @@ DERIVED = (USER_DAILY, USER_PRODUCT_DAILY, TRANSACTIONS_REJECTS, USER_EVENT_DAIL
 
 
 def fresh(store: Store) -> None:
-    """Remove the tables that the job made."""
+    """Delete the tables that earlier runs of build_user_profiles made."""
     for table in DERIVED:
         shutil.rmtree(f"{store.root}/{table.name}", ignore_errors=True)
 
 
 def build(spark: SparkSession, store: Store, **config: Any) -> tuple[float, Report]:
-    """Run the job once and return its seconds and its report."""
+    """Run build_user_profiles once, and return its seconds and its report.
+
+    Args:
+        spark: The session.
+        store: The warehouse.
+        **config: Settings of the job, such as as_of.
+    """
     report = Report(job="build_user_profiles")
     start = time.perf_counter()
     build_profiles(spark, ProfileConfig(**config), store, report)
@@ -59,7 +65,7 @@ def cpu_seconds(spark: SparkSession) -> float:
 
 
 def spilled(spark: SparkSession) -> tuple[int, int]:
-    """Return the bytes that all stages of the session spilled so far: their size in memory, and on disk."""
+    """Return the bytes that all stages of the session have spilled so far: as size in memory, and as size on disk."""
     java: Any = spark._jvm
     gateway: Any = spark.sparkContext._gateway
     context = spark.sparkContext._jsc.sc()
@@ -76,5 +82,5 @@ def spilled(spark: SparkSession) -> tuple[int, int]:
 
 
 def _lines(path: Path) -> list[str]:
-    """The lines of a file; none if there is no such file."""
+    """Return the lines of a text file; an empty list if there is no such file."""
     return path.read_text("utf-8").splitlines() if path.exists() else []

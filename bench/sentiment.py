@@ -1,12 +1,14 @@
-"""How fast reviews are scored: score_reviews and its engine beside Hugging Face transformers.
+"""Compare the speed of scoring reviews: the job score_reviews and its engine against Hugging Face transformers.
 
-All sides score the same reviews with the same weights and the same head, on all cores:
+All sides score the same reviews with the same weights and the same head (the classifier on top), on all cores:
 
-- HF pipeline: as its documentation writes it, a pipeline class of its own over a data set, in batches of 32, fp32;
-- HF sorted, bf16: the same pipeline at its best by hand, texts sorted by length and weights in bf16;
+- HF pipeline: a custom pipeline class over a data set as the documentation shows, in batches of 32, in fp32;
+- HF sorted, bf16: the same pipeline tuned by hand, with texts sorted by length and weights in bf16;
 - HF sorted, bf16, compiled: with torch.compile as well, where that works;
+- sentence-transformers: where it is installed and the encoder pools only its last layer;
 - engine: this project's engine alone, in one process;
-- job: the whole job in a running Ray session: index, workers, language, memo, gates and commit included.
+- job: the whole job in a running Ray session: finding new rows, starting workers, guessing languages, the memo (cache
+  of results), quality gates and commit included.
 
 Run: python -m bench.sentiment --rows 1000 --json bench/results/sentiment.json
 """
@@ -54,7 +56,7 @@ BATCH = 32
 
 
 class Work:
-    """The reviews of a warehouse of its own, and the model that scores them."""
+    """The work of all competitors: reviews in a temporary warehouse, and the model that scores them."""
 
     def __init__(self, folder: str, rows: int, others: str, max_tokens: int, real: bool = True) -> None:
         self.store = Store(f"{folder}/warehouse")
@@ -74,7 +76,7 @@ class Work:
         self.texts: list[str] = review_text(table).to_pylist()
 
     def _fill(self, rows: int, real: bool) -> None:
-        """Distinct reviews with text of the real sample, drawn with a seed, or generated ones."""
+        """Write `rows` distinct reviews into the warehouse: a seeded draw from the real sample, or generated ones."""
         aside = Store(f"{self.store.root}-all")
         kept = ["review_id", "title", "text", "language", "product_id"]
         if real:
@@ -92,13 +94,13 @@ class Work:
         shutil.rmtree(aside.root)
 
     def labels(self, vectors: np.ndarray) -> np.ndarray:
-        """The labels that the head gives."""
+        """Return the labels that the head gives to the vectors of all texts, string [n]."""
         best = self.head.probabilities(vectors, guess_language(pa.array(self.texts))).argmax(axis=1)
         return np.array(LABELS)[best]
 
 
 class Vectors(transformers.Pipeline):  # type: ignore[misc]
-    """Text -> the vector that the head reads: a pipeline as transformers' documentation says to write one."""
+    """A transformers pipeline from texts to the vectors that the head reads, written as its documentation advises."""
 
     _load_tokenizer = True
     spec: EncoderSpec
@@ -108,6 +110,7 @@ class Vectors(transformers.Pipeline):  # type: ignore[misc]
         return {}, {}, {}
 
     def preprocess(self, text: str, **_: Any) -> Any:
+        """Tokenize a text with the encoder's prefix, cut to `max_tokens`."""
         cut = {"truncation": True, "max_length": self.max_tokens}
         return self.tokenizer(self.spec.prefix + text, return_tensors="pt", **cut)
 
@@ -118,11 +121,20 @@ class Vectors(transformers.Pipeline):  # type: ignore[misc]
         return {"vectors": torch.cat([(x * present).sum(1) / present.sum(1) for x in wanted], 1)}
 
     def postprocess(self, outputs: Any, **_: Any) -> np.ndarray:
+        """Return the vector of a text as float array [dim]."""
         return np.asarray(outputs["vectors"][0])
 
 
 def pipeline_of(work: Work, dtype: str) -> Vectors:
-    """The pipeline with the encoder's weights in a number format; layers that nothing reads are not computed."""
+    """Return the transformers pipeline of the encoder, without the layers that the head does not read.
+
+    Args:
+        work: The reviews and the model.
+        dtype: Number format of the weights, such as "bfloat16".
+
+    Raises:
+        Missing: The encoder does not pool by the mean of the tokens.
+    """
     model, spec = load_encoder(work.encoder, work.spec, dtype)
     if spec.pooling != ("mean",):
         raise Missing("the pipeline of this benchmark knows the mean of a text's tokens only")
@@ -132,7 +144,14 @@ def pipeline_of(work: Work, dtype: str) -> Vectors:
 
 
 def hugging_face(work: Work, dtype: str, by_length: bool, compiled: bool = False) -> Callable[[], np.ndarray]:
-    """Return what scores all reviews with transformers, and gives the labels in their order."""
+    """Return a function that scores all reviews with transformers, and returns the labels in the order of the reviews.
+
+    Args:
+        work: The reviews and the model.
+        dtype: Number format of the weights, such as "bfloat16".
+        by_length: Sort the texts by length before they are batched.
+        compiled: Compile the model with torch.compile.
+    """
     made = pipeline_of(work, dtype)
     if compiled:
         made.model.forward = torch.compile(made.model.forward, dynamic=True)
@@ -153,7 +172,7 @@ def hugging_face(work: Work, dtype: str, by_length: bool, compiled: bool = False
 
 
 def sentence_transformer(work: Work) -> Callable[[], np.ndarray]:
-    """Return what scores all reviews with sentence-transformers, for encoders whose last layer is pooled."""
+    """Return a function that labels all reviews with sentence-transformers, for encoders that pool their last layer."""
     from sentence_transformers import SentenceTransformer, models
 
     words = models.Transformer(str(work.encoder), max_seq_length=work.max_tokens)
@@ -162,7 +181,7 @@ def sentence_transformer(work: Work) -> Callable[[], np.ndarray]:
 
 
 def engine(work: Work, config: OpenVinoConfig) -> Callable[[], np.ndarray]:
-    """Return what scores all reviews with the stage in this process."""
+    """Return a function that labels all reviews with this project's stage and engine in this process."""
     head = find(f"{work.store.root}/_models", f"{NAME}@live")
     scorer = SentimentStage(config, str(work.encoder), head.path, {}).open()
 
@@ -177,7 +196,7 @@ def engine(work: Work, config: OpenVinoConfig) -> Callable[[], np.ndarray]:
 
 
 def job(work: Work, config: ScoreReviewsConfig) -> np.ndarray:
-    """Run the whole job, and return the published labels in the order of the reviews."""
+    """Run the job score_reviews, and return the published labels in the order of the reviews; "" for rejected ones."""
     score_reviews(config, work.store, Report(job="score_reviews"))
     keys = pl.DataFrame(work.store.snapshot("reviews").read(["review_id"]))
     live = pl.DataFrame(work.store.snapshot("review_sentiment").read(["review_id", "label"]))
@@ -185,7 +204,12 @@ def job(work: Work, config: ScoreReviewsConfig) -> np.ndarray:
 
 
 def sides_of(work: Work, threads: int) -> tuple[list[Side], dict[str, str]]:
-    """Make the sides that this machine can run, and say why others are not."""
+    """Return the competitors that this machine can run, and by name the reasons why others cannot run.
+
+    Args:
+        work: The reviews and the model.
+        threads: Threads of the engine.
+    """
     engine_of = {"kind": "openvino", "max_tokens": work.max_tokens}
     settings = [f"platform.warehouse={work.store.root}", f"engine={json.dumps(engine_of)}", "windows=1"]
     config = conf.load(ScoreReviewsConfig, "score_reviews", "local", [*settings, "gates.reject_share=1.0"])
@@ -205,7 +229,7 @@ def sides_of(work: Work, threads: int) -> tuple[list[Side], dict[str, str]]:
         compiled = hugging_face(work, "bfloat16", by_length=True, compiled=True)
         compiled()
         sides.insert(2, Side("HF sorted, bf16, compiled", compiled))
-    except (RuntimeError, OSError) as error:  # what the compiler raises, or that there is none
+    except (RuntimeError, OSError) as error:  # the compiler failed, or there is none
         not_run["HF sorted, bf16, compiled"] = f"torch.compile: {type(error).__name__}"
     if importlib.util.find_spec("sentence_transformers") is None:
         not_run["sentence-transformers"] = "not installed"
@@ -218,7 +242,7 @@ def sides_of(work: Work, threads: int) -> tuple[list[Side], dict[str, str]]:
 
 @benchmark
 def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
-    """Measure, print and record."""
+    """Measure all competitors, print the comparison, and return the figures that --json writes into a file."""
     made = parser(__doc__, rows=1000)
     made.add_argument("--models", default="", help="a registry whose live sentiment model is used, not the shipped one")
     made.add_argument("--max-tokens", type=int, default=256)
@@ -250,6 +274,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
 
 
 def _tokens(work: Work) -> list[list[int]]:
+    """Return the token ids of each review."""
     from shopbatch.engines.tokens import Reader
 
     return Reader(work.encoder, work.spec.prefix, work.max_tokens, 2048).rows(pa.array(work.texts))

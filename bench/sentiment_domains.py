@@ -1,16 +1,18 @@
-"""How the sentiment head travels: figures by language and domain, and of each domain when it is left out of training.
+"""Evaluate the sentiment head by language and domain (kind of shop), also on domains that are left out of its training.
 
-Beside the figures on all labels stand those on clear ones: the labels that a naive Bayes of characters, fitted on the
-training rows of the language, agrees with. The labels of one review set of the sample are those of whole reviews that
-were cut into lines, so that many say nothing about their line. A row is called clear without a look at the head that is
-judged, but rows that are easy by their characters are easier for it too: the true figure lies between the two.
+Labels: the figures are printed for all held-out texts and for those with a clear label. A label is clear if a naive
+Bayes classifier of characters, fitted on the training texts of the language, predicts it too. The reason: in one review
+set of the sample, the label of a whole review was given to each of its lines, and many lines do not support it. The
+choice of clear labels does not look at the head that is evaluated. But a text that is easy for the characters is easier
+for the head too, so the true figure lies between that of all and that of clear labels. 200 Chinese lines are also
+labelled by hand (sentiment_labels_zh.yaml).
 
-200 Chinese lines are labelled by hand, too (sentiment_labels_zh.yaml).
-
-Texts longer than one window are judged both ways, cut and in windows, also with shorter windows than the default.
+Long texts: an encoder reads at most one window of tokens at once. Texts longer than a window are scored in three ways:
+cut after the first window, in up to three windows, and whole in a window of 512 tokens. --windows are the sizes of
+windows to try.
 
 Run: python -m bench.sentiment_domains WAREHOUSE [--cache FOLDER] [--rows 8000] [--windows 64]
-(a warehouse with the sample's reviews; the vectors are kept in FOLDER, so that a second run takes a minute)
+(a warehouse with the sample's reviews; the vectors are cached in FOLDER, so that a second run takes a minute)
 """
 
 from __future__ import annotations
@@ -43,7 +45,15 @@ from shopbatch.warehouse.store import Store
 
 
 def vectors_of(texts: Sequence[str], engine: EngineConfig, model: str | None, windows: int, cache: Path | None) -> Any:
-    """Encode texts, float32 [n, dim]; the vectors of equal texts, engine and windows are kept."""
+    """Return the vectors of texts, float32 [n, dim], from the cache if the same texts were encoded before.
+
+    Args:
+        texts: The texts.
+        engine: Settings of the engine.
+        model: Folder of the encoder; None for the fake engine.
+        windows: The most windows (stretches of `max_tokens` tokens) of one text that are encoded.
+        cache: Folder for the vectors, by a digest of texts, engine, model and windows; None caches nothing.
+    """
     name = digest([digest(list(texts)), engine.identity(), model or "", windows])
     file = cache / f"{name}.npy" if cache else None
     if file is not None and file.exists():
@@ -56,7 +66,14 @@ def vectors_of(texts: Sequence[str], engine: EngineConfig, model: str | None, wi
 
 
 def clear_rows(examples: pa.Table) -> np.ndarray:
-    """Which test rows with a side have the label that a naive Bayes of characters gives them, bool [n]."""
+    """Return a boolean mask [n]: True for test rows with a clear label.
+
+    A label is clear if a naive Bayes of characters, fitted on the training rows of the same language, predicts it too.
+    Rows with a neutral label are never clear.
+
+    Args:
+        examples: Columns text, label, language, split.
+    """
     label, language, split = (examples[c].to_numpy(zero_copy_only=False) for c in ("label", "language", "split"))
     texts, clear = examples["text"].to_pylist(), np.zeros(len(label), bool)
     for name in sorted(set(language.tolist())):
@@ -69,7 +86,7 @@ def clear_rows(examples: pa.Table) -> np.ndarray:
 
 
 def short(figures: dict[str, Any]) -> str:
-    """The figures of a domain in one line."""
+    """Format the figures of a domain in one line: rows, accuracy, balanced accuracy, recall of negatives, ECE."""
     numbers = {k: v["value"] if isinstance(v, dict) else v for k, v in figures.items()}
     interval = figures["balanced_accuracy"] or {"low": float("nan"), "high": float("nan")}
     return (
@@ -81,7 +98,7 @@ def short(figures: dict[str, Any]) -> str:
 
 
 def home(head: SentimentHead, examples: pa.Table, vectors: np.ndarray) -> None:
-    """Print the figures on held-out texts, of all labels and of clear ones."""
+    """Print the head's figures on held-out texts by language: on all labels, on clear labels, and by domain."""
     label, language, split = (examples[c].to_numpy(zero_copy_only=False) for c in ("label", "language", "split"))
     probabilities, clear = head.probabilities(vectors, examples["language"].combine_chunks()), clear_rows(examples)
     for name, quality in evaluate(head, examples, vectors, 0).items():
@@ -95,7 +112,7 @@ def home(head: SentimentHead, examples: pa.Table, vectors: np.ndarray) -> None:
 
 
 def by_hand(head: SentimentHead, examples: pa.Table, vectors: np.ndarray) -> None:
-    """Print the figures on the lines that were labelled by hand (sentiment_labels_zh.yaml), if they are there."""
+    """Print the head's figures on the Chinese lines labelled by hand; nothing if the examples hold none of them."""
     words = yaml.safe_load(Path(__file__).with_name("sentiment_labels_zh.yaml").read_text("utf-8"))
     labels = {name: {"n": NEGATIVE, "u": NEUTRAL, "p": POSITIVE}[key] for key, names in words.items() for name in names}
     held_out = examples["split"].to_numpy(zero_copy_only=False) == "test"
@@ -118,7 +135,17 @@ def by_hand(head: SentimentHead, examples: pa.Table, vectors: np.ndarray) -> Non
 
 
 def long_texts(head: SentimentHead, examples: pa.Table, engine: OpenVinoConfig, model: str, cache: Path | None) -> None:
-    """Print the figures of held-out texts that do not fit into one window: cut, in windows, and read whole."""
+    """Print the head's figures on held-out texts longer than one window, which are scored in three ways.
+
+    The ways: cut after the first window, in up to 3 windows, and in one window of 512 tokens.
+
+    Args:
+        head: The head to evaluate.
+        examples: The labelled texts; those of the split test are used.
+        engine: Settings of the engine; its `max_tokens` is the size of a window.
+        model: Folder of the encoder.
+        cache: Folder for the vectors; None caches nothing.
+    """
     test = examples.filter(pc.equal(examples["split"], "test"))
     wide = engine.model_copy(update={"max_tokens": 512})
     texts = test["text"].to_pylist()
@@ -131,7 +158,7 @@ def long_texts(head: SentimentHead, examples: pa.Table, engine: OpenVinoConfig, 
 
 
 def encode_lengths(texts: Sequence[str], engine: OpenVinoConfig, model: str) -> np.ndarray:
-    """Count the tokens of texts, at most engine.max_tokens, int64 [n]."""
+    """Return the number of tokens of each text, int64 [n]; at most `engine.max_tokens` are counted."""
     from shopbatch.engines.windows import WindowCutter
 
     cutter = WindowCutter(Path(model), engine.max_tokens, 1)
@@ -140,7 +167,7 @@ def encode_lengths(texts: Sequence[str], engine: OpenVinoConfig, model: str) -> 
 
 @benchmark
 def main(argv: Sequence[str] | None = None) -> None:
-    """Read the reviews, encode, fit, and print."""
+    """Read the labelled reviews, encode them, fit a sentiment head, and print its figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("warehouse")
     parser.add_argument("--cache", type=Path)

@@ -1,12 +1,16 @@
-"""Ways to give reviews a sentiment side by side, one thread each, in turn: HF's pipeline and what score_reviews does.
+"""Compare the speed of score_reviews and its faster variants with Hugging Face's pipeline, on one thread each.
 
 Run: python -m bench.sentiment_speed WAREHOUSE [--rounds 5] [--texts 400] [--int8 sentiment@DIGEST] [--cascade NAME]
 (a warehouse with the sample's reviews, and the models that compress_encoder and train_cascade have registered there)
 
-A contender gets the same texts in the order in which reviews come. Its time is the processor time of this process, and
-the ratio of a round is of its own times; the median, the lowest and the highest are printed. HF's model has as many
-layers and a head of the same form, with weights that do not matter: only its speed is measured. Agreement is that of
-the labels with those of the large model in bf16, on texts that are neither training nor test examples of a head.
+The contenders (score_reviews with the live model in bf16, its variants, and the pipelines) take turns on the same
+texts, in the order in which reviews come. The time is the CPU time of this process. Speeds are compared by the ratio of
+two contenders' times in the same round; the median, lowest and highest ratio are printed. The model of Hugging Face's
+pipeline has the same number of layers as the live model and a head of the same form, but random weights: only its speed
+is measured.
+
+Agreement is the share of labels that equal those of the live model in bf16, on texts that are neither training nor test
+examples of a head.
 """
 
 from __future__ import annotations
@@ -47,13 +51,21 @@ Contender = Callable[[pa.Table], pa.Table | None]
 
 
 def scorer(models: str, head: str) -> SentimentScorer:
-    """What scores reviews with a head of the registry."""
+    """Return a scorer of reviews with a head of the registry and its encoder.
+
+    Args:
+        models: Folder of the registry.
+        head: Reference of the head, such as "sentiment@live".
+    """
     loaded = SentimentHead.load(registry.find(models, head).path)
     return SentimentScorer(open_engine(ENGINE, registry.find(models, loaded.encoder).path, 3), loaded)
 
 
 def score(each: SentimentScorer | CascadeScorer) -> Contender:
-    """All that the stage does to reviews, in its own batches; the raw outputs, in order."""
+    """Return a contender that scores reviews as the job score_reviews does, in batches that the scorer itself plans.
+
+    The contender returns the raw outputs in the order of the reviews.
+    """
 
     def run(content: pa.Table) -> pa.Table:
         plan = each.plan(content)
@@ -64,7 +76,14 @@ def score(each: SentimentScorer | CascadeScorer) -> Contender:
 
 
 def hf(folder: Path, sort: bool, dtype: torch.dtype, batch: int) -> Contender:
-    """HF's pipeline: as documented, or with the texts sorted by length and in another number format."""
+    """Return a contender that runs Hugging Face's text-classification pipeline; it returns no outputs.
+
+    Args:
+        folder: Folder of the encoder, for its tokenizer and sizes; the weights are random.
+        sort: Sort the texts by length first.
+        dtype: Number format of the weights.
+        batch: Texts per batch.
+    """
     config = AutoConfig.from_pretrained(folder, num_labels=len(LABELS))
     config.num_hidden_layers = max(EncoderSpec.load(folder).depths(config.num_hidden_layers))
     torch.manual_seed(0)
@@ -81,7 +100,7 @@ def hf(folder: Path, sort: bool, dtype: torch.dtype, batch: int) -> Contender:
 
 
 def contenders(models: str, arguments: argparse.Namespace) -> dict[str, Contender]:
-    """Everything that is compared, by name; the first is the large model in bf16."""
+    """Return all contenders by name; the first is the large model in bf16, with which the others are compared."""
     live = registry.find(models, arguments.large)
     large = scorer(models, live.reference)
     named: dict[str, Contender] = {"score_reviews, bf16": score(large)}
@@ -100,7 +119,13 @@ def contenders(models: str, arguments: argparse.Namespace) -> dict[str, Contende
 
 
 def speed(named: dict[str, Contender], content: pa.Table, rounds: int) -> None:
-    """Print how many times as fast each contender is as HF's pipelines and as the first one."""
+    """Print how many times as fast each contender is as Hugging Face's pipelines and as the first contender.
+
+    Args:
+        named: The contenders by name.
+        content: The reviews to score, columns title and text.
+        rounds: Number of measured rounds; one more before them warms up, and is not measured.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in named}
     for number in range(rounds + 1):
         order = list(named) if number % 2 else list(reversed(named))
@@ -118,7 +143,15 @@ def speed(named: dict[str, Contender], content: pa.Table, rounds: int) -> None:
 
 
 def agree(named: dict[str, Contender], content: pa.Table, language: np.ndarray) -> None:
-    """Print the share of labels that are the large model's."""
+    """Print for each contender the share of labels that equal the first contender's, in all and by language.
+
+    Contenders of Hugging Face are left out, since their weights are random.
+
+    Args:
+        named: The contenders by name.
+        content: The reviews, columns title and text.
+        language: Language code of each review, [n].
+    """
     labels = {name: _labels(run(content)) for name, run in named.items() if not name.startswith("HF")}
     first = next(iter(labels.values()))
     for name, own in list(labels.items())[1:]:
@@ -130,12 +163,13 @@ def agree(named: dict[str, Contender], content: pa.Table, language: np.ndarray) 
 
 
 def _labels(raw: Any) -> np.ndarray:
+    """Return the index of the most probable label of each row of raw outputs, [n]."""
     return np.asarray(np.column_stack([raw[f"p_{label}"].to_numpy() for label in LABELS]).argmax(axis=1))
 
 
 @benchmark
 def main(argv: Sequence[str] | None = None) -> None:
-    """Parse the command line, measure, and print."""
+    """Choose the texts, then print the agreement and the speed of all contenders."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("warehouse")
     parser.add_argument("--large", default="sentiment@live")
@@ -151,7 +185,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     named = contenders(f"{store.root}/_models", arguments)
     reviews = store.require(REVIEWS, SOURCE).read(SOURCE)
     examples = choose(candidates(reviews), ExampleConfig(val_rows=10**6))
-    held = examples.filter(pa.array(examples["split"].to_numpy() == "val"))  # all of them: the mix of the table
+    held = examples.filter(pa.array(examples["split"].to_numpy() == "val"))  # all of them, in the table's mix
     texts = held["text"].combine_chunks()
     content = pa.table({"title": pa.nulls(len(texts), pa.string()), "text": texts.cast(pa.string())})
     agree(named, content.slice(0, arguments.agree), np.asarray(held["language"].to_pylist())[: arguments.agree])

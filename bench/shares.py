@@ -1,7 +1,12 @@
-"""How often intervals of a share that a classifier counts hold the truth, and how often pages without a change alarm.
+"""Check the 95 % intervals of shares that a classifier estimates, and the false alarms of the merchant's page.
 
-python -m bench.shares [DRAWS] [PAGES]    prints, for several classifiers, coverage and mean width of four kinds of
-                                          95 % intervals
+A share is, for example, the share of a product's reviews that complain about the fit; a classifier with errors counts
+them. The module simulates several classifiers with known errors, and counts how often each of four kinds of interval
+contains the true share. It also simulates pages of summarise_reviews on which nothing has changed, and counts how many
+nevertheless show an alarm.
+
+    python -m bench.shares [DRAWS] [PAGES]    prints, for several classifiers, coverage and mean width of the four kinds
+                                              of interval, then the share of pages with a false alarm
 """
 
 from __future__ import annotations
@@ -32,7 +37,11 @@ REGIMES = {  # true share, sensitivity, false positives, labels, rows
 
 
 def coverage(draws: int) -> None:
-    """Print a line per classifier: the share of intervals with the truth, and their mean width."""
+    """Print a line per classifier of REGIMES: coverage and (in brackets) mean width of four kinds of interval.
+
+    Args:
+        draws: Number of simulated samples for each classifier.
+    """
     draw = np.random.default_rng(0)
     print(f"{'classifier':28} {'raw counts':>14} {'labels alone':>14} {'powered':>14} {'corrected':>14}")
     for name, (true, sensitivity, false, labels, rows) in REGIMES.items():
@@ -52,7 +61,13 @@ def coverage(draws: int) -> None:
 
 
 def alarms(pages: int) -> None:
-    """Print the share of pages with an alarm on which nothing has changed: 40 products, 6 aspects, and their sums."""
+    """Print the share of simulated pages without any change that nevertheless show an alarm.
+
+    A page has 40 products with 6 aspects each, and the sums of each aspect over the products.
+
+    Args:
+        pages: Number of pages to simulate.
+    """
     draw, alarmed = np.random.default_rng(1), 0
     for _ in range(pages):
         share = draw.beta(2, 6, (40, 6))
@@ -65,7 +80,7 @@ def alarms(pages: int) -> None:
 
 @benchmark
 def main(argv: Sequence[str] | None = None) -> None:
-    """Print both."""
+    """Print the coverage of the intervals and the share of pages with false alarms."""
     draws, pages = [*map(int, argv or ()), *(DRAWS, PAGES)[len(argv or ()) :]]
     coverage(draws)
     alarms(pages)

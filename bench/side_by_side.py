@@ -1,8 +1,9 @@
-"""What all benchmarks of speed share: sides that take turns, medians with their spread, the machine, and the JSON.
+"""Tools that all benchmarks of speed share: run competitors in turn, compare their times, write the figures as JSON.
 
-Each side does the same work. They run one after another, in a new order every round, so that other work on the machine
-meets all of them. What is compared is a pair of runs of one round: its ratio says more than the seconds, and the
-processor's time more than the clock's. The processor's time is that of this process and of all that it has started.
+A "side" is one competitor (this project, or a peer such as Hugging Face); all sides do the same work. They run one
+after another, in a new order every round, so that other load on the machine affects all of them alike. The comparison
+is by pairs of runs in the same round: their ratio is more reliable than the seconds, and CPU time is more reliable than
+wall-clock time. CPU time is that of this process and of all processes that it has started.
 """
 
 from __future__ import annotations
@@ -37,14 +38,14 @@ VERSIONS = ("torch", "transformers", "openvino", "openvino-genai", "ray", "pyspa
 
 @dataclass(frozen=True)
 class Side:
-    """One way to do the work.
+    """One competitor of a benchmark: a function that does the whole work once.
 
     Attributes:
-        name: How the table calls it.
-        run: Does the whole work once. What it returns is kept, to be compared with the other sides'.
-        ours: Whether it is this project's; the others are peers.
+        name: Its name in the tables.
+        run: Does the whole work once. The returned value is stored, to compare it with that of the other sides.
+        ours: True if it is this project's code; the others are peers.
         before: Called before each run, and not measured.
-        share: The share of the work that it does, where it would take too long otherwise.
+        share: The share of the work that `run` does, 0 to 1; below 1 where all of it would take too long.
     """
 
     name: str
@@ -56,7 +57,17 @@ class Side:
 
 @dataclass
 class Taken:
-    """What a side took in each round that counts: seconds of the clock and of the processor, and memory in MB."""
+    """The measurements of one side (one competitor of a benchmark).
+
+    Attributes:
+        name: Name of the side.
+        ours: True if the side is this project's code.
+        share: The share of the work that the side does, 0 to 1.
+        wall: Wall-clock seconds of each counted round.
+        cpu: CPU seconds of each counted round.
+        peak_mb: The most memory that this process had in a counted round, in MB.
+        returned: The value that the side's last run returned.
+    """
 
     name: str
     ours: bool
@@ -67,21 +78,21 @@ class Taken:
     returned: Any = None
 
     def as_json(self) -> dict[str, Any]:
-        """The figures alone."""
+        """Return the figures as a dict for the JSON file, without the returned value."""
         rounded = {"wall": [round(s, 4) for s in self.wall], "cpu": [round(s, 4) for s in self.cpu]}
         return {"name": self.name, "ours": self.ours, "share": self.share, **rounded, "peak_mb": round(self.peak_mb)}
 
 
 def alternate(sides: Sequence[Side], rounds: int, warm: int = 1) -> dict[str, Taken]:
-    """Run every side once a round, in an order that turns from round to round.
+    """Run every side once per round, in an order that rotates from round to round, and measure each run.
 
     Args:
-        sides: The sides.
-        rounds: Rounds that count.
-        warm: Rounds before them that do not: they load, compile and fill caches.
+        sides: The competitors.
+        rounds: Number of measured rounds.
+        warm: Number of rounds before them that are not measured: they load, compile and fill caches.
 
     Returns:
-        What each side took, by its name.
+        The measurements of each side, by its name.
     """
     taken = {side.name: Taken(side.name, side.ours, side.share) for side in sides}
     for number in range(-warm, rounds):
@@ -96,7 +107,7 @@ def alternate(sides: Sequence[Side], rounds: int, warm: int = 1) -> dict[str, Ta
             wall, cpu = (
                 time.perf_counter() - began,
                 max(1e-6, cpu_seconds() - cpu),
-            )  # a tick of the system may be missing
+            )  # not 0: the system counts CPU time in ticks
             one = taken[side.name]
             one.returned = returned
             shown = "warm-up" if number < 0 else f"round {number + 1}"
@@ -110,14 +121,18 @@ def alternate(sides: Sequence[Side], rounds: int, warm: int = 1) -> dict[str, Ta
 
 
 def spread(values: Sequence[float], digits: int = 3) -> dict[str, float]:
-    """The median, the least and the greatest of some values."""
+    """Return the median, the lowest and the highest of some values, rounded to `digits` (keys median, low, high)."""
     return {
         name: round(of(values), digits) for name, of in (("median", statistics.median), ("low", min), ("high", max))
     }
 
 
 def pace(ours: Taken, peer: Taken) -> dict[str, Any]:
-    """How many times as fast one side is as another one, by pairs of the same round; above 1 the first is faster."""
+    """Return how many times as fast `ours` is as `peer`, by pairs of runs of the same round; above 1 `ours` is faster.
+
+    Returns:
+        The names (of, beside), and the `spread` of the ratios by wall-clock time (wall) and CPU time (cpu).
+    """
     return {
         "of": ours.name,
         "beside": peer.name,
@@ -131,13 +146,14 @@ def pace(ours: Taken, peer: Taken) -> dict[str, Any]:
     }  # fmt: skip
 
 
-_seen: dict[tuple[int, float], float] = {}  # seconds of each process that was started here, when it was last seen
+_seen: dict[tuple[int, float], float] = {}  # last observed CPU seconds of each child process by pid and start time
 
 
 def cpu_seconds() -> float:
-    """Seconds of the processor that this process and all that it has started have used so far, as far as was seen.
+    """Return the CPU seconds that this process and all processes that it started have used so far.
 
-    A process that has ended counts as it was last seen: nobody says afterwards what a worker of Ray's has used.
+    A process that has ended counts with its last observed value, since nothing reports afterwards how much a Ray worker
+    has used. `watched` therefore calls this function regularly.
     """
     for process in psutil.Process().children(recursive=True):
         with suppress(psutil.Error):
@@ -148,7 +164,10 @@ def cpu_seconds() -> float:
 
 @contextmanager
 def watched(every: float = 0.25) -> Iterator[None]:
-    """Look at the processes from time to time inside the block, since some end before it does."""
+    """Record the CPU time of all child processes every `every` seconds inside the block.
+
+    Without this, the CPU time of processes that end before the block does would be lost.
+    """
     over = Event()
 
     def look() -> None:
@@ -165,20 +184,20 @@ def watched(every: float = 0.25) -> Iterator[None]:
 
 
 def reset_peak() -> None:
-    """Let the system forget how much memory this process has had at most, where it can."""
+    """Reset the peak memory that the operating system keeps for this process; does nothing where the system cannot."""
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
 
 
 def peak_mb() -> float:
-    """The most memory that this process has had since `reset_peak`, in MB; 0 where the system does not say."""
+    """Return the peak memory of this process since `reset_peak`, in MB; 0 where the system does not report it."""
     status = Path("/proc/self/status")
     lines = status.read_text("utf-8").splitlines() if status.exists() else []
     return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), 0.0)
 
 
 def machine() -> dict[str, Any]:
-    """The machine, and how busy it is now."""
+    """Describe the machine: processor, number of CPUs, memory in GB, Python version, load of the last minute."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text("utf-8").splitlines() if info.exists() else []
     models = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
@@ -193,7 +212,7 @@ def machine() -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """The versions of the libraries that are compared."""
+    """Return the versions of the compared libraries by package name; libraries that are not installed are left out."""
     known = {}
     for name in VERSIONS:
         with suppress(importlib.metadata.PackageNotFoundError):
@@ -202,7 +221,7 @@ def versions() -> dict[str, str]:
 
 
 class Missing(SystemExit):
-    """What a benchmark needs is not here: one line, and exit code 2."""
+    """Raised when a benchmark lacks something that it needs: prints one line and ends the process with exit code 2."""
 
     def __init__(self, what: str) -> None:
         print(f"not run: {what}", file=sys.stderr)
@@ -213,7 +232,7 @@ Main = TypeVar("Main", bound=Callable[..., Any])
 
 
 def benchmark(main: Main) -> Main:
-    """Let a benchmark that lacks a file, a model or a package say so in one line, and end with exit code 2."""
+    """Decorate the `main` of a benchmark: a missing file, model or package ends it with one line and exit code 2."""
 
     @wraps(main)
     def run(*arguments: Any, **named: Any) -> Any:
@@ -230,7 +249,13 @@ def benchmark(main: Main) -> Main:
 
 
 def parser(doc: str | None, rows: int, rounds: int = 3) -> argparse.ArgumentParser:
-    """Make a parser with the options that all have: --rows, --rounds and --json."""
+    """Return an argument parser with the options that all benchmarks of speed have: --rows, --rounds and --json.
+
+    Args:
+        doc: The description of the command, usually the module's docstring.
+        rows: Default of --rows, the size of the work.
+        rounds: Default of --rounds.
+    """
     made = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("--rows", type=int, default=rows, help=f"size of the work ({rows:,})")
     made.add_argument("--rounds", type=int, default=rounds, help="rounds that count")
@@ -247,16 +272,16 @@ def record(
     argv: Sequence[str] | None = None,
     **more: Any,
 ) -> dict[str, Any]:
-    """Compare ours with every peer, print it, and write the figures as JSON.
+    """Compare each side of this project with every peer; print the comparison, and write and return all figures.
 
     Args:
-        question: The name of the file in bench/.
-        unit: What is counted, such as texts.
-        units: How many of them each side works on.
-        taken: What each side took.
-        path: Where the JSON goes; None: nowhere.
-        argv: The command line behind the module's name.
-        more: Further figures: agreement, bound, not_run, notes.
+        question: Name of the benchmark's file in bench/, without `.py`.
+        unit: The unit of the work in the plural, such as texts.
+        units: Number of units that each side works on.
+        taken: The measurements of each side, from `alternate`.
+        path: The JSON file to write; None writes none.
+        argv: The arguments of the command line; None means those of this process.
+        **more: Further figures for the JSON: agreement, bound, not_run, notes.
     """
     ours = [t for t in taken.values() if t.ours]
     peers = [t for t in taken.values() if not t.ours]
@@ -280,7 +305,12 @@ def record(
 
 
 def stamp(question: str, argv: Sequence[str] | None) -> dict[str, Any]:
-    """What every file of figures says: the command, the date, the machine and the versions."""
+    """Return the fields that every file of figures begins with: question, command, date (UTC), machine and versions.
+
+    Args:
+        question: Name of the benchmark's file in bench/, without `.py`.
+        argv: The arguments of the command line; None means those of this process. --json is left out.
+    """
     words = sys.argv[1:] if argv is None else list(argv)
     shown = [w for i, w in enumerate(words) if w != "--json" and (i == 0 or words[i - 1] != "--json")]
     return {
@@ -293,7 +323,7 @@ def stamp(question: str, argv: Sequence[str] | None) -> dict[str, Any]:
 
 
 def save(figures: Mapping[str, Any], path: Path | None) -> None:
-    """Write figures as JSON; None: nowhere."""
+    """Write figures as JSON to `path`, creating its folder; do nothing if `path` is None."""
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", "utf-8")

@@ -1,12 +1,14 @@
-"""How long the command line takes where little is to be done: seconds from command to exit, median of some rounds.
+"""Measure how long the command line takes where little has to be computed: seconds from command to exit.
 
-- help: `shopbatch --help`;
-- nothing: `shopbatch run score_reviews` when the table is up to date;
-- first: from the command until the first results of a first run lie in the memo, with the model that ships;
+- help: `shopbatch --help`, median of the rounds;
+- nothing: `shopbatch run score_reviews` when the table is up to date, median of the rounds;
+- first: from the command until the memo (the cache of results) holds the first results of a first run, with the model
+  that ships;
+- first run: that whole first run;
 - one percent: the whole run after one review in a hundred has changed;
-- make run: what `make run ROWS=...` does after the installation, in an empty folder (with --run).
+- make run: the commands of `make run ROWS=...` after the installation, in an empty folder (with --run).
 
-python -m bench.start [--rows 3000] [--rounds 5] [--run]    prints one line of JSON
+    python -m bench.start [--rows 3000] [--rounds 5] [--run]    prints one line of JSON
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ COMMAND = [sys.executable, "-m", "shopbatch"]
 
 
 class Shop:
-    """A folder as `shopbatch init` makes it, with the sample's reviews."""
+    """A new project folder, made by `shopbatch init` and filled with sample reviews, in which commands are timed."""
 
     def __init__(self, folder: str, rows: int) -> None:
         self.folder = Path(folder) / "shop"
@@ -37,11 +39,19 @@ class Shop:
         self.call("sample", "--rows", str(rows))
 
     def environment(self) -> dict[str, str]:
-        """No warehouse or project of the caller may come in the way."""
+        """Return the environment variables for the commands, without those that name a warehouse or a project."""
         return {k: v for k, v in os.environ.items() if k not in ("SHOPBATCH_WAREHOUSE", "SHOPBATCH_HOME")}
 
     def call(self, *words: str, here: bool = True) -> float:
-        """Run a command that must succeed. Returns its seconds."""
+        """Run a `shopbatch` command that must succeed, and return its seconds.
+
+        Args:
+            *words: The command's arguments.
+            here: Run it in the project folder; False runs it in the present folder.
+
+        Raises:
+            CalledProcessError: The command failed.
+        """
         began = time.perf_counter()
         subprocess.run(
             [*COMMAND, *words],
@@ -54,7 +64,14 @@ class Shop:
         return time.perf_counter() - began
 
     def first_rows(self) -> tuple[float, float]:
-        """Score all reviews for the first time. Returns the seconds until the first results, and those of the run."""
+        """Score all reviews for the first time, and measure how long that takes.
+
+        Returns:
+            The seconds from the command until the memo holds the first results, and until the run has ended.
+
+        Raises:
+            SystemExit: The run failed.
+        """
         memo = self.folder / ".warehouse" / "score_reviews_memo"
         began, first = time.perf_counter(), 0.0
         run = subprocess.Popen(
@@ -73,7 +90,7 @@ class Shop:
         return first, time.perf_counter() - began
 
     def change_one_percent(self) -> None:
-        """Load one review in a hundred again, with another text."""
+        """Change the text of one review in a hundred, and load these reviews again."""
         reviews = pl.read_delta(str(self.folder / ".warehouse" / "reviews")).filter(pl.col("text").is_not_null())
         changed = reviews.gather_every(100).select("review_id", pl.col("text") + " Bought again.")
         changed.write_csv(self.folder / "changed.csv")
@@ -81,7 +98,7 @@ class Shop:
 
 
 def make_run(folder: str, rows: int) -> float:
-    """Do what `make run ROWS=...` does once everything is installed. Returns its seconds."""
+    """Run the commands of `make run ROWS=...` after the installation (sample, train, score); return their seconds."""
     environment = {k: v for k, v in os.environ.items() if k != "SHOPBATCH_HOME"}
     environment["SHOPBATCH_WAREHOUSE"] = f"{folder}/run"
     began = time.perf_counter()
@@ -92,7 +109,7 @@ def make_run(folder: str, rows: int) -> float:
 
 @benchmark
 def main(argv: Sequence[str] | None = None) -> dict[str, object]:
-    """Measure, print, and return what was printed."""
+    """Take all measurements, print them as one line of JSON, and return them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=3000)
     parser.add_argument("--rounds", type=int, default=5)

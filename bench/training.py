@@ -1,11 +1,12 @@
-"""The training loop against HF Trainer, the same loop inside Ray Train, and two workers against one.
+"""Compare the speed of this project's training loop with HF Trainer, and with the same loop inside Ray Train.
 
-Run: python -m bench.training hf --rounds 3     useful tokens per second: ours, HF Trainer's defaults, its best settings
-     python -m bench.training ray --rounds 3    the bare loop, Ray Train with 1 worker x 2 threads, and 2 workers x 1
+    python -m bench.training hf --rounds 3     useful tokens per second: ours, HF Trainer's defaults, its best settings
+    python -m bench.training ray --rounds 3    the loop without Ray, in Ray Train with 1 worker of 2 threads, and with
+                                               2 workers of 1 thread
 
-A Llama-shaped model of --hidden and --layers learns support_dialogs from the same random weights. A step has the same
-number of tokens everywhere: HF Trainer's batch has as many documents as ours holds on average. Useful tokens are those
-of documents, not padding.
+A Llama-shaped model with --hidden dimensions and --layers learns support_dialogs (generated dialogs), from the same
+random weights in all competitors. A step has the same number of tokens everywhere: a batch of HF Trainer has as many
+documents as ours holds on average. Useful tokens are those of documents, not padding.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ BLOCK, LEARNING = 512, 1e-3
 
 
 class Shop:
-    """A model folder, and dialogs tokenized as documents."""
+    """The work of all competitors: a folder with a new model, and generated dialogs as tokenized documents."""
 
     def __init__(self, root: Path, arguments: argparse.Namespace) -> None:
         table = dialogs(arguments.rows, 0)
@@ -69,14 +70,14 @@ class Shop:
         self.tokens = sum(len(d.ids) for d in self.documents["train"])
 
     def config(self, precision: str) -> LoopConfig:
-        """Return the settings of the loop."""
+        """Return the settings of our training loop for a precision ("fp32" or "bf16")."""
         return LoopConfig.model_validate({
             "block_tokens": BLOCK, "batch_blocks": 4, "micro_blocks": 2, "epochs": 1.0, "eval_steps": 100_000,
             "precision": precision, "schedule": ScheduleConfig(peak=LEARNING, shape="linear", warmup=0.1, floor=0.0),
         })  # fmt: skip
 
     def validation(self, model: Any) -> float:
-        """Return the mean loss per trained token of the held-out documents, in fp32."""
+        """Return the mean loss per trained token of a model on the held-out documents, in fp32."""
         model.set_attn_implementation(attention.NAME)
         objective = NextToken(model).eval()
         with torch.inference_mode():
@@ -85,7 +86,7 @@ class Shop:
 
 
 class Ours:
-    """Our loop, ready to train."""
+    """One training run with this project's loop, loaded and ready to start."""
 
     def __init__(self, shop: Shop, pack: blocks.Pack, precision: str) -> None:
         objective = NextToken(load_causal(shop.folder, attention=attention.NAME))
@@ -97,13 +98,16 @@ class Ours:
         self.model = objective.model
 
     def train(self) -> None:
-        """Take all steps."""
+        """Take all training steps."""
         while self.state.step < self.trainer.steps:
             self.trainer.step(self.state)
 
 
 class HuggingFace:
-    """HF Trainer, ready to train. best: bf16, documents grouped by length, fused AdamW."""
+    """One training run with HF Trainer, loaded and ready to start.
+
+    With `best` it uses HF's fastest settings here: bf16, documents grouped by length, fused AdamW.
+    """
 
     def __init__(self, shop: Shop, best: bool, batch: int) -> None:
         self.model = load_causal(shop.folder)
@@ -122,12 +126,12 @@ class HuggingFace:
         self.trainer = transformers.Trainer(self.model, arguments, train_dataset=rows, data_collator=_collate)
 
     def train(self) -> None:
-        """Train for one epoch."""
+        """Train the model for one epoch."""
         self.trainer.train()
 
 
 def ours(shop: Shop, pack: blocks.Pack, precision: str) -> float:
-    """Train with our loop; return useful tokens per second of the steps."""
+    """Train with our loop, and return the useful tokens per second of its steps."""
     made = Ours(shop, pack, precision)
     start = time.perf_counter()
     made.train()
@@ -135,12 +139,13 @@ def ours(shop: Shop, pack: blocks.Pack, precision: str) -> float:
 
 
 def _row(document: Document) -> dict[str, Any]:
+    """Return a document as a training row of HF Trainer; tokens that are not trained get the label -100."""
     labels = np.where(document.trained, document.ids, -100)
     return {"input_ids": document.ids.astype(np.int64), "labels": labels.astype(np.int64)}
 
 
 def _collate(rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
-    """Pad to the longest document of the batch, as DataCollatorForSeq2Seq does."""
+    """Pad rows to the longest document of the batch, as DataCollatorForSeq2Seq does, and return them as tensors."""
     longest = max(len(r["input_ids"]) for r in rows)
     batch = {"input_ids": np.zeros((len(rows), longest), np.int64), "labels": np.full((len(rows), longest), -100)}
     mask = np.zeros((len(rows), longest), np.int64)
@@ -152,7 +157,10 @@ def _collate(rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
 
 
 def against_hugging_face(shop: Shop, arguments: argparse.Namespace, argv: Sequence[str] | None) -> dict[str, Any]:
-    """Measure our loop and HF Trainer in turn. The time is that of the steps with all around them, not of loading."""
+    """Measure our loop and HF Trainer in turn, and return the recorded figures.
+
+    The time is that of the training steps with everything around them, without loading the model.
+    """
     with ray_session(Platform(cpus=2)):
         pack = blocks.build(shop.store, "bench", shop.parts, shop.encode, BLOCK, 0)
     mean = shop.tokens / len(shop.documents["train"])
@@ -166,7 +174,7 @@ def against_hugging_face(shop: Shop, arguments: argparse.Namespace, argv: Sequen
         made: list[Any] = []
 
         def before() -> None:
-            made[:] = [make()]  # loading is not measured, and neither is the loss of the last round
+            made[:] = [make()]  # loads a new model outside the measured time
 
         def run() -> None:
             made[0].train()
@@ -201,7 +209,10 @@ def against_hugging_face(shop: Shop, arguments: argparse.Namespace, argv: Sequen
 
 
 def inside_ray(shop: Shop, arguments: argparse.Namespace) -> None:
-    """Measure tokens per second after start-up, of the bare loop and as the workers report it."""
+    """Print the tokens per second of the loop without Ray, and inside Ray Train with 1 and with 2 workers.
+
+    The start-up of Ray Train is not counted.
+    """
     with ray_session(Platform(cpus=2)):
         pack = blocks.build(shop.store, "bench", shop.parts, shop.encode, BLOCK, 0)
         speeds: dict[str, list[float]] = {}
@@ -223,7 +234,14 @@ def inside_ray(shop: Shop, arguments: argparse.Namespace) -> None:
 
 
 def inside_ray_train(shop: Shop, pack: blocks.Pack, count: int, threads: int) -> float:
-    """Return the tokens per second of a run inside Ray Train, without its first steps."""
+    """Train inside Ray Train, and return the highest of the last three reports of tokens per second.
+
+    Args:
+        shop: The model and the documents.
+        pack: The documents in blocks.
+        count: Number of workers.
+        threads: Threads of each worker.
+    """
     speeds: list[float] = []
     with tempfile.TemporaryDirectory() as aside:
         plan = CausalPlan(str(shop.folder), LoraConfig(rank=0))
@@ -235,7 +253,7 @@ def inside_ray_train(shop: Shop, pack: blocks.Pack, count: int, threads: int) ->
 
 @benchmark
 def main(argv: Sequence[str] | None = None) -> None:
-    """Parse the command line and run one mode."""
+    """Run the mode that the command line names: `hf` or `ray`."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("hf", "ray"))
     parser.add_argument("--rows", type=int, default=1000, help="dialogs")

@@ -1,14 +1,19 @@
-"""What the checks of translations find of planted faults: `python -m bench.translation FILE [--without-encoder]`.
+"""Evaluate the checks of translations: how many planted faults they find, and how many good translations they refuse.
 
-`python -m bench.translation --apertium 300` translates so many English texts of the tests' catalogue into Spanish with
-the program Apertium, as the stage does, and prints how many keep their numbers, how many pass each check, and the pace.
-
-`python -m bench.translation --locale FOLDER` takes the translations of a program's texts that people made for good ones
-(FOLDER/es/LC_MESSAGES/*.mo, also de, fr, zh_CN), and prints how many the checks refuse without an encoder.
+    python -m bench.translation FILE [--without-encoder]
+    python -m bench.translation --apertium 300
+    python -m bench.translation --locale FOLDER
 
 FILE is JSON, a list of {pair: "en-es", kind, source, good, faults: [{type, text}]}. Prints the share of faults found by
-type and by pair with Wilson's interval of 95 %, and the share of good translations that are refused. `--show` prints
-each miss and each false alarm with its reasons; `--without-encoder` leaves likeness out.
+type and by pair with Wilson's 95 % interval, and the share of good translations that are refused. `--show` prints each
+missed fault and each false alarm with its reasons. `--without-encoder` leaves out the check of likeness, which compares
+meanings by an encoder.
+
+--apertium N translates N English texts of the tests' catalogue into Spanish with the program Apertium, as the jobs that
+translate do. Prints how many translations keep their numbers, how many pass all checks, and the speed.
+
+--locale FOLDER checks translations that people made: the messages of installed programs (FOLDER/es/LC_MESSAGES/*.mo,
+also de, fr, zh_CN). They are regarded as good. Prints how many of them the checks refuse without an encoder.
 """
 
 from __future__ import annotations
@@ -38,11 +43,11 @@ from shopbatch.engines.translator_configs import ApertiumConfig
 from shopbatch.models import registry
 
 ENCODER = "e5-small-search"
-LEAST_WORDS = 3  # of a text of a program
+LEAST_WORDS = 3  # --locale uses only texts with more words
 
 
 def wilson(hits: int, rows: int) -> tuple[float, float]:
-    """Return the interval of a share, with 95 %."""
+    """Return the ends of the 95 % Wilson interval of the share `hits / rows`."""
     z, share = 1.96, hits / rows
     middle = (share + z * z / (2 * rows)) / (1 + z * z / rows)
     half = z / (1 + z * z / rows) * (share * (1 - share) / rows + z * z / (4 * rows * rows)) ** 0.5
@@ -50,18 +55,25 @@ def wilson(hits: int, rows: int) -> tuple[float, float]:
 
 
 def likenesses(pairs: list[tuple[str, str, tuple[str, str]]], root: str) -> list[Likeness]:
+    """Return how alike each source text and its translation are, by the vectors of the search encoder.
+
+    Args:
+        pairs: Source text, translation, and their two language codes.
+        root: Folder of the model registry.
+    """
     model = registry.base(root, ENCODER)
     comparer = Comparer(open_engine(OpenVinoConfig(precision="fp32"), model.path), "query: ")
     return comparer.compare(pairs)
 
 
 def line(name: str, hits: int, rows: int) -> None:
+    """Print a line with a name and the share `hits / rows` with its 95 % interval."""
     low, high = wilson(hits, rows)
     print(f"{name:24} {hits:4d} of {rows:4d}  {hits / rows:6.1%}  [{low:.1%}, {high:.1%}]")
 
 
 def texts_of_catalogue(most: int) -> list[str]:
-    """Titles, and sentences and bullets of planned copy, in English."""
+    """Return up to `most` different English texts: headlines, descriptions and bullets of planned product copy."""
     texts: list[str] = []
     for facts in catalogue("en"):
         copy = parse(plan(facts, "en"))
@@ -70,7 +82,15 @@ def texts_of_catalogue(most: int) -> list[str]:
 
 
 def by_locale(folder: Path, show: bool) -> None:
-    """Check translations of a program's texts: of some words, without a context or a plural."""
+    """Check the translated messages of installed programs, and print by language how many are refused and why.
+
+    People made these translations, so each refusal counts as a false alarm. Only messages of more than LEAST_WORDS
+    words, without a context or a plural, are used.
+
+    Args:
+        folder: Folder with the languages' folders.
+        show: Print each refused translation with its reasons.
+    """
     for code in ("es", "de", "fr", "zh_CN"):
         texts: dict[str, str] = {}
         for path in sorted(folder.glob(f"{code}/LC_MESSAGES/*.mo")):
@@ -92,6 +112,13 @@ def by_locale(folder: Path, show: bool) -> None:
 
 
 def by_apertium(most: int, show: bool, engine: ApertiumConfig) -> None:
+    """Translate texts of the catalogue with Apertium in two attempts, and print how many translations pass the checks.
+
+    Args:
+        most: The most texts.
+        show: Print each text that fails in the second attempt.
+        engine: Settings of Apertium.
+    """
     texts = texts_of_catalogue(most)
     stage = TranslationStage(engine=engine, target="es", pairs={"en": ""})
     none = pa.nulls(len(texts), pa.string())
@@ -128,6 +155,7 @@ def by_apertium(most: int, show: bool, engine: ApertiumConfig) -> None:
 
 @benchmark
 def main(argv: Sequence[str] | None = None) -> None:
+    """Run the evaluations that the command line asks for: of Apertium, of programs' messages, of planted faults."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", default="apertium")
     parser.add_argument("--data", default="/usr/share/apertium")

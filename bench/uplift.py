@@ -1,11 +1,14 @@
-"""How well users are found whom an e-mail moves, on a file of Hillstrom's e-mail experiment, and how often by mistake.
+"""Evaluate train_uplift on Hillstrom's e-mail experiment: how well it finds users whom an e-mail moves.
 
-python -m bench.uplift FILE [RUNS] [ROWS]    FILE: the CSV file, or .gz. Prints: what is chosen from all rows; how much
-the figure depends on which users the file holds; what is chosen from one half and worth on the other, in 10 splits,
-with the worth of every learner; and what is published in RUNS (100) draws of ROWS (8,000) rows with shuffled arms.
+    python -m bench.uplift FILE [RUNS] [ROWS]    FILE: the CSV file, or .gz
+
+It prints: (1) the learner that is chosen from all rows; (2) how much the score of one learner varies with the users
+that the file happens to contain; (3) the learner chosen on one half of the users and its score on the other half, in 10
+splits, with the scores of all learners; (4) which kinds of model would be published in RUNS (100) draws of ROWS (8,000)
+rows with shuffled arms, where no uplift exists.
 
 The file has the columns of Kevin Hillstrom's MineThatData e-mail challenge (2008); one of its arms is "No E-Mail", and
-there is one other arm. Without FILE, a small made-up experiment is used, which only shows that this runs.
+there is one other arm. Without FILE, a small made-up experiment is used, which only shows that the program runs.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # its threads wait for each other longer than the sums take
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # with more threads these small sums take longer
 
 import numpy as np
 import polars as pl
@@ -38,7 +41,12 @@ SPLITS = 10
 
 
 def read(path: str, outcome: str = "visit") -> tuple[np.ndarray, Trial]:
-    """Read the features and what happened."""
+    """Read Hillstrom's file: the features, float64 [n, features], and the trial (outcome and arm of each user).
+
+    Args:
+        path: The CSV file.
+        outcome: The column of the outcome, such as "visit".
+    """
     frame = pl.read_csv(path)
     numbers = frame.select("recency", pl.col("history").log1p(), "mens", "womens", "newbie").to_numpy().astype(float)
     words = frame.select(_WORDS).to_dummies().to_numpy().astype(float)
@@ -47,7 +55,15 @@ def read(path: str, outcome: str = "visit") -> tuple[np.ndarray, Trial]:
 
 
 def invented(rows: int, seed: int = 0) -> tuple[np.ndarray, Trial]:
-    """Make an experiment up: the first feature moves the effect, the second one the outcome."""
+    """Make up an experiment: the first feature changes the effect of the message, the second one the outcome itself.
+
+    Args:
+        rows: Number of users.
+        seed: Seed of the draw.
+
+    Returns:
+        The features, float64 [rows, 5], and the trial.
+    """
     draw = np.random.default_rng(seed)
     features = draw.normal(size=(rows, 5))
     treated = draw.random(rows) < 0.5
@@ -56,13 +72,18 @@ def invented(rows: int, seed: int = 0) -> tuple[np.ndarray, Trial]:
 
 
 def trial_of(outcome: np.ndarray, treated: np.ndarray) -> Trial:
-    """Make a trial whose arms had the probabilities of their shares."""
+    """Return a trial in which the probability of each arm is its share of the users.
+
+    Args:
+        outcome: The outcome of each user, float64 [n].
+        treated: True where the user got the message, bool [n].
+    """
     share = float(treated.mean())
     return Trial(outcome, treated, np.where(treated, share, 1 - share))
 
 
 def line(choice: Choice) -> str:
-    """Describe a choice."""
+    """Format a choice in one line: the chosen learner, and the Qini of the best uplift learner and response model."""
     value, sure = choice.comparison.qini[choice.best], choice.comparison.above[choice.best, RANDOM]
     return (
         f"{choice.kind:8} {choice.name:16} best uplift {choice.best:10} {value.value:6.1f} (above chance by "
@@ -71,7 +92,14 @@ def line(choice: Choice) -> str:
 
 
 def otherwise_defined(score: np.ndarray, trial: Trial) -> dict[str, float]:
-    """Return the area of one order by other definitions of its curve, in the same unit; arms have fixed shares."""
+    """Return the Qini score of a ranking of users by other common definitions of the curve, by name, in the same unit.
+
+    The arms must have fixed shares.
+
+    Args:
+        score: The score by which users are ranked, highest first, [n].
+        trial: Outcomes and arms of the users.
+    """
     order = np.argsort(-score, kind="stable")
     treated, outcome = trial.treated[order], trial.outcome[order]
     n_t, n_c = np.cumsum(treated), np.cumsum(~treated)
@@ -90,10 +118,16 @@ def otherwise_defined(score: np.ndarray, trial: Trial) -> dict[str, float]:
 
 
 def sampling(rows: np.ndarray, trial: Trial, draws: int) -> None:
-    """Print what a T learner is worth on the users it has learnt from, and with only half of the controls.
+    """Print how much the Qini score of one learner (the linear T learner) varies with the users in the file.
 
-    The first number is no forecast: it shows how much a figure gains where learning and judging are not kept apart. The
-    others show how far the figure moves when the file holds other controls.
+    It prints two things: the score on the users that the learner was trained on, which is too high, also by other
+    definitions of the curve; and the mean, spread and range of held-out scores when only one half of the control users
+    is used, for several random halves.
+
+    Args:
+        rows: The features, float64 [n, features].
+        trial: Outcomes and arms of the users.
+        draws: Number of random splits of the controls into halves.
     """
     own = train("T linear", rows, trial).score(rows)
     seen, others = qini(own, trial), otherwise_defined(own, trial)
@@ -114,7 +148,14 @@ def sampling(rows: np.ndarray, trial: Trial, draws: int) -> None:
 
 
 def splits(rows: np.ndarray, trial: Trial, settings: Settings, times: int) -> None:
-    """Choose on one half, and judge on the other."""
+    """Choose a learner on one half of the users and print its score on the other half, for several random splits.
+
+    Args:
+        rows: The features, float64 [n, features].
+        trial: Outcomes and arms of the users.
+        settings: Settings of the choice.
+        times: Number of splits.
+    """
     worth: dict[str, list[float]] = {"published": [], "best uplift learner": [], "response": []}
     every: dict[str, list[float]] = {name: [] for name in names(settings.families)}
     for seed in range(times):
@@ -138,7 +179,15 @@ def splits(rows: np.ndarray, trial: Trial, settings: Settings, times: int) -> No
 
 
 def shuffled(rows: np.ndarray, trial: Trial, settings: Settings, runs: int, most: int) -> Counter[str]:
-    """Choose where arms mean nothing."""
+    """Choose learners on draws with shuffled arms, where no uplift exists, and count the kinds of model chosen.
+
+    Args:
+        rows: The features, float64 [n, features].
+        trial: Outcomes and arms of the users.
+        settings: Settings of the choice.
+        runs: Number of draws.
+        most: The most users of a draw.
+    """
     kinds: Counter[str] = Counter()
     for seed in range(runs):
         draw = np.random.default_rng(10_000 + seed)
@@ -150,7 +199,7 @@ def shuffled(rows: np.ndarray, trial: Trial, settings: Settings, runs: int, most
 
 @benchmark
 def main(argv: Sequence[str] | None = None) -> None:
-    """Print all of it."""
+    """Print all evaluations on the given file, or on a made-up experiment without one."""
     arguments = list(argv or ())
     path, *numbers = [*arguments, *[""][len(arguments) :]]
     runs, most = (*map(int, numbers), *(100, 8_000)[len(numbers) :])

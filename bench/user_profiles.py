@@ -1,11 +1,12 @@
-"""build_user_profiles beside DuckDB, Polars, plain PySpark and a pandas UDF; its growth; and the cost of a new day.
+"""Measure the job build_user_profiles: beside other tools, its growth with the data, and the cost of a new day.
 
-Run: python -m bench.user_profiles real --rounds 5              whole job (tiles and one day) beside the others
-     python -m bench.user_profiles day --rows 20000000          tiles of a new day against a rebuild of all tiles
-     python -m bench.user_profiles growth --rows 10000000       time per line, tiles, profiles, peak memory, spill
+    python -m bench.user_profiles real --rounds 5          the whole job (tiles and one day) beside DuckDB, Polars,
+                                                           plain PySpark and a pandas UDF
+    python -m bench.user_profiles day --rows 20000000      updating the tiles for a new day, against a rebuild of all
+    python -m bench.user_profiles growth --rows 10000000   time per line, tiles, profiles, peak memory, spilled bytes
 
---warehouse keeps the sample, so that a second call does not have to generate it again. The tables that the job makes
-are removed first.
+Tiles are daily sums per user. --warehouse keeps the sample, so that a second call does not have to generate it again.
+Tables that an earlier run of the job made are removed first.
 """
 
 from __future__ import annotations
@@ -35,12 +36,16 @@ AS_OF = date(2018, 1, 1)
 
 
 def uris(store: Store, name: str) -> list[str]:
-    """Return the files of a table."""
+    """Return the addresses of the Parquet files of the table `name`."""
     return [f.uri for f in store.snapshot(name).files]
 
 
 def duck(store: Store) -> pa.Table:
-    """Compute the SQL definition in DuckDB on all cores. It writes no table."""
+    """Compute all features in DuckDB on all cores, by the SQL that the tests compare the job with; it writes no table.
+
+    Returns:
+        One row per user.
+    """
     from tests.capabilities.profiles import oracle
 
     con = duckdb.connect()
@@ -55,7 +60,13 @@ def duck(store: Store) -> pa.Table:
 
 
 def real(store: Store, arguments: argparse.Namespace, argv: Sequence[str] | None) -> None:
-    """Measure the job on the real sample beside DuckDB, and beside others with fewer features."""
+    """Measure the job on the real sample beside DuckDB (all features) and other tools (fewer features), and record it.
+
+    Args:
+        store: The warehouse, which is filled with the sample.
+        arguments: The parsed command line.
+        argv: The arguments of the command line, for the record.
+    """
     sample.fill_real(store, arguments.reviews)
     lines = store.snapshot("transactions").rows
     print(f"real sample: {lines:,} transaction lines, as_of {AS_OF}")
@@ -88,7 +99,7 @@ def real(store: Store, arguments: argparse.Namespace, argv: Sequence[str] | None
 
 @benchmark
 def main(argv: Sequence[str] | None = None) -> None:
-    """Parse the command line and run one mode."""
+    """Run the mode that the command line names: real, day or growth."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("real", "day", "growth"))
     parser.add_argument("--rows", type=int, default=2_000_000, help="day, growth: transaction lines")

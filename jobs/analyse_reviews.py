@@ -1,4 +1,4 @@
-"""reviews -> clauses, their aspects and polarity (encoder + classifiers) -> review_aspects, review_aspects_rejects."""
+"""reviews -> aspects and polarity of each clause (encoder + classifiers) -> review_aspects, review_aspects_rejects."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def run(config: AnalyseReviewsConfig, store: Store, report: Report) -> None:
-    """Analyse the new and changed reviews and publish them."""
+    """Find the aspects that new and changed reviews speak of, and publish one row per review in `review_aspects`."""
     from shopbatch.capabilities.insights.run import analyse_reviews
 
     analyse_reviews(config, store, report)

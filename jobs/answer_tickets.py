@@ -1,4 +1,4 @@
-"""tickets -> intents -> facts of policies and orders -> decision, reply -> ticket_answers, ticket_answers_rejects."""
+"""tickets -> intent, facts of policies and orders, decision and reply -> ticket_answers, ticket_answers_rejects."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def run(config: AnswerTicketsConfig, store: Store, report: Report) -> None:
-    """Sort the new tickets by intent, join them with facts, and publish decisions and replies."""
+    """Classify new tickets by intent, decide to answer, draft or escalate each, and publish decisions and replies."""
     from shopbatch.capabilities.support.answers.run import answer_tickets
 
     answer_tickets(config, store, report)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def run(config: AuditBiasConfig, store: Store, report: Report) -> None:
-    """Audit the live sentiment model, and the forecasts of user profiles where there are any."""
+    """Audit the live sentiment model and, by group of users, the forecasts in `user_profiles`; publish `bias_audit`."""
     from shopbatch.capabilities.profiles.calibration import audit_outlook
     from shopbatch.capabilities.sentiment.bias.run import audit_sentiment, look, publish_audit
 

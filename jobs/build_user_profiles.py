@@ -1,4 +1,4 @@
-"""transactions and all else known of users -> daily tiles -> features -> user_profiles, one row per user and day."""
+"""transactions and other tables about users -> daily tiles -> 97 features -> user_profiles, a row per user and day."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 def check(config: ProfileConfig, store: Store) -> None:
-    """Refuse what is wrong with the sources before Spark is started."""
+    """Refuse missing or unusable source tables before the slow start of Spark."""
     from shopbatch.capabilities.profiles.sources import check_sources
 
     check_sources(config, store)
 
 
 def run(config: ProfileConfig, store: Store, report: Report) -> None:
-    """Bring the daily tiles and the profiles up to date."""
+    """Update the daily tiles from new source rows, then compute and publish the requested days of `user_profiles`."""
     from pyspark.sql import SparkSession
 
     from shopbatch.capabilities.profiles.run import build_profiles

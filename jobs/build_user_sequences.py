@@ -1,4 +1,4 @@
-"""Daily tiles of users and products -> user_sequences, one row per user: what was bought, viewed and given back."""
+"""daily tiles of users and products -> purchases, views, returns by time -> user_sequences, one row per user."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def run(config: SequenceConfig, store: Store, report: Report) -> None:
-    """Bring the sequences up to date with the tiles."""
+    """Update `user_sequences` from the daily tiles that `build_user_profiles` keeps."""
     from pyspark.sql import SparkSession
 
     from shopbatch.capabilities.recommendations.user_sequences.run import build_sequences

@@ -1,4 +1,4 @@
-"""referral_events, users -> whom to ask to invite, by the new users expected of it -> inviter_plan."""
+"""referral_events, users -> the users from whom an invitation is expected to bring most new users -> inviter_plan."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def run(config: InviterConfig, store: Store, report: Report) -> None:
-    """Choose whom to ask, hold some of them out, and publish the plan."""
+    """Choose the users to ask for invitations, hold some out as controls, and publish the plan; sends nothing."""
     from shopbatch.capabilities.growth.inviters import choose_inviters
 
     choose_inviters(config, store, report)

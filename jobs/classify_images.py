@@ -1,4 +1,4 @@
-"""image_vectors, products -> model `image-classifier` -> product_image_labels, and a page of contradictions."""
+"""image_vectors, products -> model `image-classifier` -> product_image_labels, a page of contradictions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def run(config: ClassifyImagesConfig, store: Store, report: Report) -> None:
-    """Say what pictures show, and where the catalogue says otherwise."""
+    """Classify all pictures, publish their labels, and write a page of pictures that contradict the catalogue."""
     from shopbatch.capabilities.images.classify import classify_images
 
     classify_images(config, store, report)

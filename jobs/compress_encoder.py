@@ -1,4 +1,4 @@
-"""reviews, an encoder -> cut the vocabulary, 8-bit integers, a head fitted anew -> models, registered if as good."""
+"""reviews, an encoder -> smaller vocabulary, 8 bits, new head -> models `compressed-encoder`, `sentiment`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def run(config: CompressEncoderConfig, store: Store, report: Report) -> None:
-    """Compress an encoder and register it with its head, unless that was done from the same reviews and source."""
+    """Compress an encoder, and register it with a new head if accuracy holds; skip if nothing has changed."""
     from shopbatch.capabilities.sentiment.compress.run import compress
 
     compress(config, store, report)

@@ -1,4 +1,4 @@
-"""products -> grounded copy (text generator + checks) -> product_descriptions, product_descriptions_rejects."""
+"""products -> product copy whose claims are backed (generator + checks) -> product_descriptions and its rejects."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def run(config: Config, store: Store, report: Report) -> None:
-    """Describe the new and changed products and publish their copy."""
+    """Write product copy (headline, description, bullets) for new and changed products, and publish it."""
     from shopbatch.capabilities.copywriting.run import describe
 
     describe(config, store, report)

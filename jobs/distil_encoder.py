@@ -1,4 +1,4 @@
-"""reviews, model `sentiment` -> its vectors and logits, learnt by fewer layers -> model `sentiment-student`."""
+"""reviews, model `sentiment` (teacher) -> an encoder with fewer layers -> model `sentiment-student`, if good."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def run(config: DistilEncoderConfig, store: Store, report: Report) -> None:
-    """Train the student, compare it with the cut and with the teacher on held-out reviews, and publish it."""
+    """Train the student, compare it with its teacher on held-out reviews, and publish it if it is good enough."""
     from shopbatch.capabilities.sentiment.distil.run import distil
 
     distil(config, store, report)

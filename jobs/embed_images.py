@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def run(config: EmbedImagesConfig, store: Store, report: Report) -> None:
-    """Embed the new and changed pictures and publish their vectors."""
+    """Embed the new and changed pictures and publish their vectors in `image_vectors`."""
     from shopbatch.capabilities.images.run import embed_images
 
     embed_images(config, store, report)

@@ -1,4 +1,4 @@
-"""products -> sentence encoder -> product_embeddings with the search index, product_embeddings_rejects."""
+"""products -> vectors (sentence encoder) and a search index -> product_embeddings, product_embeddings_rejects."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def run(config: EmbedProductsConfig, store: Store, report: Report) -> None:
-    """Embed the new and changed products, and publish them with their index."""
+    """Embed the new and changed products, and publish all vectors together with a new search index."""
     from shopbatch.capabilities.search.run import embed_products
 
     embed_products(config, store, report)

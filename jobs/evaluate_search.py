@@ -1,4 +1,4 @@
-"""judgements, product_embeddings -> search by several methods, judged -> search_quality with the tuned weights."""
+"""judgements, product_embeddings -> each search method measured, fusion weights tuned -> search_quality."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def run(config: EvaluateSearchConfig, store: Store, report: Report) -> None:
-    """Judge the published index beside tuned BM25s, and publish its quality if it is accepted."""
+    """Compare the published search with tuned BM25 on judged queries; publish its quality if it is accepted."""
     from shopbatch.capabilities.search.quality.run import evaluate_search
 
     evaluate_search(config, store, report)

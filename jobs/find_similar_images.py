@@ -1,4 +1,4 @@
-"""image_vectors, product_images -> exact search, perceptual hashes -> similar_images, and a page of pictures."""
+"""image_vectors, product_images -> exact vector search, perceptual hashes -> similar_images, a page of pictures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def run(config: FindSimilarImagesConfig, store: Store, report: Report) -> None:
-    """Find duplicates, and the pictures of other products that look alike."""
+    """Find duplicates of pictures and similar pictures of other products; publish them and write a page."""
     from shopbatch.capabilities.images.similar import find_similar_images
 
     find_similar_images(config, store, report)

@@ -1,4 +1,4 @@
-"""reviews that say what they think -> tokens, packed; an encoder trained end to end -> model `sentiment`, if better."""
+"""reviews with a label or stars -> an encoder and its head trained end to end -> model `sentiment`, if it is better."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def run(config: FinetuneEncoderConfig, store: Store, report: Report) -> None:
-    """Train, calibrate, compare with the frozen encoder and the live model on held-out reviews, and publish."""
+    """Train encoder and head; publish them if they beat the frozen encoder and the live model on held-out reviews."""
     from shopbatch.capabilities.sentiment.train_encoder import finetune
 
     finetune(config, store, report)

@@ -1,4 +1,4 @@
-"""support_dialogs (or any texts) -> tokens, packed; a language model trained on N workers -> model, if it is better."""
+"""support_dialogs or any texts -> blocks of tokens -> language model trained on N workers -> a model, if better."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 
 def run(config: FinetuneLlmConfig, store: Store, report: Report) -> None:
-    """Train, compare with the base and the live model on held-out texts, and publish with the engine's export."""
+    """Train a language model, and publish it if it beats the base model and the live model on held-out texts.
+
+    It is published together with its export for OpenVINO.
+    """
     from shopbatch.capabilities.language_model.train import finetune
 
     finetune(config, store, report)

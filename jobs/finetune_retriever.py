@@ -1,4 +1,4 @@
-"""judgements and the search index -> pairs of queries and products; an encoder -> model `search-encoder`, if better."""
+"""judgements, products -> encoder trained on queries and useful products -> model `search-encoder`, if better."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def run(config: FinetuneRetrieverConfig, store: Store, report: Report) -> None:
-    """Train the encoder on judged queries, judge the search with it on held-out ones, and publish it if better."""
+    """Train the search encoder on judged queries, and publish it if search gets better on held-out queries."""
     from shopbatch.capabilities.search.retriever.run import finetune_retriever
 
     finetune_retriever(config, store, report)

@@ -1,4 +1,4 @@
-"""shopper_requests -> constraints, filters, ranking, reasons -> guided_products, guided_products_rejects."""
+"""shopper_requests, products -> constraints, filters, ranking, reasons -> guided_products, guided_products_rejects."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def run(config: GuideShoppersConfig, store: Store, report: Report) -> None:
-    """Answer the requests of shoppers from the catalogue."""
+    """Answer shoppers' free-text requests with products that meet them, and publish products and reasons."""
     from shopbatch.capabilities.search.guide.run import guide_shoppers
 
     guide_shoppers(config, store, report)

@@ -1,4 +1,4 @@
-"""search_events -> click model, corrected for places -> search_judgements."""
+"""search_events -> a click model that corrects for positions in the list -> search_judgements."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def run(config: JudgeByClicksConfig, store: Store, report: Report) -> None:
-    """Learn from clicks how well products answer queries, and publish it."""
+    """Estimate from clicks how relevant each product is to each query, and publish `search_judgements`."""
     from shopbatch.capabilities.search.clicks.run import judge_by_clicks
 
     judge_by_clicks(config, store, report)

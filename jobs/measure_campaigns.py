@@ -1,4 +1,4 @@
-"""experiments, campaign_plan and user_daily -> effects with intervals, checked for chance -> campaign_effects."""
+"""experiments, campaign_plan, user_daily -> effects with intervals, randomisation checked -> campaign_effects."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def run(config: MeasureConfig, store: Store, report: Report) -> None:
-    """Measure what each arm of an experiment brought, and publish it."""
+    """Measure the effect of each arm of an experiment against its control group, and publish `campaign_effects`."""
     from shopbatch.capabilities.marketing.campaigns.run import measure_campaigns
 
     measure_campaigns(config, store, report)

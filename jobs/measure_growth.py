@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def run(config: MeasureConfig, store: Store, report: Report) -> None:
-    """Measure how users bring users, publish the figures, and write the growth page."""
+    """Measure how many new users existing users bring, publish the three tables, and write the growth page."""
     from pyspark.sql import SparkSession
 
     from shopbatch.capabilities.growth.measure import measure_growth

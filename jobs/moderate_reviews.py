@@ -1,4 +1,4 @@
-"""reviews -> rules for harmful texts -> review_moderation, review_moderation_rejects."""
+"""reviews -> rules (and a model, if set) for harmful texts -> review_moderation, review_moderation_rejects."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def run(config: ModerateReviewsConfig, store: Store, report: Report) -> None:
-    """Moderate the new and changed reviews and publish what becomes of them."""
+    """Moderate the new and changed reviews and publish an action (publish, mask or hold) for each."""
     from shopbatch.capabilities.moderation.run import moderate_reviews
 
     moderate_reviews(config, store, report)

@@ -1,4 +1,4 @@
-"""users, user_daily, campaigns and the model `uplift` -> audiences within budget, consent and caps -> campaign_plan."""
+"""users, user_daily, campaigns, model `uplift` -> audiences within budget, consent and caps -> campaign_plan."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def run(config: PlanConfig, store: Store, report: Report) -> None:
-    """Plan the campaigns of a day, with a hold-out, and send nothing."""
+    """Choose who gets which message on a day, hold a random control group out, and publish the plan; sends nothing."""
     from shopbatch.capabilities.marketing.plan.run import plan_campaigns
 
     plan_campaigns(config, store, report)

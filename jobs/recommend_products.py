@@ -1,4 +1,4 @@
-"""user_sequences, products -> candidates (recommender), rules -> recommendations, recommendations_rejects."""
+"""user_sequences, products -> model `recommender`, rules -> recommendations, recommendations_rejects."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def run(config: RecommendConfig, store: Store, report: Report) -> None:
-    """Make the lists of the users with news, and publish those of all."""
+    """Compute the lists of users whose sequence changed, and publish the lists of all users in `recommendations`."""
     from shopbatch.capabilities.recommendations.recommend.run import recommend
 
     recommend(config, store, report)

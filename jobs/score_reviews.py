@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def run(config: ScoreReviewsConfig, store: Store, report: Report) -> None:
-    """Score the new and changed reviews and publish them."""
+    """Score the new and changed reviews and publish their sentiment in `review_sentiment`."""
     from shopbatch.capabilities.sentiment.run import score_reviews
 
     score_reviews(config, store, report)

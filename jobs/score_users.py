@@ -1,4 +1,4 @@
-"""user_daily and the model `propensity` -> what each user will probably do in 30 days -> user_scores."""
+"""user_daily, user_profiles, model `propensity` -> forecasts of each user for the next 30 days -> user_scores."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def run(config: ScoreUsersConfig, store: Store, report: Report) -> None:
-    """Score the users of the days asked for."""
+    """Forecast each user's purchase, churn and spend in the 30 days after each requested day; publish `user_scores`."""
     from pyspark.sql import SparkSession
 
     from shopbatch.capabilities.marketing.propensity.score import score_users

@@ -1,4 +1,4 @@
-"""queries -> sentence encoder -> query_embeddings -> search in the published index -> search_results."""
+"""queries -> query_embeddings (sentence encoder) -> search in the published index -> search_results."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def run(config: SearchProductsConfig, store: Store, report: Report) -> None:
-    """Answer the queries from the published index."""
+    """Answer all queries of the table `queries` from the published search index, and publish `search_results`."""
     from shopbatch.capabilities.search.search_job import search_products
 
     search_products(config, store, report)

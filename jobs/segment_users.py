@@ -1,4 +1,4 @@
-"""user_profiles -> named segments that users leave only with a margin, and stable clusters -> user_segments."""
+"""user_profiles -> rule-based segments with hysteresis at their limits, and stable clusters -> user_segments."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def run(config: SegmentUsersConfig, store: Store, report: Report) -> None:
-    """Put the users of the days asked for into segments."""
+    """Assign the users of the requested days to segments and clusters, and publish `user_segments`."""
     from pyspark.sql import SparkSession
 
     from shopbatch.capabilities.marketing.segments.run import segment_users

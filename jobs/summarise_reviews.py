@@ -1,4 +1,4 @@
-"""review_aspects -> sums by product, category, aspect and month, with intervals and alarms -> product_aspects."""
+"""review_aspects -> sums by product, category, aspect and month, with intervals -> product_aspects, and a page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def run(config: SummariseConfig, store: Store, report: Report) -> None:
-    """Sum up the aspects of the reviews, publish the sums, and write the page for the merchant."""
+    """Sum up the aspects of reviews by product, publish `product_aspects`, and write the merchant's page."""
     from pyspark.sql import SparkSession
 
     from shopbatch.capabilities.insights.summarise import summarise_reviews

@@ -1,4 +1,4 @@
-"""reviews (lexicons, stars) and aspect_labels -> classifiers of clauses, judged by people -> model `aspects`."""
+"""reviews (lexicons, stars), aspect_labels (by people) -> classifiers of clauses -> model `aspects`, if better."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def run(config: TrainAspectsConfig, store: Store, report: Report) -> None:
-    """Train, judge and register the model of aspects."""
+    """Train the classifiers, evaluate them on people's labels, and register the model `aspects` if it passes."""
     from shopbatch.capabilities.insights.train.run import train_aspects
 
     train_aspects(config, store, report)

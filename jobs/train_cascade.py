@@ -1,4 +1,4 @@
-"""reviews, a sentiment model -> a small one, and where it is sure enough -> model `sentiment-cascade`, registered."""
+"""reviews, model `sentiment` -> a small model, bounds of confidence above which it answers -> `sentiment-cascade`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def run(config: TrainCascadeConfig, store: Store, report: Report) -> None:
-    """Fit a cascade and register it, unless that was done from the same reviews and models."""
+    """Fit a cascade (a small model before the large one) and register it; skip if nothing has changed."""
     from shopbatch.capabilities.sentiment.cascade.run import train
 
     train(config, store, report)

@@ -1,4 +1,4 @@
-"""image_vectors, product_images, products -> calibrated head on frozen vectors -> model `image-classifier`."""
+"""image_vectors, product_images, products -> calibrated classifier on the vectors -> model `image-classifier`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def run(config: TrainImageClassifierConfig, store: Store, report: Report) -> None:
-    """Train, judge and publish the classifier, unless the live one was made of the same."""
+    """Train, evaluate and publish the classifier; skip if the live one was made from the same data and settings."""
     from shopbatch.capabilities.images.train import train_image_classifier
 
     train_image_classifier(config, store, report)

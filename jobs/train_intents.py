@@ -1,4 +1,4 @@
-"""support_dialogs, intent_examples and labelled tickets -> a calibrated classifier of intents -> model `intents`."""
+"""support_dialogs, intent_examples, labelled tickets -> a calibrated classifier of intents -> model `intents`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def run(config: TrainIntentsConfig, store: Store, report: Report) -> None:
-    """Train, judge and publish the model, unless the live one is made of the same."""
+    """Train, evaluate and publish the intent model; skip if the live one was made from the same data and settings."""
     from shopbatch.capabilities.support.train.run import train_intents
 
     train_intents(config, store, report)

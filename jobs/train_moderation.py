@@ -1,4 +1,4 @@
-"""example files, reviews -> sentences, vectors, logistic regressions -> model `moderation`."""
+"""example files, reviews -> vectors of sentences, logistic regressions -> model `moderation`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def run(config: TrainModerationConfig, store: Store, report: Report) -> None:
-    """Train, judge and publish the model, unless the live one was made of the same."""
+    """Train, evaluate and publish the model; skip if the live one was made from the same examples and settings."""
     from shopbatch.capabilities.moderation.train.run import train_moderation
 
     train_moderation(config, store, report)

@@ -1,4 +1,4 @@
-"""user_daily -> forecasts of purchase, churn and spend, judged on held-out days -> model `propensity`."""
+"""user_daily -> forecasts of purchase, churn and spend, compared on held-out days -> model `propensity`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def run(config: TrainPropensityConfig, store: Store, report: Report) -> None:
-    """Fit, compare and register the forecasts."""
+    """Fit several kinds of forecast, choose the best on held-out days, and register it as the model `propensity`."""
     from shopbatch.capabilities.marketing.propensity.train import train_propensity
 
     train_propensity(config, store, report)

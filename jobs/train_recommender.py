@@ -1,4 +1,4 @@
-"""user_sequences -> habit, neighbours, Transformer and texts, judged on held-out days -> model `recommender`."""
+"""user_sequences -> habits, neighbours, Transformer and texts, tested on held-out days -> model `recommender`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def run(config: TrainRecommenderConfig, store: Store, report: Report) -> None:
-    """Choose, judge, fit and register the recommender, and publish what is bought together."""
+    """Choose and fit the parts of the recommender, test and register it, and publish `product_neighbours`."""
     from shopbatch.capabilities.recommendations.train.run import train_recommender
 
     train_recommender(config, store, report)

@@ -1,4 +1,4 @@
-"""reviews that say what they think -> embed (encoder), fit and calibrate a head -> model `sentiment`, registered."""
+"""reviews with a label or stars -> vectors (frozen encoder), a calibrated linear head -> model `sentiment`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def run(config: TrainHeadConfig, store: Store, report: Report) -> None:
-    """Train and publish a head, unless the live one came from the same reviews, encoder and configuration."""
+    """Train and publish a head; skip if the live one came from the same reviews, encoder and configuration."""
     from shopbatch.capabilities.sentiment.train_head import train_head
 
     train_head(config, store, report)

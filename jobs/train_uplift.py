@@ -1,4 +1,4 @@
-"""experiments and user_daily -> uplift learners beside the response model, judged held out -> model `uplift`."""
+"""experiments, user_daily -> uplift learners compared with a response model on held-out users -> model `uplift`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def run(config: TrainUpliftConfig, store: Store, report: Report) -> None:
-    """Learn whom a message moves, and publish what can be known of it."""
+    """Learn which users buy because of a message, and publish the model `uplift`, also if no uplift can be found."""
     from shopbatch.capabilities.marketing.uplift.run import train_uplift
 
     train_uplift(config, store, report)

@@ -1,4 +1,4 @@
-"""products, product_descriptions, ads -> translations by language -> product_translations and its rejects."""
+"""products, product_descriptions, ads -> checked translations by language -> product_translations and its rejects."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def run(config: TranslateProductsConfig, store: Store, report: Report) -> None:
-    """Translate the new and changed texts of products and publish what passes the checks."""
+    """Translate new and changed product texts, and publish the translations that pass the checks."""
     from shopbatch.capabilities.translation.run import translate
 
     translate("translate_products", config, store, report)

@@ -1,4 +1,4 @@
-"""ticket_answers -> translations by language -> reply_translations, reply_translations_rejects."""
+"""ticket_answers -> checked translations by language -> reply_translations, reply_translations_rejects."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def run(config: TranslateRepliesConfig, store: Store, report: Report) -> None:
-    """Translate the new and changed replies and publish what passes the checks."""
+    """Translate new and changed replies to tickets, and publish the translations that pass the checks."""
     from shopbatch.capabilities.translation.run import translate
 
     translate("translate_replies", config, store, report)

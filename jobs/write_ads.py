@@ -1,4 +1,4 @@
-"""products, offers, names of segments -> grounded ads by channel (planner or generator, checks) -> ads, ads_rejects."""
+"""products, offers, names of segments -> ads by channel whose claims are backed -> ads, ads_rejects."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def run(config: WriteAdsConfig, store: Store, report: Report) -> None:
-    """Write the ads of new and changed products and offers, and publish them."""
+    """Write ads for new and changed products and offers, and publish those that pass the checks."""
     from shopbatch.capabilities.copywriting.ads.run import write_ads
 
     write_ads(config, store, report)

@@ -1,8 +1,9 @@
-"""Download JARs from a Maven repository into pyspark, for Dockerfile.spark.
+"""Download JARs from a Maven repository into the installed pyspark; Dockerfile.spark runs it while it builds the image.
 
 Usage: add_jars.py ADDRESS GROUP:ARTIFACT:VERSION ...
 
-Each JAR is compared with the SHA-1 file beside it. That detects a broken download, but not a malicious mirror.
+The script compares each JAR with the SHA-1 file beside it in the repository. That detects a broken download, but not a
+malicious mirror.
 """
 
 from __future__ import annotations
@@ -16,7 +17,14 @@ from pathlib import Path
 
 
 def main(arguments: list[str]) -> None:
-    """Download all JARs, then store them. Every error is a SystemExit with one line."""
+    """Download all JARs, then write them into pyspark's folder; nothing is written if one download fails.
+
+    Args:
+        arguments: The repository's address, then the coordinates (GROUP:ARTIFACT:VERSION).
+
+    Raises:
+        SystemExit: Any expected error, with a message of one line.
+    """
     address = arguments[0].rstrip("/") if arguments else ""
     if not address:
         sys.exit("MAVEN is not set: name the Maven repository to download from with --build-arg MAVEN=ADDRESS")
@@ -35,7 +43,7 @@ def main(arguments: list[str]) -> None:
 
 
 def pyspark_jars() -> Path:
-    """Return the folder in which the installed pyspark keeps its JARs."""
+    """Return the folder in which the installed pyspark keeps its JARs; end the script if pyspark is not installed."""
     spec = find_spec("pyspark")
     if spec is None or spec.origin is None:
         sys.exit("pyspark is not installed")
@@ -43,7 +51,13 @@ def pyspark_jars() -> Path:
 
 
 def refuse_other_hadoop(jars: Path, coordinate: str, version: str) -> None:
-    """End the build unless pyspark's Hadoop client has this version: hadoop-aws works with no other."""
+    """End the build unless pyspark's Hadoop client has the given version, because hadoop-aws works with no other one.
+
+    Args:
+        jars: The folder of pyspark's JARs.
+        coordinate: The JAR that is to be added, for the message.
+        version: Version of that JAR.
+    """
     installed = sorted(jar.name for jar in jars.glob("hadoop-client-api-*.jar"))
     if installed != [f"hadoop-client-api-{version}.jar"]:
         client = ", ".join(installed) or "no Hadoop client"
@@ -51,7 +65,7 @@ def refuse_other_hadoop(jars: Path, coordinate: str, version: str) -> None:
 
 
 def fetch(url: str) -> bytes:
-    """Return the bytes of a JAR after comparing them with its checksum."""
+    """Download a JAR and its SHA-1 checksum; return the JAR's bytes, or end the script if they do not match."""
     try:
         with urllib.request.urlopen(url) as answer:
             data: bytes = answer.read()

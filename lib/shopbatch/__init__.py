@@ -1,6 +1,7 @@
 """shopbatch: distributed batch jobs that put large language models to work for online shops.
 
-`run`, `table` and `score` are for Python programs (see `shopbatch.api`); they are loaded when they are first used.
+Python programs use `run`, `table` and `score` (see `shopbatch.api`). Each of these names is imported when it is first
+used, so that `import shopbatch` stays fast.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ _HOMES = dict.fromkeys(("Report", "TableView", "run", "score", "table"), "shopba
 
 
 def __getattr__(name: str) -> Any:
+    """Import a public name, such as `run`, from its module at its first use."""
     if name not in _HOMES:
         raise AttributeError(f"module 'shopbatch' has no attribute {name!r}")
     from importlib import import_module

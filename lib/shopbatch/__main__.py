@@ -1,4 +1,4 @@
-"""`python -m shopbatch` is the `shopbatch` command."""
+"""Entry point of `python -m shopbatch`, which is the same as the command `shopbatch`."""
 
 from shopbatch.cli.main import main
 

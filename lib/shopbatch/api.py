@@ -1,10 +1,12 @@
-"""shopbatch from Python: run a job, read a table, compute a few rows. The command line calls the same functions.
+"""The Python interface: run a job, read a table, score a few rows. The command line calls the same functions.
 
-import shopbatch as sb
+For example:
 
-report = sb.run("score_reviews", limit=500)
-sb.table("review_sentiment").polars()
-sb.score(["Runs small, but the fabric is lovely."])
+    import shopbatch as sb
+
+    report = sb.run("score_reviews", limit=500)
+    sb.table("review_sentiment").polars()
+    sb.score(["Runs small, but the fabric is lovely."])
 """
 
 from __future__ import annotations
@@ -28,23 +30,24 @@ if TYPE_CHECKING:
 
 
 def run(job: str, *, env: str = "local", show: bool = False, **keys: Any) -> Report:
-    """Run a job in this process, as `shopbatch run JOB key=value ...` does.
+    """Run a job in this process, as `shopbatch run JOB key=value ...` does, and return its report.
 
-    A Ray or Spark session that this process has already is used and stays open.
+    If this process already has a Ray or Spark session, the job uses that session and leaves it open.
 
     Args:
-        job: Its name.
-        env: Name of a folder in conf/.
-        show: Whether progress is shown on standard error.
-        keys: Keys of the job's configuration: `limit=500`, and a mapping for a block: `engine={"kind": "openvino"}`.
+        job: Name of the job, such as "score_reviews".
+        env: Name of the environment: a folder in conf/.
+        show: Whether to show the progress on standard error.
+        keys: Overrides of the job's settings, such as `limit=500`. A block is a mapping: `engine={"kind": "openvino"}`.
 
     Returns:
-        The report of a run that ended well; `report.outcome` is published, nothing to do, superseded or incomplete.
+        The report of a run that ended well; `report.outcome` is "published", "nothing to do", "superseded" or
+        "incomplete".
 
     Raises:
         UserError: The job, a key or the data is wrong; nothing was written.
-        GateRefused: A check refused the result; nothing was published.
-        Stopped: The run was stopped; the same call goes on from there.
+        GateRefused: A gate refused the result; nothing was published.
+        Stopped: The run was stopped; the same call resumes it.
     """
     from shopbatch.runs.command import Call
     from shopbatch.runs.job import run as run_job
@@ -55,12 +58,15 @@ def run(job: str, *, env: str = "local", show: bool = False, **keys: Any) -> Rep
 
 
 def table(name: str, *, env: str = "local", version: int | None = None) -> TableView:
-    """Open a table of the warehouse, pinned at a version.
+    """Open a table of the warehouse for reading, pinned at one version.
 
     Args:
-        name: Its name.
-        env: Name of a folder in conf/, which says where the warehouse is.
+        name: Name of the table, such as "review_sentiment".
+        env: Name of the environment: a folder in conf/, whose platform.yaml says where the warehouse is.
         version: The version to read; None for the newest.
+
+    Returns:
+        A view with methods that read the table into Arrow, Polars, Ray or Spark. Nothing is read yet.
 
     Raises:
         UserError: There is no such table or version.
@@ -73,17 +79,19 @@ def table(name: str, *, env: str = "local", version: int | None = None) -> Table
 def score(
     rows: Sequence[str | Mapping[str, Any]], job: str = "score_reviews", *, env: str = "local", **keys: Any
 ) -> list[dict[str, Any]]:
-    """Compute a few rows in this process, without a table: what a run would publish for them.
+    """Compute the results of a few rows in this process: the results that a run of the job would publish for them.
+
+    Nothing is published. Use it to try a job out or to score single texts from a program.
 
     Args:
-        rows: Texts, or rows of the job's source table.
-        job: A job that computes row by row: score_reviews, describe_products.
-        env: Name of a folder in conf/.
-        keys: Keys of the job's configuration, as in `run`.
+        rows: Texts, or rows of the job's source table as mappings.
+        job: A job that computes row by row, such as score_reviews or describe_products.
+        env: Name of the environment: a folder in conf/.
+        keys: Overrides of the job's settings, as in `run`.
 
     Returns:
-        One result per row, in order (per row and language, if the job has several): the published columns, or
-        `rejected` with the reason.
+        One result per row, in order; a job that writes several languages returns all rows of the first language, then
+        all rows of the next. A result holds the published columns, or `rejected` with the reason.
 
     Raises:
         UserError: The job does not compute row by row, or a row, a key or the model is wrong.
@@ -94,15 +102,23 @@ def score(
 def score_with_rows(
     rows: Sequence[str | Mapping[str, Any]], job: Job, env: str, keys: Mapping[str, Any], table: str = ""
 ) -> list[tuple[Mapping[str, Any], dict[str, Any]]]:
-    """Compute a few rows as `score` does, and return each result behind the source row that it is of.
+    """Compute a few rows as `score` does, and return each result together with its source row.
+
+    Used by `shopbatch try`.
 
     Args:
-        rows, env, keys: As of `score`.
+        rows: Texts, or rows of the job's source table as mappings.
         job: The job.
-        table: The table that the rows are of, if a file was read for it; refused if the job's source is another one.
+        env: Name of the environment: a folder in conf/.
+        keys: Overrides of the job's settings, as in `run`.
+        table: Name of the table for which a file was read into `rows`; "" if `rows` come from no file. Rows of another
+            table than the job's source are refused.
+
+    Returns:
+        Pairs of (source row, result).
 
     Raises:
-        UserError: As `score`.
+        UserError: The job does not compute row by row, or a row, a key or the model is wrong.
     """
     from shopbatch.inference.preview import preview
     from shopbatch.warehouse.store import Store
@@ -127,25 +143,25 @@ def score_with_rows(
 
 @dataclass(frozen=True)
 class TableView:
-    """One version of a table, to be read with the library of one's choice.
+    """One version of a table, readable as Arrow, Polars, a Ray Dataset or a Spark DataFrame. `table` returns it.
 
     Attributes:
-        snapshot: The pinned version.
+        snapshot: The pinned version of the table.
     """
 
     snapshot: Snapshot
 
     @property
     def version(self) -> int:
-        """The version of the table."""
+        """The number of the version of the table."""
         return self.snapshot.version
 
     def arrow(self, columns: Sequence[str] | None = None) -> pa.Table:
-        """Read it into an Arrow table; `columns` of None means all."""
+        """Read the table into memory as an Arrow table; `columns` of None means all columns."""
         return self.snapshot.read(columns)
 
     def polars(self, columns: Sequence[str] | None = None) -> pl.DataFrame:
-        """Read it into a Polars frame."""
+        """Read the table into memory as a Polars DataFrame; `columns` of None means all columns."""
         import polars as pl
 
         frame = pl.from_arrow(self.arrow(columns))
@@ -153,18 +169,21 @@ class TableView:
         return frame
 
     def ray(self, columns: Sequence[str] | None = None) -> ray.data.Dataset:
-        """Read it as a Ray Dataset, in tasks; a Ray session must run."""
+        """Return the table as a Ray Dataset, which Ray tasks read; `columns` of None means all columns.
+
+        A Ray session must be running.
+        """
         return self.snapshot.dataset(columns)
 
     def spark(self, spark: SparkSession) -> DataFrame:
-        """Read it as a Spark frame of this session."""
+        """Return the table, with all its columns, as a DataFrame of the given Spark session."""
         from shopbatch.warehouse.spark_bridge import read
 
         return read(spark, self.snapshot, self.snapshot.schema.names)
 
 
 def _overrides(keys: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Keys as the overrides of a command line: {"engine": {"kind": "fake"}} -> ["engine.kind=fake"]."""
+    """Turn keyword arguments into overrides of a command line: {"engine": {"kind": "fake"}} -> ["engine.kind=fake"]."""
     items: list[str] = []
     for name, value in keys.items():
         if isinstance(value, Mapping) and value:

@@ -1,6 +1,6 @@
 """Every morning before the campaigns go out: products and offers -> ads, for the day on which they are sent.
 
-Where nightly_catalogue or a load has not changed anything and no offer began or ended, a run has nothing to do.
+A run has nothing to do if neither products nor offers have changed and no offer has begun or ended since the last run.
 """
 
 from __future__ import annotations

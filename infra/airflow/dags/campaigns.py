@@ -1,7 +1,8 @@
-"""Every morning: what experiments and plans brought -> campaign_effects, and whom to address today -> campaign_plan.
+"""Every morning: measure experiments and past plans -> campaign_effects, and plan today's campaigns -> campaign_plan.
 
-It needs the tiles that nightly_users makes. Where nobody was drawn by chance, measuring and learning refuse (exit code
-3) and say why; the plan then uses the model that is live. Nothing is sent.
+The DAG needs the daily tiles (one row per user and active day) that the DAG nightly_users makes. Where no users were
+assigned at random, measure_campaigns and train_uplift refuse (exit code 3) and say why; plan_campaigns then uses the
+live uplift model. Nothing is sent.
 """
 
 from __future__ import annotations

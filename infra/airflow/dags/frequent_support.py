@@ -1,6 +1,7 @@
-"""Every ten minutes: the tickets that have come in -> answers, drafts and handovers.
+"""Every ten minutes: new tickets -> ticket_answers (answer, draft or escalate).
 
-A run that comes while that of the night is at work waits for it, and then has only the news to do.
+A run that starts while the run of the DAG nightly_support is working waits for it, and then computes only tickets that
+are still missing.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Whenever the catalogue is loaded: products -> product_descriptions and the search index, for what is new or changed.
+"""Whenever the catalogue is loaded: new and changed products -> product_descriptions and the search index.
 
-There is no fixed time. The task that loads `products` must have `table("products")` among its outlets.
+The DAG has no fixed time. The task that loads `products` must have `table("products")` among its outlets.
 """
 
 from __future__ import annotations

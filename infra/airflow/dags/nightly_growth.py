@@ -1,6 +1,7 @@
-"""Every night: referral_events -> how users bring users, and what is expected; at the first run of a month whom to ask.
+"""Every night: referral_events -> growth tables and forecast; once a month: the users to ask for invitations.
 
-choose_inviters makes one plan a month and leaves it as it is: on the other nights it has nothing to do.
+choose_inviters makes one plan a month, on the first run of the month, and never changes it: on all other nights it has
+nothing to do.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Whenever pictures are loaded: their vectors, what they show, and which look alike; the classifier once a week.
+"""Whenever pictures are loaded: embed and classify them, and find similar ones; every Sunday: train the classifier.
 
-There is no fixed time. The task that loads `product_images` must have `table("product_images")` among its outlets.
-Train the first classifier (`weekly_images`) before the first night.
+The DAG nightly_images has no fixed time. The task that loads `product_images` must have `table("product_images")` among
+its outlets. The DAG weekly_images trains the classifier; run it once before the first run of nightly_images.
 """
 
 from __future__ import annotations

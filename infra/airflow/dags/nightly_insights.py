@@ -1,7 +1,8 @@
-"""Every night: reviews -> review_aspects, what each review says, -> product_aspects and the page of what got worse.
+"""Every night: reviews -> review_aspects (aspects of each review) -> product_aspects and the page for the merchant.
 
-It needs the model `aspects`, which weekly_training makes; the first one is made by hand, with the labels at hand.
-Sentiments come from nightly_users; without them the summary has the stars alone.
+The DAG needs the model `aspects`. The DAG weekly_training retrains it; train the first one by hand (`shopbatch run
+train_aspects`), after loading the table `aspect_labels`. The sentiments of reviews come from the DAG nightly_users;
+without them, `summarise_reviews` measures satisfaction by the stars alone.
 """
 
 from __future__ import annotations

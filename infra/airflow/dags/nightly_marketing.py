@@ -1,6 +1,7 @@
-"""Every night, after the profiles: user_profiles -> user_segments and user_scores; every Sunday: the model.
+"""Every night, after the profiles: user_profiles -> user_segments and user_scores; every Sunday: train `propensity`.
 
-The model `propensity` is made by weekly_propensity; the first one is made by hand.
+The second DAG of this file, weekly_propensity, trains the model `propensity`. Train the first one by hand (`shopbatch
+run train_propensity`).
 """
 
 from __future__ import annotations

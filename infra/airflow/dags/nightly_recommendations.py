@@ -1,6 +1,7 @@
 """Every night, after the profiles: user_sequences -> recommendations, by the live model.
 
-Only users with news are computed. `weekly_training` trains the model; the night after it computes all users.
+Only users whose sequence has changed are computed. After the DAG weekly_training has trained a new model, the next
+night computes all users.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from shopbatch_operator import ShopbatchOperator, table
 with DAG(
     dag_id="nightly_recommendations",
     description=__doc__.partition("\n")[0],
-    schedule=[table("user_profiles")],  # the job that makes them also makes the tiles
+    schedule=[table("user_profiles")],  # build_user_profiles also makes the tiles
     start_date=datetime(2017, 1, 1),
     catchup=False,
     max_active_runs=1,
@@ -29,7 +30,7 @@ with DAG(
     lists = ShopbatchOperator(
         task_id="recommend_products",
         job="recommend_products",
-        overrides=["gates.accept_recipe=any"],  # the model has passed the gates of its training
+        overrides=["gates.accept_recipe=any"],  # a new model has already passed gates in training
         inlets=[table("user_sequences"), table("products"), table("models/recommender")],
         outlets=[table("recommendations")],
     )

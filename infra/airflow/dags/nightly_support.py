@@ -1,7 +1,8 @@
-"""Every night: tickets -> answers, drafts and handovers, with the policies and orders of the day.
+"""Every night: all tickets -> ticket_answers (answer, draft or escalate), by the policies and orders of the day.
 
-`frequent_support` does the same every ten minutes for what has come in; the night takes up changed policies and orders
-for all tickets. Both run one command, and whichever comes second has only the news to do.
+The DAG frequent_support runs the same job every ten minutes for new tickets. This nightly run also recomputes old
+tickets whose policies or orders have changed. Whichever of the two runs comes second computes only what is still
+missing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Every night: texts of products, and replies to tickets -> translations, for what is new or changed."""
+"""Every night: new and changed product texts and replies to tickets -> product_translations and reply_translations."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Every night: reviews -> review_sentiment and review_moderation, then all that is known about users -> user_profiles.
+"""Every night: reviews -> review_sentiment and review_moderation, then all data about users -> user_profiles.
 
 Backfill: `airflow backfill create --dag-id nightly_users --from-date ... --to-date ...`. The logical date is the day
-for which the profiles are computed (as_of), and it is part of the run key.
+for which the profiles are computed (`as_of`), and it is part of the run key.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Whenever search events are loaded: judgements are learnt from clicks, corrected for places -> search_judgements.
+"""Whenever search events are loaded: estimate relevance from clicks, corrected for list positions -> search_judgements.
 
-The task that loads `search_events` must have `table("search_events")` among its outlets. A run that a gate refuses (the
-products never changed places) leaves the judgements as they were.
+The task that loads `search_events` must have `table("search_events")` among its outlets. A gate refuses the run if the
+products never changed their positions in the lists; the published judgements then stay as they were.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Whenever judgements are loaded: the encoder of the search is trained on them -> model `search-encoder`, if better.
+"""Whenever judgements are loaded: train the search encoder on them -> model `search-encoder`, if search gets better.
 
-The task that loads `judgements` must have `table("judgements")` among its outlets. `nightly_catalogue` uses the new
-model if `conf/` has `encoder: search-encoder@live` for embed_products.
+The task that loads `judgements` must have `table("judgements")` among its outlets. The DAG nightly_catalogue uses the
+new model if `conf/` sets `encoder: search-encoder@live` for embed_products.
 """
 
 from __future__ import annotations

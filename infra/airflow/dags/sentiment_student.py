@@ -1,6 +1,7 @@
-"""Whenever a sentiment model is published: a student of fewer layers learns from it -> `sentiment-student`, if good.
+"""Whenever a model `sentiment` is published: distil it into a smaller model -> `sentiment-student`, if good enough.
 
-`nightly_users` uses the student if `conf/` has `model: sentiment-student@live` for score_reviews.
+The student has fewer layers and learns from the published model. The DAG nightly_users uses it if `conf/` sets `model:
+sentiment-student@live` for score_reviews.
 """
 
 from __future__ import annotations

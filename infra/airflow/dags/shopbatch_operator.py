@@ -1,12 +1,15 @@
-"""An Airflow operator that runs a job. One task has one run key, so a retry attaches to the run of the earlier try.
+"""An Airflow operator that runs a shopbatch job on the cluster and waits for it; all DAGs in this folder use it.
+
+A task has one run key (it names the job, the date and the configuration). So a retry of a task attaches to the run that
+its earlier try submitted, and does not start a second one.
 
 The operator calls the `shopbatch` command of a separate environment (SHOPBATCH_COMMAND names it). So Airflow's own
 environment needs neither Ray nor Spark nor torch, and their versions cannot conflict. Environment variables of the
-worker say where the jobs, the cluster and the warehouse are: SHOPBATCH_HOME, RAY_API_SERVER_ADDRESS, RAY_AUTH_MODE,
-RAY_AUTH_TOKEN, SHOPBATCH_WAREHOUSE.
+Airflow worker say where the jobs, the cluster and the warehouse are: SHOPBATCH_HOME, RAY_API_SERVER_ADDRESS,
+RAY_AUTH_MODE, RAY_AUTH_TOKEN, SHOPBATCH_WAREHOUSE.
 
 The operator is not deferrable, because Airflow does not call `on_kill` of a deferred task. A run that nobody can cancel
-from the grid costs more than a sleeping process.
+from Airflow's grid view costs more than a process that sleeps.
 """
 
 from __future__ import annotations
@@ -25,32 +28,40 @@ DONE, MISTAKE, REFUSED = 0, 2, 3
 
 
 def table(name: str) -> Asset:
-    """Return the Airflow asset of a table of the warehouse, or of a model in its registry (`models/NAME`)."""
+    """Return the Airflow asset that stands for a table of the warehouse, or for a model of its registry.
+
+    DAGs list assets as `inlets` and `outlets` of a task, or as their schedule ("run when this table was updated").
+
+    Args:
+        name: The table's name, or `models/NAME` for a model (for example `models/sentiment`).
+    """
     return Asset(name=name, uri=f"shopbatch://warehouse/{name}")
 
 
 class ShopbatchOperator(BaseOperator):
-    """Submit a job, wait for its end, and return the main parts of its report.
+    """Airflow task that submits a job, waits until it ends, and returns the main parts of its report.
 
-    The result (an XCom) holds the report's run_key, run_id, attempt, outcome, rows and tables.
+    The returned dict (an XCom) holds the report's run_key, run_id, attempt, outcome, rows and tables.
 
     Args:
-        job: Name of a file in jobs/.
-        overrides: Configuration values, `key.path=value`: a list, or a string for one of them. A template field: it may
-            be a task's output, and what is rendered to a number (`render_template_as_native_obj`) becomes a word.
-        environment: A folder of conf/; a template field.
+        job: Name of a file in jobs/, without `.py`.
+        overrides: Configuration values in the form `key.path=value`: a list of them, or one as a string. It is a
+            template field, so it may be the output of another task. A number that Airflow renders
+            (`render_template_as_native_obj`) is turned into a string.
+        environment: Name of a folder in conf/; a template field.
+        **kwargs: Arguments of Airflow's `BaseOperator`, such as task_id, inlets and outlets.
 
     Raises:
-        TypeError: `overrides` is neither (already when the DAG is parsed).
-        AirflowFailException: Another try cannot help: a mistake of the user, or a gate that refused the result.
-        AirflowException: Any other failure. The next try is the next attempt of the run key and continues from there.
+        TypeError: `overrides` is neither a string nor a list of strings; raised already when the DAG is parsed.
+        AirflowFailException: A retry cannot help, because the user made a mistake or a gate refused the result.
+        AirflowException: Any other failure. A retry is the next attempt of the same run key, and resumes the run.
     """
 
     template_fields: Sequence[str] = ("overrides", "environment")
 
     def __init__(self, *, job: str, overrides: Any = (), environment: str = "prod", **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        # Airflow renders the fields after this, and a task's output has no value yet, so they are kept as they are.
+        # Airflow renders template fields later, and a task's output has no value yet, so they are stored unchanged.
         self.job, self.overrides, self.environment = job, overrides, environment
         _words(overrides)
         self._killed = False
@@ -58,12 +69,13 @@ class ShopbatchOperator(BaseOperator):
         self._process: subprocess.Popen[str] | None = None
 
     def execute(self, context: Any) -> dict[str, Any]:
+        """Submit the job, follow its run to the end, and return the parts of its report that the class names."""
         run = context["dag_run"]
-        # A run triggered by an asset or by hand has no logical date. The moment from which it may run is fixed too.
+        # A run triggered by an asset or by hand has no logical date; its `run_after` is constant over retries, too.
         date = (run.logical_date or run.run_after).isoformat()
         try:
             words = _words(self.overrides)
-        except TypeError as error:  # a task's output
+        except TypeError as error:  # raised for the output of another task
             raise AirflowFailException(f"{self.job}: {error}") from None
         command = ["submit", self.job, "--env", self.environment, "--date", date, *words]
         # Clearing a task that has ended sets max_tries to the tries so far plus the retries. Nothing else raises it, so
@@ -80,9 +92,10 @@ class ShopbatchOperator(BaseOperator):
         return {name: report[name] for name in ("run_key", "run_id", "attempt", "outcome", "rows", "tables")}
 
     def on_kill(self) -> None:
-        """Cancel the run. What it has written is kept, and the next try continues from there.
+        """Cancel the run when Airflow kills the task; its written results stay, and the next try resumes from them.
 
-        If the task is killed while the submission is being sent, its run key is not known yet and the run goes on.
+        If Airflow kills the task while the submission is on its way, the run key is not known yet and the run
+        continues.
         """
         self._killed = True
         if self._process is not None:
@@ -93,6 +106,7 @@ class ShopbatchOperator(BaseOperator):
     def _cancel(self) -> None:
         # Airflow kills the task's whole process group five seconds after asking it to end, but the run may need two
         # minutes to commit what it has. The command gets its own session and no pipe to this process, so it survives.
+        """Run `shopbatch cancel` for the submitted run, in its own session so that Airflow cannot kill the command."""
         command = [*_command(), "cancel", str(self._run_key), "--env", self.environment]
         silent = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         self.log.info("cancelling %s", self._run_key)
@@ -100,7 +114,17 @@ class ShopbatchOperator(BaseOperator):
         self.log.info("cancelled %s (exit code %d)", self._run_key, code)
 
     def _call(self, words: Sequence[str]) -> dict[str, Any]:
-        """Run a command and return the JSON in its last line. Its messages go to the task's log."""
+        """Run a `shopbatch` command and return the JSON object in the last line of its output; {} without output.
+
+        The messages of the command (its standard error) go to the task's log.
+
+        Args:
+            words: The command's arguments, such as `["status", RUN_KEY, "--wait"]`.
+
+        Raises:
+            AirflowFailException: The command ended with exit code 2 (user error) or 3 (refused by a gate).
+            AirflowException: The command ended with any other exit code than 0.
+        """
         self._process = subprocess.Popen(
             [*_command(), *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
         )
@@ -117,12 +141,19 @@ class ShopbatchOperator(BaseOperator):
         return dict(report)
 
     def _log_lines(self, stream: Any) -> None:
+        """Copy the lines of a stream (the command's standard error) to the task's log."""
         for line in stream:
             self.log.info(line.rstrip())
 
 
 def _words(overrides: Any) -> list[str]:
-    """Return the words of the command line. Raises TypeError for what is neither a word nor a list of words."""
+    """Flatten `overrides` into the list of arguments for the command line (["a=1", ["b=2"]] -> ["a=1", "b=2"]).
+
+    A number, or the output of a task that Airflow has not resolved yet, becomes a string.
+
+    Raises:
+        TypeError: A value is none of these: a string, a number, a task's output, or a list of them.
+    """
     if isinstance(overrides, str):
         return [overrides]
     if isinstance(overrides, Sequence) and not isinstance(overrides, bytes):
@@ -133,4 +164,5 @@ def _words(overrides: Any) -> list[str]:
 
 
 def _command() -> list[str]:
+    """Return the start of each command line: the `shopbatch` command that SHOPBATCH_COMMAND names, or `shopbatch`."""
     return [os.environ.get("SHOPBATCH_COMMAND", "shopbatch")]

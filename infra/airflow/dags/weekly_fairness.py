@@ -1,6 +1,6 @@
-"""Every Sunday after the training: the bias of the live sentiment model, and the model of moderation.
+"""Every Sunday after the training: audit the live sentiment model for bias, and train the model for moderation.
 
-An audit publishes what it finds and refuses nothing: the training jobs have the gates.
+The audit publishes its findings in `bias_audit` and refuses nothing: the gates against bias are in the training jobs.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Every Sunday: the models `sentiment`, `aspects`, `recommender` and `intents`, each published if it passes its gates.
 
-The next nightly run uses a new model: for reviews if `gates.accept_recipe` and `budget.max_rows` allow it.
+The next nightly run uses the new models. For reviews it does so only if `gates.accept_recipe` and `budget.max_rows`
+allow it, because a new model means that all reviews are computed again.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The DAGs: they import without the packages that the jobs need, and run real jobs in order on a real Ray and Spark."""
+"""Test that all DAGs import without the jobs' packages, and that nightly_users runs real jobs on Ray and Spark."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ pytestmark = pytest.mark.timeout(1800)
 
 
 def test_every_dag_imports_and_none_needs_a_heavy_package(airflow_env: dict[str, str]) -> None:
+    """Import all DAGs: no error, no warning, no package of the jobs, and exactly the expected tasks and outlets."""
     code = """
 import json, sys
 from pathlib import Path
@@ -67,6 +68,7 @@ print(json.dumps([bag.import_errors, bag.captured_warnings, heavy, dags, outlets
 
 
 def test_nightly_users_runs_the_real_jobs_once_and_leaves_their_tables(shop: Shop) -> None:
+    """Run the DAG nightly_users twice for one day: the first run publishes its tables, the second one starts no job."""
     trained = shop.shopbatch("run", "train_sentiment_head", "--env", "local")
     assert trained.returncode == 0, trained.stderr[-2000:]
     done = shop.airflow("dags", "test", "nightly_users", DAY)

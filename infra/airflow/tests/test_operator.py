@@ -1,4 +1,4 @@
-"""The operator with a real scheduler: tasks that are killed, marked failed, cleared and backfilled."""
+"""Test the operator with a real scheduler: tasks that are killed, marked as failed, cleared and backfilled."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ pytestmark = pytest.mark.timeout(900)
 
 
 def test_a_killed_task_attaches_to_its_run_and_a_cleared_one_runs_again(live: LiveShop) -> None:
+    """Kill the command of a task twice: retries attach to the same run, only clearing the task submits a new one."""
     live.forget()
     task = live.trigger("2017-07-03", slow_ms=400)
     key, process = live.following()
@@ -37,6 +38,7 @@ def test_a_killed_task_attaches_to_its_run_and_a_cleared_one_runs_again(live: Li
 
 
 def test_a_task_that_is_marked_failed_has_its_run_cancelled_in_good_order(live: LiveShop) -> None:
+    """Mark a running task as failed: its run stops with exit code 4 and a report, and its command ends."""
     live.forget()
     before = live.runs("score_reviews")
     task = live.trigger("2017-07-04", slow_ms=4000)
@@ -50,10 +52,11 @@ def test_a_task_that_is_marked_failed_has_its_run_cancelled_in_good_order(live: 
     assert report["rows"]["computed"] < report["rows"]["read"]
     assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
     assert live.ask(task)["state"] == "failed"
-    assert "cancelled" not in live.log(task, 1)  # the task itself was killed before that
+    assert "cancelled" not in live.log(task, 1)  # Airflow had killed the task before the cancel command ended
 
 
 def test_a_backfill_has_a_run_key_for_every_logical_date(live: LiveShop) -> None:
+    """Backfill two days: each has its own run key, at attempt 1."""
     days = ("--from-date", "2017-08-05", "--to-date", "2017-08-06")
     done = live.airflow("backfill", "create", "--dag-id", "live", *days)
     assert done.returncode == 0, done.stderr[-2000:]

@@ -1,4 +1,4 @@
-"""Every form of the operator's `overrides` reaches the command line as the words that the DAG's author meant."""
+"""Test that every form of the operator's `overrides` reaches the command line as the DAG's author meant it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shop import DAGS, run
 
 pytestmark = pytest.mark.timeout(900)
 
-# the command of the tests: it writes down its words and reports a run that is done
+# stands in for `shopbatch`: it records its arguments and reports a finished run
 COMMAND = """#!{python}
 import json, sys
 with open({told!r}, "a") as file:
@@ -57,6 +57,7 @@ if __name__ == "__main__":
 
 
 def test_each_form_of_overrides_is_the_words_that_were_meant(airflow_env: dict[str, str], tmp_path: Path) -> None:
+    """Run two DAGs with strings, lists, templates and task outputs as `overrides`, and compare the command lines."""
     told, command, dags = tmp_path / "told", tmp_path / "command", tmp_path / "dags"
     command.write_text(COMMAND.format(python=sys.executable, told=str(told)), "utf-8")
     command.chmod(0o755)

@@ -1,1 +1,1 @@
-"""The `shopbatch` command line."""
+"""The `shopbatch` command line: one file per subcommand or group of related subcommands."""

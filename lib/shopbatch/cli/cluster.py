@@ -1,4 +1,4 @@
-"""`shopbatch submit`, `status`, `logs` and `cancel`: runs on a cluster. Their environment is prod by default."""
+"""The commands `shopbatch submit`, `status`, `logs` and `cancel` for runs on a cluster. --env is prod by default."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`shopbatch sample`, `load`, `tables` and `why`: fill the source tables and look at the warehouse."""
+"""The commands `shopbatch sample`, `load`, `tables` and `why`: fill the source tables and look at the warehouse."""
 
 from __future__ import annotations
 
@@ -163,7 +163,17 @@ def load(table: str, file: Sequence[str], replace: bool, dry_run: bool, env: str
 
 
 def _load_policies(words: Sequence[str], dry_run: bool, env: str, stated: dict[str, Any]) -> None:
-    """Load a folder of policies; the options that say how a table of values is read mean nothing there."""
+    """Load a folder of policies (Markdown files); options that only apply to tables are refused.
+
+    Args:
+        words: The arguments of the command: one folder.
+        dry_run: Whether nothing is written.
+        env: Name of the environment.
+        stated: The other options of the command.
+
+    Raises:
+        UserError: There is not exactly one folder, or an option was given.
+    """
     from shopbatch.load import load_policies
 
     said = sorted(name for name in stated if name != "max_rejects" and stated[name])
@@ -178,7 +188,17 @@ def _load_policies(words: Sequence[str], dry_run: bool, env: str, stated: dict[s
 
 
 def _load_images(words: Sequence[str], dry_run: bool, env: str, stated: dict[str, Any]) -> None:
-    """Load a folder of pictures, and maybe a list of the products that they show."""
+    """Load a folder of pictures, and optionally a CSV list of the products that they show.
+
+    Args:
+        words: The arguments of the command: the folder, then the list.
+        dry_run: Whether nothing is written.
+        env: Name of the environment.
+        stated: The other options of the command.
+
+    Raises:
+        UserError: The arguments are no folder and list, or an option other than --max-rejects was given.
+    """
     from shopbatch.load import load_images
 
     said = sorted(name for name in stated if name != "max_rejects" and stated[name])
@@ -195,7 +215,22 @@ def _load_images(words: Sequence[str], dry_run: bool, env: str, stated: dict[str
 
 
 def _file_and_renames(words: Sequence[str], renames: Sequence[str], database: bool) -> tuple[str, list[str]]:
-    """Tell the file from the further items of `--map a=.. b=..`. UserError if there is not one file, or a database."""
+    """Split the arguments of `shopbatch load` into the file and further values of `--map`.
+
+    After `--map a=x`, users may write more items without the option: `--map a=x b=y` also renames b. Such an item is an
+    argument with "=" that is not the name of a file.
+
+    Args:
+        words: The arguments of the command.
+        renames: The values of `--map`.
+        database: Whether `--from` names a database; then there must be no file.
+
+    Returns:
+        The file ("" with a database), and all items of `--map`.
+
+    Raises:
+        UserError: There is not exactly one file, or a file was named in addition to a database.
+    """
     more = [word for word in words if renames and "=" in word and not Path(word).exists()]
     files = [word for word in words if word not in more]
     if database and not files:

@@ -1,4 +1,4 @@
-"""`shopbatch docs`: a static site of the warehouse."""
+"""The command `shopbatch docs`: writes a static site that describes the warehouse."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`shopbatch doctor`: what would make a run fail, before it starts."""
+"""The command `shopbatch doctor`: finds everything that would make a run fail, before the run starts."""
 
 from __future__ import annotations
 
@@ -30,6 +30,6 @@ def doctor(context: click.Context, words: Sequence[str], env: str, min_free_gb: 
         context.fail(f"one job at a time, not {' and '.join(named)}")
     overrides = [word for word in words if "=" in word]
     if not as_json:
-        with suppress(UserError):  # what is wrong with the configuration becomes a finding
+        with suppress(UserError):  # doctor reports a wrong configuration as a finding
             tell_warehouse(env, overrides)
     return command.doctor(named[0] if named else None, env, overrides, min_free_gb, as_json)

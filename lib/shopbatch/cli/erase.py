@@ -1,4 +1,4 @@
-"""`shopbatch erase`: takes persons, or single reviews, out of the warehouse."""
+"""The command `shopbatch erase`: removes users, or single reviews, from the warehouse."""
 
 from __future__ import annotations
 
@@ -59,7 +59,12 @@ def erase(users: str | None, reviews: str | None, dry_run: bool, models: bool, e
 
 
 def _tell(erasure: Erasure, what: str) -> None:
-    """Print what an erasure does: counts only, and the models with the commands that train them anew."""
+    """Print what an erasure has changed: counts only, and the affected models with the commands that train them anew.
+
+    Args:
+        erasure: What was erased, or would be.
+        what: "erased" or "would be erased".
+    """
     for table, rows in erasure.tables.items():
         print(f"{table}: {rows:,} row{'s' if rows != 1 else ''} {what}")
     if erasure.files:
@@ -78,5 +83,6 @@ def _tell(erasure: Erasure, what: str) -> None:
 
 
 def _few(names: Sequence[str]) -> str:
+    """Join names for a message: the first five, then how many more there are."""
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
     return one_printable_line(f"{', '.join(names[:5])}{more}")

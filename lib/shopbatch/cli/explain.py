@@ -1,4 +1,4 @@
-"""`shopbatch why`, for a person: the row, what made it, or why it is missing."""
+"""Prints the answer of `shopbatch why` for a person: the row and how it was made, or why it is missing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,15 @@ _KINDS = {"row": "the row's own fault", "infra": "the machinery's fault; later r
 
 
 def explain(store: Store, table: str, key: str, answer: Mapping[str, Any], env: str) -> None:
-    """Print what `browse.why` knows about a row in a few lines."""
+    """Print what is known about a row of a published table, in a few lines.
+
+    Args:
+        store: The warehouse.
+        table: Name of the table.
+        key: The row's key.
+        answer: The information about the row, as `browse.why` returns it.
+        env: Name of the environment: a folder in conf/.
+    """
     from shopbatch.warehouse.browse import run_models
 
     column = next(name for name in answer if name != "table")
@@ -40,7 +48,7 @@ def explain(store: Store, table: str, key: str, answer: Mapping[str, Any], env: 
 
 
 def _telling(store: Store, table: str, row: Mapping[str, Any]) -> dict[str, Any]:
-    """The columns that say something, as `shopbatch show` shows them, without the text."""
+    """Return the columns of a row that `shopbatch show` would print and that have a value, except the text column."""
     import pyarrow as pa
 
     from shopbatch.warehouse.arrange import arrange
@@ -53,19 +61,27 @@ def _telling(store: Store, table: str, row: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _text(answer: Mapping[str, Any]) -> dict[str, str]:
-    """What the source says of the row: its title and text."""
+    """Return the title and text of the source row, as far as they are not empty; {} if the source row is gone.
+
+    Args:
+        answer: The information about the row, as `browse.why` returns it.
+    """
     source = answer["source"][0] if answer["source"] else {}
     return {n: cell(source[n]) for n in ("title", "text") if source.get(n)}
 
 
 def _words(store: Store, answer: Mapping[str, Any], model: str, env: str) -> dict[str, str]:
-    """The words that speak for the label and against it, of a review whose models are still there.
+    """Return the words of a review that speak for its label, and those for the second most likely label, with weights.
 
     Args:
         store: The warehouse.
-        answer: What `browse.why` knows.
-        model: Reference of the head that gave the label.
-        env: Name of a folder in conf/.
+        answer: The information about the row, as `browse.why` returns it.
+        model: Reference of the sentiment model that gave the label.
+        env: Name of the environment: a folder in conf/.
+
+    Returns:
+        Texts such as {"for positive": "love 0.41, soft 0.20"}; {} if there is no source row or the label came from the
+        fake engine; {"words": "not known: ..."} if the model is gone or cannot explain its labels.
     """
     if not answer["source"] or model == _FAKE:
         return {}
@@ -100,7 +116,13 @@ def _words(store: Store, answer: Mapping[str, Any], model: str, env: str) -> dic
 
 
 def _origin(answer: Mapping[str, Any], row: Mapping[str, Any], models: Mapping[str, str]) -> dict[str, str]:
-    """What made the row: recipe, models, run and report."""
+    """Return how a row was made, as texts: time and attempt of its computation, its recipe, models and run.
+
+    Args:
+        answer: The information about the row, as `browse.why` returns it.
+        row: The published or rejected row.
+        models: {name: digest} of the models that the row's run used.
+    """
     memo = answer.get("memo") or [{}]
     computed = f"{cell(row['scored_at'])}, {_attempts(memo[-1].get('attempt'))}" if "scored_at" in row else ""
     return {
@@ -112,4 +134,5 @@ def _origin(answer: Mapping[str, Any], row: Mapping[str, Any], models: Mapping[s
 
 
 def _attempts(number: int | None) -> str:
+    """Return "attempt 2", or that no attempt was needed if the number is None or 0."""
     return f"attempt {number}" if number else "no attempt was needed"

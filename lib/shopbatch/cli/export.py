@@ -1,4 +1,7 @@
-"""Rows as CSV, JSON lines or Parquet, to standard output or into a file that is complete or not there."""
+"""Writes rows as CSV, JSON lines or Parquet to standard output or to a file, for the commands that export.
+
+A file appears only when it is complete; an error leaves no half-written file.
+"""
 
 from __future__ import annotations
 
@@ -23,13 +26,16 @@ FORMATS = ("table", "csv", "json", "parquet")
 
 
 def export(pieces: Iterator[pa.Table], schema: pa.Schema, kind: str, output: str | None) -> int:
-    """Write rows in a format, piece by piece, and return how many they were.
+    """Write rows in a format, batch by batch, and return the number of rows.
 
     Args:
-        pieces: The rows, with the columns of `schema`.
+        pieces: The rows in batches, with the columns of `schema`.
         schema: The columns.
         kind: csv, json or parquet.
-        output: The file; None: standard output.
+        output: Path of the file; None for standard output.
+
+    Returns:
+        The number of rows; 0 if the reader of standard output closed it early (`| head`).
 
     Raises:
         UserError: The file cannot be written, or Parquet was asked for without a file.
@@ -52,7 +58,17 @@ def export(pieces: Iterator[pa.Table], schema: pa.Schema, kind: str, output: str
 
 @contextmanager
 def whole_file(output: str, mode: str) -> Iterator[IO[Any]]:
-    """Open a file to write it as a whole: it takes its place at the end of the block, if nothing went wrong."""
+    """Open a file for writing that appears under its name only at the end of the block, and only if no error occurs.
+
+    Until then it has a temporary name beside `output`, and an older file stays as it is.
+
+    Args:
+        output: Path of the file.
+        mode: "w" for text or "wb" for bytes.
+
+    Raises:
+        UserError: The file cannot be written.
+    """
     path = Path(os.path.expanduser(output))
     aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
@@ -65,20 +81,25 @@ def whole_file(output: str, mode: str) -> Iterator[IO[Any]]:
             yield out
         os.replace(aside, path)
     finally:
-        aside.unlink(missing_ok=True)  # only there if something went wrong
+        aside.unlink(missing_ok=True)  # exists only if something went wrong
 
 
 class _Screen:
-    """A terminal, which text must not steer; a file or a pipe gets the text as it is."""
+    """Wraps a terminal as output of the CSV writer, to escape control characters.
+
+    A file or a pipe gets the text unchanged, without this class.
+    """
 
     def __init__(self, out: IO[str]) -> None:
         self.out = out
 
     def write(self, text: str) -> int:
+        """Write a text with its control characters escaped."""
         return self.out.write(escape_controls(text))
 
 
 def _csv(out: IO[Any], pieces: Iterator[pa.Table], schema: pa.Schema) -> int:
+    """Write rows as CSV with a header, and return the number of rows."""
     writer, rows = csv.writer(_Screen(out) if out.isatty() else out, lineterminator="\n"), 0
     writer.writerow(schema.names)
     for piece in pieces:
@@ -88,7 +109,7 @@ def _csv(out: IO[Any], pieces: Iterator[pa.Table], schema: pa.Schema) -> int:
 
 
 def _cell(value: Any) -> Any:
-    """A value for CSV. Text that a spreadsheet would take for a formula gets an apostrophe in front."""
+    """Convert a value for CSV; text that a spreadsheet would take for a formula gets an apostrophe in front."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list | dict):
@@ -99,6 +120,7 @@ def _cell(value: Any) -> Any:
 
 
 def _json(out: IO[Any], pieces: Iterator[pa.Table], schema: pa.Schema) -> int:
+    """Write one line of JSON per row, and return the number of rows."""
     rows = 0
     for piece in pieces:
         for row in plain_rows(piece):
@@ -108,12 +130,13 @@ def _json(out: IO[Any], pieces: Iterator[pa.Table], schema: pa.Schema) -> int:
 
 
 def plain_rows(piece: pa.Table) -> list[dict[str, Any]]:
-    """The rows with maps as dictionaries: `{"colour": "red"}`, where Arrow makes lists of pairs."""
+    """Return the rows as dictionaries, in which Arrow maps also are dictionaries: {"colour": "red"} and not pairs."""
     rows: list[dict[str, Any]] = piece.to_pylist(maps_as_pydicts="lossy")
     return rows
 
 
 def _parquet(out: IO[Any], pieces: Iterator[pa.Table], schema: pa.Schema) -> int:
+    """Write rows as Parquet, and return the number of rows."""
     import pyarrow.parquet as pq
 
     rows = 0

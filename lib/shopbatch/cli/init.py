@@ -1,4 +1,4 @@
-"""`shopbatch init`: a project folder of a shop's own, and a warehouse with the models that ship."""
+"""The command `shopbatch init`: makes a project folder for a shop, and a warehouse with the models that ship."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def init(folder: str | None, models_from: str | None) -> None:
 
 
 def _make_project(home: Path) -> None:
-    """Write the files of a project folder that are not there yet, and say which are."""
+    """Write the files of a new project folder that do not exist yet, and print which were made."""
     for name, text in _FILES.items():
         path = home / name
         if path.exists():
@@ -63,7 +63,14 @@ def _make_project(home: Path) -> None:
 
 
 def _fill_registry(source: str | None) -> None:
-    """Register the models of another warehouse and those that ship, unless others are live, and say which are live."""
+    """Fill the model registry of the new warehouse, and print its live models.
+
+    The live models of another warehouse (`source`) are copied first, then the models that ship with shopbatch are
+    registered. A shipped model becomes live only if no model of its name is live yet.
+
+    Args:
+        source: Folder or URI of the other warehouse; None to copy no models.
+    """
     from shopbatch.capabilities.sentiment import model as sentiment
     from shopbatch.models import erasure, registry
     from shopbatch.warehouse.store import Store

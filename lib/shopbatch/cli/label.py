@@ -1,4 +1,4 @@
-"""`shopbatch label`: the sentences that are most worth a person's label, as a sheet."""
+"""The command `shopbatch label`: writes a sheet of the review sentences that are most worth labelling by hand."""
 
 from __future__ import annotations
 

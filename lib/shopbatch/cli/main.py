@@ -1,4 +1,4 @@
-"""The `shopbatch` command: the list of its subcommands, each of which is loaded when it is called."""
+"""The `shopbatch` command with its list of subcommands. The module of a subcommand is imported when it is called."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from shopbatch.runs.invoke import invoke
 PROGRAM = "shopbatch"
 COMPLETE = "_SHOPBATCH_COMPLETE"  # the shell sets this variable to ask for completions
 
-# name -> module of shopbatch.cli that has it, and the line of `shopbatch --help`, which must not load the module
+# name -> its module in shopbatch.cli, and its line in `shopbatch --help`, which must not import the module
 COMMANDS = {
     "init": ("init", "Make a project folder, and a warehouse with the models that ship."),
     "run": ("runs", "Run a job."),
@@ -72,7 +72,7 @@ fish).
 
 
 class _LazyGroup(click.Group):
-    """A group that lists its subcommands without loading them."""
+    """A click group that lists its subcommands from COMMANDS without importing them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -108,7 +108,11 @@ shopbatch = click.version_option(__version__, message=f"{PROGRAM} %(version)s")(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line and return the exit code; argv of None takes the arguments of the process."""
+    """Run the command line and return the exit code.
+
+    Args:
+        argv: The arguments; None takes those of the process.
+    """
     if argv is None and (instruction := os.environ.get(COMPLETE)):
         return shell_complete(shopbatch, {}, PROGRAM, COMPLETE, instruction)
     return invoke(shopbatch, sys.argv[1:] if argv is None else argv, PROGRAM, own_process=argv is None)

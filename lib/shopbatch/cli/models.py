@@ -1,4 +1,4 @@
-"""`shopbatch models`: the published models, and which of them a row helped to train."""
+"""The command `shopbatch models`: lists the published models, or those that were trained on a given row."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def models(trained_on: tuple[str, str] | None, env: str) -> None:
 
 
 def _users(env: str) -> list[tuple[str, str, str]]:
-    """Each job's models by its configuration: job, key, reference."""
+    """Return the models that the jobs load as configured at present: (job, configuration key, model reference)."""
     from shopbatch.core import config
     from shopbatch.runs.declaration import find, names
 
@@ -55,7 +55,14 @@ def _users(env: str) -> list[tuple[str, str, str]]:
 
 
 def _means(reference: str, name: str, version: str, live: bool) -> bool:
-    """Whether a reference means this model: its name (a package, or @live), or its digest."""
+    """Return True if a reference means this version of a model.
+
+    Args:
+        reference: `name`, `name@live`, or `name@` with the beginning of a digest.
+        name: The model's name.
+        version: The model's digest or the beginning of it.
+        live: Whether this version is the live one.
+    """
     named, _, wanted = reference.partition("@")
     if named != name:
         return False

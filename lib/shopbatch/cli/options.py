@@ -1,4 +1,4 @@
-"""Options that several commands have, and the values that a shell completes."""
+"""Options and argument types that several commands share, and the values for shell completion."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ COUNT = click.IntRange(min=0, max=10**9)
 
 
 class Number(click.FloatRange):
-    """A number within bounds; `nan` is none."""
+    """Type of an option: a number within bounds. Unlike `click.FloatRange` it refuses `nan`."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Convert the text of an option to a float, and refuse `nan` and numbers out of bounds."""
         number = super().convert(value, param, ctx)
         if math.isnan(number):
             self.fail(f"{value!r} is not a number", param, ctx)
@@ -33,7 +34,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def environment(default: str = "local") -> Callable[[F], F]:
-    """The option --env, for a command that needs to know where the warehouse or the cluster is."""
+    """Return a decorator that adds the option --env to a command.
+
+    Args:
+        default: The environment if the option is not given.
+    """
     text = (
         f"Which conf/<env>/platform.yaml says where the warehouse and the cluster are (default: {default}). "
         "SHOPBATCH_WAREHOUSE wins over its warehouse."
@@ -49,19 +54,22 @@ def open_store(env: str) -> Store:
 
 
 def tell_warehouse(env: str, overrides: Sequence[str] = ()) -> None:
-    """Say on standard error which warehouse a command uses, and what names it."""
+    """Print on standard error which warehouse a command uses and which setting names it."""
     click.echo(f"warehouse: {describe_warehouse(env, overrides)}", err=True)
 
 
 def describe_warehouse(env: str, overrides: Sequence[str] = ()) -> str:
-    """Return the warehouse and what names it, without secrets."""
+    """Return the warehouse and the source of that setting, without secrets: "/data/w (from SHOPBATCH_WAREHOUSE)"."""
     path, source = config.warehouse(env, overrides)
     where = path if "://" in path else str(Path(path).resolve())
     return redact_text(f"{where} (from {source})")
 
 
 def complete_tables(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    """List the tables in a local warehouse whose names begin with `incomplete`. Object stores are not asked."""
+    """Return the tables in a local warehouse whose names begin with `incomplete`, for shell completion.
+
+    Object stores are not asked: their tables are never completed ([]).
+    """
     try:
         warehouse = config.platform(context.params.get("env") or "local").warehouse
     except UserError:
@@ -71,7 +79,7 @@ def complete_tables(context: click.Context, parameter: click.Parameter, incomple
 
 
 def complete_sources(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    """List the source tables whose names begin with `incomplete`."""
+    """Return the source tables whose names begin with `incomplete`, for shell completion."""
     from shopbatch.tables import SOURCES
 
     return [name for name in SOURCES if name.startswith(incomplete)]

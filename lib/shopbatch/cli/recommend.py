@@ -1,4 +1,4 @@
-"""`shopbatch recommend`: the published lists of one user, with reasons."""
+"""The command `shopbatch recommend`: shows the published recommendations of one user, with their reasons."""
 
 from __future__ import annotations
 
@@ -34,7 +34,11 @@ def recommend(user: str, only: str, as_json: bool, env: str) -> None:
 
 
 def _print(row: Mapping[str, Any]) -> None:
-    """Print one list; the reasons are wrapped to what the names of the products leave of a line."""
+    """Print one of a user's recommendation lists (such as "discover") as a table, long reasons wrapped.
+
+    Args:
+        row: The list as `lookup.lists_of` returns it, with `list`, `as_of` and `items`.
+    """
     from rich.text import Text
 
     title = f"{_TITLES.get(row['list'], row['list'])}, as of {row['as_of']}"

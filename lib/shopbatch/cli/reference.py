@@ -1,7 +1,7 @@
 """Writes the generated pages of docs/: `python -m shopbatch.cli.reference FOLDER`, called by `make docs`.
 
 The settings of jobs come from their configuration classes, columns from `shopbatch.tables`, commands from their help.
-On the page of a job, only what follows the mark is generated.
+On the page of a job, only the part below the comment MARK is generated; the part above is written by hand.
 """
 
 from __future__ import annotations
@@ -24,11 +24,15 @@ from shopbatch.tables import SOURCES, TABLES, Table
 
 MARK = "<!-- What follows is written by `make docs` from the code: do not edit it here. -->"
 _NOTE = "*Written by `make docs` from the code. A test compares it with this page, so do not edit it here.*"
-_WIDTH = 100  # letters in a line of a command's help
+_WIDTH = 100  # width of a command's help, in characters
 
 
 def pages(docs: Path) -> Iterator[tuple[Path, str]]:
-    """Yield the path and the text of each page that is generated, or that has a generated part."""
+    """Yield the path and the text of each page that is generated, or that has a generated part.
+
+    Args:
+        docs: The folder docs/; the part of a job's page that was written by hand is read from it.
+    """
     for name in declaration.names():
         path = docs / "jobs" / f"{name}.md"
         by_hand = path.read_text("utf-8").partition(MARK)[0] if path.is_file() else f"# {name}\n\n"
@@ -40,6 +44,7 @@ def pages(docs: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _job(name: str) -> str:
+    """Return the generated part of a job's page: its inputs, outputs and settings."""
     job = declaration.find(name)
     settings: JobConfig = config.load(job.config, name, "local", [])
     reads = [(_table_link(table), TABLES[table].meaning) for table in settings.required_tables()]
@@ -62,12 +67,13 @@ def _job(name: str) -> str:
 
 
 def _shipped(name: str) -> dict[str, Any]:
-    """The values that conf/base sets, by key."""
+    """Return the values that conf/base/<job>.yaml sets, by path (`engine.kind`)."""
     tree = yaml.safe_load((config.root() / "conf" / "base" / f"{name}.yaml").read_text("utf-8")) or {}
     return dict(_flat(tree, ""))
 
 
 def _flat(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    """Yield (path, value) for every key of a nested mapping, blocks included."""
     for key, value in tree.items():
         yield f"{prefix}{key}", value
         if isinstance(value, dict):
@@ -75,6 +81,12 @@ def _flat(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
 
 
 def _settings(keys: Iterable[Key], shipped: Mapping[str, Any]) -> str:
+    """Return a Markdown table of configuration keys with type, default and meaning.
+
+    Args:
+        keys: The keys.
+        shipped: Values of conf/base by path; they replace the default and are marked by *.
+    """
     rows = []
     for key in keys:
         default = f"`{key.default}`" if key.default else ""
@@ -86,6 +98,7 @@ def _settings(keys: Iterable[Key], shipped: Mapping[str, Any]) -> str:
 
 
 def _platform() -> str:
+    """Return the page of the platform settings, docs/reference/platform.md."""
     keys = [key._replace(path=f"platform.{key.path}") for key in describe(Platform)]
     return (
         f"# Where a job runs\n\n{_NOTE}\n\nThese keys stand in `conf/<env>/platform.yaml`.\n\n{_settings(keys, {})}\n"
@@ -93,6 +106,7 @@ def _platform() -> str:
 
 
 def _commands() -> str:
+    """Return the page with the help texts of all commands, docs/reference/commands.md."""
     parts = [f"# Commands\n\n{_NOTE}\n\n[Exit codes](report.md#exit-codes) are the same for all of them."]
     context = click.Context(shopbatch, info_name=PROGRAM, terminal_width=_WIDTH, max_content_width=_WIDTH)
     for name in COMMANDS:
@@ -104,6 +118,7 @@ def _commands() -> str:
 
 
 def _tables() -> str:
+    """Return the page with all tables and columns, docs/reference/tables.md."""
     parts = [f"# Tables\n\n{_NOTE}\n\n`shopbatch tables TABLE` and `shopbatch docs` show the same."]
     for title, tables in (
         ("Source tables", [TABLES[name] for name in SOURCES]),
@@ -114,6 +129,7 @@ def _tables() -> str:
 
 
 def _table(table: Table) -> str:
+    """Return the section of one table: its meaning, its writer and its columns."""
     writer = f" Written by [{table.job}](../jobs/{table.job}.md)." if table.job else ""
     writer = f" Written by {table.filled_by}." if table.command else writer
     rows = [
@@ -128,6 +144,7 @@ def _table(table: Table) -> str:
 
 
 def _report() -> str:
+    """Return the page of exit codes and report fields, docs/reference/report.md, from reference.yaml."""
     text = (resources.files("shopbatch.cli") / "reference.yaml").read_text("utf-8")
     words = yaml.safe_load(text)
     codes = [(f"**{code}**", *cells) for code, cells in words["exit_codes"].items()]
@@ -146,16 +163,23 @@ def _report() -> str:
 
 
 def _table_link(name: str) -> str:
+    """Return a Markdown link from a job's page to the section of a table."""
     return f"[`{name}`](../reference/tables.md#{name})"
 
 
 def _markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a Markdown table.
+
+    Args:
+        head: Names of the columns.
+        rows: Texts of the cells.
+    """
     lines = [head, ["---"] * len(head), *([_cell(cell) for cell in row] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _cell(text: str) -> str:
-    """Text as it stands in a cell. Outside of code, `<` would begin a tag."""
+    """Escape a text for a cell of a Markdown table: one line, `|` escaped, and `<` escaped outside of code."""
     parts = " ".join(text.split()).replace("|", "\\|").split("`")
     return "`".join(part if number % 2 else part.replace("<", "&lt;") for number, part in enumerate(parts))
 

@@ -1,4 +1,4 @@
-"""`shopbatch review`: published texts go to a person as a sheet, and the verdicts come back."""
+"""The command `shopbatch review`: exports published texts as a sheet for a person, and loads that person's verdicts."""
 
 from __future__ import annotations
 

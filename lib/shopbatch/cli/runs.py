@@ -1,4 +1,4 @@
-"""`shopbatch run`, `runs`, `jobs`, `config` and `report`: run a job here, and find what became of it."""
+"""The commands `shopbatch run`, `runs`, `jobs` and `report`: run a job on this machine, and look at past runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`shopbatch search`: the products that a query finds in the published index."""
+"""The command `shopbatch search`: finds products for a query in the published index."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from shopbatch.capabilities.search.answers import Hit
     from shopbatch.capabilities.search.index import SearchIndex
 
-# what is cut where a line is too short: first what is long and can be guessed from its beginning
+# the cuts for a narrow terminal, in order: first long texts that can be guessed from their beginning
 _CUT = (
     *(("title", 24), ("brand", 8), ("title", 14), ("reason", 24), ("brand", 5), ("title", 10), ("reason", 16)),
     *(("product_id", 10), ("title", 6), ("reason", 8)),
@@ -92,7 +92,18 @@ def search(query: str, where: Sequence[str], count: int, env: str, **options: An
 
 
 def _row(index: SearchIndex, hit: Hit, place: int, where: Sequence[str], options: Mapping[str, Any]) -> dict[str, Any]:
-    """What is shown of a product. A table has the price that is paid; where there is room, both are shown."""
+    """Return the values that are printed for a found product, by column.
+
+    The table has one price, the one that a customer pays. JSON, `--explain` and conditions on a price show both the
+    normal price and the sale price.
+
+    Args:
+        index: The search index.
+        hit: The found product.
+        place: Its rank, from 1.
+        where: The conditions of `--where`.
+        options: The other options of the command.
+    """
     product = index.products.slice(hit.number, 1).to_pylist()[0]
     price, sale_price = (_money(product[name], product["currency"]) for name in ("price", "sale_price"))
     row: dict[str, Any] = {"rank": place, "product_id": hit.product_id, "title": _name(product)}
@@ -100,7 +111,7 @@ def _row(index: SearchIndex, hit: Hit, place: int, where: Sequence[str], options
     if options["as_json"] or options["explain"]:
         row |= {"price": price, "sale_price": sale_price, "currency": product["currency"], "availability": stock}
     else:
-        columns = any("price" in condition for condition in where)  # such a condition is of a column: both are shown
+        columns = any("price" in condition for condition in where)  # a condition names one of the prices: show both
         paid = price if sale_price is None else sale_price
         row |= {"price": price, "sale_price": sale_price} if columns else {"price": paid}
         row["stock"] = "" if stock in (None, "in_stock") else stock.removesuffix("_of_stock")  # out, preorder
@@ -110,7 +121,7 @@ def _row(index: SearchIndex, hit: Hit, place: int, where: Sequence[str], options
 
 
 def _money(amount: Decimal | None, currency: str | None) -> Decimal | None:
-    """An amount with the decimals of its currency; with all that it has if these are not enough."""
+    """Round an amount to the decimals of its currency; an amount that has more decimals stays exact."""
     from shopbatch.load.words import decimals
 
     if amount is None:
@@ -120,6 +131,6 @@ def _money(amount: Decimal | None, currency: str | None) -> Decimal | None:
 
 
 def _name(product: dict[str, Any]) -> str:
-    """The title of a product, or else what the catalogue files it under."""
+    """Return the title of a product, or, if it has none, its product type and category."""
     kind = ", ".join(str(product[name]) for name in ("product_type", "category") if product[name])
     return str(product["title"] or kind)

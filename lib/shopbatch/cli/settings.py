@@ -1,4 +1,4 @@
-"""`shopbatch config`: every key of a job's configuration, its meaning, its value now and where that comes from."""
+"""The command `shopbatch config`: lists the keys of a job's configuration with meaning, current value and source."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from shopbatch.runs.declaration import find
 
 
 def _complete_keys(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    """List the keys of the job that begin with `incomplete`, for shell completion."""
+    """Return the job's configuration keys that begin with `incomplete`, for shell completion."""
     from shopbatch.core import config
 
     keys = config.describe(find(context.params["job"]).config)
@@ -50,7 +50,7 @@ def config(job: str, words: Sequence[str], overlay: str | None, changed: bool, a
 
 
 def _lines(setting: Setting) -> list[str]:
-    """A key for a person: what it is now, what it means, and what else it may be."""
+    """Return the lines that describe a key to a person: its value, meaning, type and default."""
     key = setting.key
     now = f"(only for {key.only_for})" if setting.value is None and key.only_for else setting.value
     lines = [f"{key.path} = {now if now is not None else '(of each item)'}"]

@@ -1,4 +1,4 @@
-"""`shopbatch show`: rows of a table on a terminal, or into a file."""
+"""The command `shopbatch show`: prints rows of a table on a terminal, or writes them into a file."""
 
 from __future__ import annotations
 
@@ -83,7 +83,11 @@ def show(table: str, count: int | None, where: Sequence[str], sort: str, env: st
 
 
 def _rows(store: Store, snapshot: Snapshot, arrangement: Arrangement, query: Query) -> list[dict[str, Any]]:
-    """Read the rows to be shown, with the text that they are about."""
+    """Read the rows that match the query, with the source text (such as the review) to which each row belongs.
+
+    Returns:
+        The rows by column, in the order of `arrangement.everything`; None where a row has no value.
+    """
     from shopbatch.warehouse.rows import add_text, read_table
 
     rows = add_text(store, snapshot, read_table(snapshot, query))
@@ -91,7 +95,15 @@ def _rows(store: Store, snapshot: Snapshot, arrangement: Arrangement, query: Que
 
 
 def _print(rows: Sequence[Mapping[str, Any]], arrangement: Arrangement, options: Mapping[str, Any]) -> None:
-    """Print rows as wide as the terminal, or one column a line where columns were asked for that do not fit."""
+    """Print rows as a table that fits the terminal, or with one column per line.
+
+    One column per line is used for `--vertical`, and if the columns that the user asked for do not fit.
+
+    Args:
+        rows: The rows.
+        arrangement: The order and importance of the table's columns.
+        options: The options of the command.
+    """
     from shopbatch.warehouse.arrange import chosen_columns
 
     names, strict = arrangement.shown, options["everything"] or options["vertical"]
@@ -99,7 +111,7 @@ def _print(rows: Sequence[Mapping[str, Any]], arrangement: Arrangement, options:
         names = arrangement.everything
     if options["columns"]:
         names, strict = chosen_columns(arrangement, options["columns"]), True
-    if not strict:  # a column without a value says nothing, unless it is one that people look for
+    if not strict:  # leave out empty columns, unless people expect them
         expected = arrangement.expected
         names = tuple(n for n in names if n in expected or any(row[n] is not None for row in rows))
     lengths = lengths_of(rows, names)
@@ -116,7 +128,7 @@ def _print(rows: Sequence[Mapping[str, Any]], arrangement: Arrangement, options:
 
 
 def _left_out(names: Sequence[str]) -> str:
-    """Name the columns that are not shown, as many as fit into a line."""
+    """Return a line that names the columns that are not shown, cut to the width of the terminal."""
     begin, end = f"+ {len(names)} column{'s' * (len(names) > 1)}: ", " (--all, --vertical)"
     room, listed = screen_width() - len(begin) - len(end), ", ".join(names)
     if len(listed) > room:
@@ -128,7 +140,7 @@ def _left_out(names: Sequence[str]) -> str:
 def _export(
     store: Store, snapshot: Snapshot, arrangement: Arrangement, query: Query, options: Mapping[str, Any]
 ) -> None:
-    """Write rows as csv, json or parquet."""
+    """Write rows as csv, json or parquet to standard output or a file."""
     import pyarrow as pa
 
     from shopbatch.warehouse.arrange import chosen_columns

@@ -1,4 +1,4 @@
-"""`shopbatch try`: a few rows through a job, seconds after the start; nothing is published or kept."""
+"""The command `shopbatch try`: computes a few rows by a job within seconds; nothing is published or kept."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from shopbatch.core.scratch import scratch
 from shopbatch.runs.command import complete_jobs
 from shopbatch.runs.declaration import Job, find
 
-_COLUMNS = 8  # results with more columns are printed one column a line
+_COLUMNS = 8  # results with more columns are printed with one column per line
 
 
 @click.command("try")
@@ -62,13 +62,21 @@ def try_(job: str, texts: Sequence[str], path: str | None, count: int, as_json: 
 
 
 def _is_override(word: str, job: Job) -> bool:
-    """Whether a word is `key.path=value` with a key of the job's configuration; anything else is a text."""
+    """Return True if a word is an override `key.path=value` with a key of the job's configuration, and not a text."""
     key, equals, _ = word.partition("=")
     return bool(equals) and key.partition(".")[0] in job.config.model_fields
 
 
 def _file_rows(table: str, path: str, count: int) -> list[dict[str, Any]]:
-    """The first rows of a file, loaded as `shopbatch load` would load them, into a warehouse that is then removed."""
+    """Return the first rows of a file, read as `shopbatch load` would read them.
+
+    They are loaded into a temporary warehouse, which is removed afterwards.
+
+    Args:
+        table: Name of the source table.
+        path: The file.
+        count: Number of rows.
+    """
     from shopbatch.load import load_file
     from shopbatch.load.options import Options
     from shopbatch.warehouse.store import Store

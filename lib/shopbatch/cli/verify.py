@@ -1,4 +1,4 @@
-"""`shopbatch verify`: reads everything in the warehouse and says what is damaged."""
+"""The command `shopbatch verify`: reads everything in the warehouse and reports what is damaged."""
 
 from __future__ import annotations
 

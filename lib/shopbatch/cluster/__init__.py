@@ -1,1 +1,1 @@
-"""Runs jobs on a Ray cluster: `submit` sends a job under a run key, and follows, cancels or resumes it."""
+"""Runs jobs on a Ray cluster: submits a job under a run key, and follows, cancels or resumes its run."""

@@ -1,7 +1,7 @@
-"""Attempts at a run key: which one is the newest, whether the work is done, waiting for one and cancelling it.
+"""Finds, awaits and cancels the attempts at a run key: the submissions of one piece of work to a cluster.
 
 The state of a run key is kept in two places. The warehouse has the report of every attempt that has ended, and outlives
-the cluster; the cluster knows the attempts that run.
+the cluster. The cluster knows the attempts that are queued or running.
 """
 
 from __future__ import annotations
@@ -21,10 +21,14 @@ POLL = 2.0  # seconds between two requests of `--wait`
 
 @dataclass(frozen=True)
 class Attempt:
-    """An attempt at a run key.
+    """One attempt (submission) at a run key.
 
-    report: the run's report, None until it has ended. job: what the cluster knows about it. started: whether the
-    current call started it.
+    Attributes:
+        key: The run key.
+        number: Number of the attempt, from 1.
+        report: The run's report; None until the run has ended.
+        job: The cluster's information about the attempt; None if the cluster does not know it.
+        started: Whether the current call started it.
     """
 
     key: str
@@ -35,17 +39,17 @@ class Attempt:
 
     @property
     def id(self) -> str:
-        """The name under which the attempt is submitted to the cluster."""
+        """The submission id of the attempt, by which the cluster knows it."""
         return submission_id(self.key, self.number)
 
     @property
     def running(self) -> bool:
-        """Whether the attempt is waiting or running on the cluster."""
+        """Whether the attempt is queued or running on the cluster."""
         return self.report is None and self.job is not None and self.job.running
 
     @property
     def state(self) -> str:
-        """The report's outcome, or `running`; without a report `stopped` (on request) or `lost`."""
+        """The outcome in the report; without a report `running`, `stopped` (on request) or `lost`."""
         if self.report is not None:
             return str(self.report["outcome"])
         if self.running:
@@ -53,27 +57,36 @@ class Attempt:
         return "stopped" if self.job is not None and self.job.state == "STOPPED" else "lost"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the values that commands print as one line of JSON."""
+        """Return the run key, number, submission id and state, which commands print as one line of JSON."""
         return {"run_key": self.key, "attempt": self.number, "submission_id": self.id, "state": self.state}
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where runs are recorded: the warehouse, and the cluster's Jobs API (None if it does not answer)."""
+    """The two places where the state of attempts is recorded: the warehouse and the cluster.
+
+    Attributes:
+        warehouse: Folder or URI of the warehouse.
+        jobs: The cluster's Jobs API; None if it does not answer.
+    """
 
     warehouse: str
     jobs: Jobs | None
 
     @property
     def cluster(self) -> Jobs:
-        """The Jobs API of the cluster. Raises Unreachable if it does not answer."""
+        """The Jobs API of the cluster.
+
+        Raises:
+            Unreachable: The Jobs API does not answer.
+        """
         if self.jobs is None:
             raise Unreachable("the Jobs API of the cluster does not answer")
         return self.jobs
 
 
 def latest(place: Place, key: str) -> Attempt | None:
-    """Return the newest attempt that the warehouse or the cluster knows, or None if there was none.
+    """Return the newest attempt at a run key that the warehouse or the cluster knows; None if there was none.
 
     Raises:
         Unreachable: The cluster does not answer, and the records alone do not show that the work is done.
@@ -87,13 +100,13 @@ def latest(place: Place, key: str) -> Attempt | None:
         number, job = number + 1, newer
     if number == 0:
         return None
-    if job is not None:  # it may have ended since the records were read, or use another warehouse
+    if job is not None:  # the attempt may have ended since, or use another warehouse
         records = read_records(_warehouse(place, job), key)
     return Attempt(key, number, records.get(number), job)
 
 
 def done(attempt: Attempt) -> bool:
-    """Return whether the key's work is done: the attempt succeeded and left no rows for a next run."""
+    """Return True if the run key's work is done: the attempt succeeded, and every row has a result or was rejected."""
     report = attempt.report
     if report is None or report["exit_code"] != 0 or report["outcome"] == "incomplete":
         return False
@@ -101,15 +114,15 @@ def done(attempt: Attempt) -> bool:
 
 
 def wait(place: Place, attempt: Attempt, patience: float = PATIENCE) -> Attempt:
-    """Wait until an attempt has ended.
+    """Wait until an attempt has ended, and return it with its report.
 
     Args:
         place: Where its state is recorded.
         attempt: The attempt.
-        patience: Seconds for which the Jobs API or the warehouse may not answer.
+        patience: For how many seconds the Jobs API or the warehouse may fail to answer.
 
     Returns:
-        The attempt with its report, or without one if its driver died before it wrote a report.
+        The attempt with its report; without a report if its driver died before it wrote one.
 
     Raises:
         Stopped: The Jobs API or the warehouse did not answer for `patience` seconds.
@@ -133,7 +146,11 @@ def wait(place: Place, attempt: Attempt, patience: float = PATIENCE) -> Attempt:
 
 
 def cancel(place: Place, key: str) -> Attempt | None:
-    """Stop the attempt that runs, and wait until it has ended. Return the newest attempt, or None if there is none."""
+    """Stop the running attempt at a run key and wait until it has ended; do nothing if none runs.
+
+    Returns:
+        The newest attempt; None if there is none.
+    """
     newest = latest(place, key)
     if newest is None or not newest.running:
         return newest
@@ -142,5 +159,5 @@ def cancel(place: Place, key: str) -> Attempt | None:
 
 
 def _warehouse(place: Place, job: ClusterJob | None) -> str:
-    """Return the warehouse that holds the records: the one that the submission names, if the cluster still knows it."""
+    """Return the warehouse that holds an attempt's record: the one named in the submission, else that of `place`."""
     return (job.metadata.get("warehouse") if job is not None else None) or place.warehouse

@@ -1,7 +1,7 @@
-"""The bundle of files that is sent to a cluster with a job: code, conf and the lock file, and nothing else.
+"""Builds the bundle of files that is sent to a cluster with a job: code, conf and the lock file, and nothing else.
 
-The nodes run this code, whatever version their image contains. The libraries are those of the image; when the job
-starts they are compared with the lock file (`runs.environment`).
+The nodes run the code of the bundle, whatever version their image contains, with the libraries of the image. When the
+job starts, these libraries are compared with the lock file (see `runs.environment`).
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ _SECRET_FILE = re.compile(
 
 
 def build(folder: Path, overlay: str | None = None, named: Collection[Path] = ()) -> str:
-    """Copy the bundle into a folder.
+    """Copy the files of the bundle into a folder, after checking them for secrets.
 
-    It has jobs/ and conf/ of the project, the package as `shopbatch/` with the project that it brings along, the lock
+    The bundle contains jobs/ and conf/ of the project, the package as `shopbatch/` with the packaged project, the lock
     file, and the overlay as `overlay.yaml`.
 
     Args:
         folder: Where to copy the files.
-        overlay: The YAML file that takes precedence over conf/, if there is one.
+        overlay: Path of the YAML file that takes precedence over conf/; None for no such file.
         named: Files that the configuration refers to. They are only checked: each must be part of the bundle.
 
     Returns:
-        The SHA-256 digest over the names and contents of all files.
+        The SHA-256 digest over the names and contents of all files, as hex digits.
 
     Raises:
-        UserError: A file holds a secret (the message has file and line, never the secret), a named file is not part
-            of the bundle, or the bundle is larger than MAX_BYTES.
+        UserError: A file holds a secret (the message has file and line, never the secret), a named file is not part of
+            the bundle, or the bundle is larger than MAX_BYTES.
     """
     files = sorted(_files(overlay), key=lambda pair: pair[1])
     total, content_digest, bundled = 0, sha256(), {source.resolve() for source, _ in files}
@@ -69,15 +69,15 @@ def build(folder: Path, overlay: str | None = None, named: Collection[Path] = ()
 
 
 def refuse_secrets(path: Path, data: bytes, is_config: bool | None = None) -> None:
-    """Check that a file may travel.
+    """Check that a file of the bundle holds no secret.
 
     Args:
         path: The file's path; its name alone may show that it holds secrets.
         data: The file's content.
-        is_config: Whether it is a configuration in YAML, whose keys may announce secrets; None to tell by its name.
+        is_config: Whether it is a configuration in YAML, whose keys may announce secrets; None to decide by its name.
 
     Raises:
-        UserError: The file has the name of a file for secrets, or its content holds one.
+        UserError: The name of the file is that of a file for secrets (`.env`, `id_rsa`), or its content holds a secret.
     """
     if _SECRET_FILE.fullmatch(path.name):
         raise UserError(f"{path}: a file of that name holds secrets and may not travel; move it out of the project")
@@ -97,7 +97,7 @@ def refuse_secrets(path: Path, data: bytes, is_config: bool | None = None) -> No
 
 
 def override_holds_secret(item: str) -> bool:
-    """Return whether an override `key.path=value` holds a secret.
+    """Return True if an override `key.path=value` holds a secret.
 
     Raises:
         UserError: The item is not an override.
@@ -107,19 +107,23 @@ def override_holds_secret(item: str) -> bool:
 
 
 def lock_digest() -> str | None:
-    """Return the SHA-256 digest of the lock file, None if the project has no lock file."""
+    """Return the SHA-256 digest of the lock file as hex digits; None if the project has no lock file."""
     path = config.root() / LOCK
     return sha256(path.read_bytes()).hexdigest() if path.is_file() else None
 
 
 def _files(overlay: str | None) -> Iterator[tuple[Path, str]]:
-    """Each file of the bundle and its name there. Raises UserError for a file for secrets inside jobs/ or conf/."""
+    """Yield each file of the bundle with its name in the bundle.
+
+    Raises:
+        UserError: jobs/ or conf/ contains a file for secrets.
+    """
     root = config.root()
     yield from _project_files(root, "")
     package = Path(shopbatch.__file__).parent
     packaged = config.packaged()
     if not packaged.is_relative_to(package) and packaged != root.resolve():
-        yield from _project_files(packaged, "shopbatch/_project/")  # where the installed package has it
+        yield from _project_files(packaged, "shopbatch/_project/")  # its place in the installed package
     for path in package.rglob("*"):
         if path.is_file() and "__pycache__" not in path.parts:
             yield path, f"shopbatch/{path.relative_to(package).as_posix()}"
@@ -130,7 +134,12 @@ def _files(overlay: str | None) -> Iterator[tuple[Path, str]]:
 
 
 def _project_files(root: Path, prefix: str) -> Iterator[tuple[Path, str]]:
-    """Each file of jobs/ and conf/ in a project folder and its name in the bundle."""
+    """Yield each file of jobs/ and conf/ in a project folder with its name in the bundle.
+
+    Args:
+        root: The project folder.
+        prefix: Start of the names in the bundle.
+    """
     for folder, patterns in _PATTERNS.items():
         for path in sorted((root / folder).rglob("*")):
             if path.is_file() and "__pycache__" not in path.parts:

@@ -1,4 +1,4 @@
-"""What `shopbatch submit`, `status`, `logs` and `cancel` do: each prints lines of JSON and returns an exit code.
+"""The functions behind `shopbatch submit`, `status`, `logs` and `cancel`: each prints and returns an exit code.
 
 The exit codes are those of a run: 0 done, 2 the user's mistake, 3 a gate refused, 4 stopped and resumable, 1 anything
 else.
@@ -22,7 +22,12 @@ from shopbatch.runs.run_key import RunKey
 
 
 def submit(request: Request, wait: bool) -> int:
-    """Start the run or attach to the one that is there; with `wait`, follow it until it has ended."""
+    """Start a run on the cluster, unless its run key is running or done already, and print the newest attempt as JSON.
+
+    Args:
+        request: The job and its command line.
+        wait: Whether to wait until the run has ended, and then print its report and return its exit code instead.
+    """
     attempt, place = submission.submit(request)
     how = "submitted" if attempt.started else "attached to" if attempt.running else "done already"
     _print_note(f"{how}: {attempt.key}, attempt {attempt.number}")
@@ -30,9 +35,15 @@ def submit(request: Request, wait: bool) -> int:
 
 
 def status(env: str, key: str | None, wait: bool) -> int:
-    """Print the state of the newest attempt at a run key; with `wait`, follow it and return the run's exit code.
+    """Print the newest attempt at a run key as one line of JSON, with its state.
 
-    Without a key, print a line for every run that the cluster knows.
+    Args:
+        env: Name of the environment.
+        key: The run key; None prints a line for every run that the cluster knows.
+        wait: Whether to wait until the run has ended, and then print its report and return its exit code instead.
+
+    Raises:
+        UserError: Nothing was submitted under this key.
     """
     place = _place(env)
     if key is None:
@@ -45,12 +56,12 @@ def status(env: str, key: str | None, wait: bool) -> int:
 
 
 def logs(env: str, key: str, attempt: int | None) -> int:
-    """Print what the driver of an attempt has printed, without secrets and personal data.
+    """Print the output of an attempt's driver so far, without secrets and personal data.
 
     Args:
         env: Name of the environment.
         key: The run key.
-        attempt: Number of the attempt; None takes the newest.
+        attempt: Number of the attempt; None for the newest.
 
     Raises:
         UserError: The cluster has no such attempt.
@@ -66,7 +77,12 @@ def logs(env: str, key: str, attempt: int | None) -> int:
 
 
 def cancel(env: str, key: str) -> int:
-    """End the run of a key in good order. What it wrote is kept, and the key's next attempt goes on from there.
+    """Stop the running attempt at a run key cleanly, and print the attempt as one line of JSON.
+
+    The results that it has written are kept for the next attempt.
+
+    Returns:
+        The exit code 0.
 
     Raises:
         UserError: Nothing was submitted under this key.
@@ -79,7 +95,7 @@ def cancel(env: str, key: str) -> int:
 
 
 def _place(env: str) -> Place:
-    """The warehouse of an environment, and its cluster if that answers."""
+    """Return the warehouse of an environment and its cluster's Jobs API, which is None if it does not answer."""
     platform = config.platform(env)
     warehouse = submission.shared_root(platform)
     try:
@@ -89,6 +105,11 @@ def _place(env: str) -> Place:
 
 
 def _newest(place: Place, key: str) -> Attempt:
+    """Return the newest attempt at a run key.
+
+    Raises:
+        UserError: Nothing was submitted under this key.
+    """
     attempt = attempts.latest(place, str(RunKey.parse(key)))
     if attempt is None:
         raise UserError(f"nothing was ever submitted as {key} (warehouse {place.warehouse})")
@@ -96,7 +117,10 @@ def _newest(place: Place, key: str) -> Attempt:
 
 
 def _follow(place: Place, attempt: Attempt) -> int:
-    """Wait for the report of an attempt and print it; if its driver died without one, print what is known."""
+    """Wait for an attempt to end, print its report, and return its exit code.
+
+    If the driver died without a report, print what the cluster knows about it. Ctrl-C ends the waiting, not the run.
+    """
     try:
         attempt = attempts.wait(place, attempt)
     except KeyboardInterrupt:
@@ -116,9 +140,11 @@ def _follow(place: Place, attempt: Attempt) -> int:
 
 
 def _print_attempt(attempt: Attempt) -> int:
+    """Print an attempt as one line of JSON and return the exit code 0."""
     print(json.dumps(attempt.to_dict()), flush=True)
     return DONE
 
 
 def _print_note(text: str) -> None:
+    """Print a message for a person on standard error, since standard output holds only JSON."""
     print(f"shopbatch: {clean(text)}", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""A client of Ray's Jobs API with what `submit` needs of it. The only module that uses Ray's own client."""
+"""A small client of Ray's Jobs API for `shopbatch submit`. The only module that uses Ray's own client."""
 
 from __future__ import annotations
 
@@ -20,14 +20,19 @@ _RUNNING = ("PENDING", "RUNNING")
 
 
 class Unreachable(Stopped):
-    """The cluster's Jobs API does not answer. The same command can continue once it does."""
+    """The cluster's Jobs API does not answer. The same command works again once it does."""
 
 
 @dataclass(frozen=True)
 class ClusterJob:
-    """One submission as the cluster knows it.
+    """One submission as the cluster reports it.
 
-    state: PENDING, RUNNING, SUCCEEDED, FAILED or STOPPED. exit_code: of the driver, None until it has ended.
+    Attributes:
+        id: The submission id.
+        state: PENDING, RUNNING, SUCCEEDED, FAILED or STOPPED.
+        message: The cluster's explanation of the state.
+        metadata: The metadata that was sent with the submission.
+        exit_code: Exit code of the driver; None until it has ended.
     """
 
     id: str
@@ -38,15 +43,21 @@ class ClusterJob:
 
     @property
     def running(self) -> bool:
-        """Whether it has not ended."""
+        """Whether the submission is queued or running."""
         return self.state in _RUNNING
 
 
 @dataclass(frozen=True)
 class Submission:
-    """What is sent to the cluster.
+    """A job to be sent to the cluster.
 
-    folder: is sent as a whole, and is the working directory of the entrypoint. cpus: reserved for the entrypoint.
+    Attributes:
+        id: The submission id.
+        entrypoint: The shell command that starts the driver.
+        folder: Folder that is sent as a whole; it becomes the working directory of the entrypoint.
+        env: Environment variables of the job.
+        metadata: Texts that the cluster stores with the submission.
+        cpus: CPUs that the cluster reserves for the entrypoint.
     """
 
     id: str
@@ -58,12 +69,20 @@ class Submission:
 
 
 def submission_id(key: str, attempt: int) -> str:
-    """Return the name of an attempt for Ray, which accepts each name only once, so that no attempt starts twice."""
+    """Return the submission id of an attempt at a run key.
+
+    Ray accepts each id only once, so that no attempt starts twice.
+    """
     return f"{PREFIX}{key}-a{attempt}"
 
 
 class Jobs:
     """The Jobs API of a cluster. Ray's client does the authentication (RAY_AUTH_MODE, RAY_AUTH_TOKEN).
+
+    Every method raises these errors, too.
+
+    Args:
+        platform: Settings that hold the address of the cluster.
 
     Raises:
         UserError: No address is configured, or the cluster refuses the token.
@@ -76,7 +95,7 @@ class Jobs:
             self._client = _client(self.address)
 
     def all(self) -> list[ClusterJob]:
-        """Return what shopbatch submitted to this cluster, oldest first."""
+        """Return all submissions of shopbatch to this cluster, the oldest first."""
         with _translated_errors(self.address):
             submissions = self._client.list_jobs()
         own = [job for job in submissions if (job.submission_id or "").startswith(PREFIX)]
@@ -93,7 +112,11 @@ class Jobs:
                 raise
 
     def submit(self, sent: Submission) -> bool:
-        """Send the folder and start the entrypoint in it. Return False if the name of the submission exists already."""
+        """Send a submission's folder to the cluster and start its entrypoint there.
+
+        Returns:
+            False if the cluster already has a submission with this id.
+        """
         with _translated_errors(self.address):
             try:
                 self._client.submit_job(
@@ -110,21 +133,23 @@ class Jobs:
         return True
 
     def stop(self, id: str) -> None:
-        """Ask a submission to stop: the cluster sends SIGTERM, and SIGKILL once its grace period is over."""
+        """Ask a submission to stop: the cluster sends SIGTERM, and SIGKILL when its grace period is over."""
         with _translated_errors(self.address):
             self._client.stop_job(id)
 
     def logs(self, id: str) -> str:
-        """Return what the submission's driver has printed so far."""
+        """Return everything that a submission's driver has printed so far."""
         with _translated_errors(self.address):
             return str(self._client.get_job_logs(id))
 
 
 def jobs_address(platform: Platform) -> str:
-    """Return the address of the Jobs API: RAY_API_SERVER_ADDRESS, as for Ray's tools, else platform.jobs_address.
+    """Return the HTTP address of the Jobs API.
+
+    The variable RAY_API_SERVER_ADDRESS, which Ray's own tools use, takes precedence over `platform.jobs_address`.
 
     Raises:
-        UserError: None is configured, or it is not an HTTP address.
+        UserError: No address is configured, or it is not an HTTP address.
     """
     address = os.environ.get("RAY_API_SERVER_ADDRESS") or platform.jobs_address
     if address is None:
@@ -137,7 +162,7 @@ def jobs_address(platform: Platform) -> str:
 
 
 def _client(address: str) -> Any:
-    """Ray's client, with a time limit for requests added."""
+    """Return Ray's client for an address, with a time limit of REQUEST_SECONDS for each request."""
     from ray.job_submission import JobSubmissionClient
 
     class Client(JobSubmissionClient):  # type: ignore[misc]
@@ -150,6 +175,7 @@ def _client(address: str) -> Any:
 
 
 def _job(details: Any) -> ClusterJob:
+    """Convert the details of a submission that Ray's client returns."""
     state = getattr(details.status, "value", None) or str(details.status)
     code = details.driver_exit_code
     return ClusterJob(str(details.submission_id), str(state), details.message or "", details.metadata or {}, code)
@@ -157,7 +183,7 @@ def _job(details: Any) -> ClusterJob:
 
 @contextmanager
 def _translated_errors(address: str) -> Iterator[None]:
-    """Turn the errors of Ray's client into UserError (refused token) and Unreachable (no answer)."""
+    """Translate errors of Ray's client inside the block: a refused token to UserError, no answer to Unreachable."""
     from ray.exceptions import AuthenticationError
     from requests import exceptions
 

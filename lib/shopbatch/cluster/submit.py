@@ -1,10 +1,11 @@
 """Submits jobs to a cluster: at most one run of a run key at a time, and none if the key's work is done.
 
-All jobs go the same way: Ray's Jobs API starts `shopbatch run` on the cluster. This includes the driver of a Spark job,
-which then connects to `platform.spark.master`. So there is one way to attach, to cancel and to read logs.
+All jobs are started in the same way: Ray's Jobs API starts `shopbatch run` on the cluster. For a Spark job this process
+is the Spark driver, which connects to `platform.spark.master`. So attaching, cancelling and reading logs work in the
+same way for every job.
 
-Ray refuses a second submission with the same name, so among any number of submitters exactly one starts an attempt, and
-the others attach to it.
+Ray refuses a second submission with the same id. So of any number of submitters exactly one starts an attempt, and the
+others attach to it.
 """
 
 from __future__ import annotations
@@ -34,7 +35,16 @@ STOP_SECONDS = 120  # grace period in which a stopped run commits what it has wr
 
 @dataclass(frozen=True)
 class Request:
-    """A job and its command line. date, rerun: see RunKey.of."""
+    """A job to submit, with its command line.
+
+    Attributes:
+        job: The job's name.
+        env: Name of the environment.
+        overrides: Items `key.path=value`.
+        overlay: Path of a YAML file that takes precedence over conf/; None for no such file.
+        date: Logical date, see `RunKey.of`.
+        rerun: Name of a rerun, see `RunKey.of`.
+    """
 
     job: str
     env: str = "prod"
@@ -47,7 +57,7 @@ class Request:
         """Return the run key and the validated configuration.
 
         Raises:
-            UserError: The configuration is wrong, or a secret is on the command line.
+            UserError: The configuration is wrong, or an override holds a secret.
         """
         for item in self.overrides:
             if bundle.override_holds_secret(item):
@@ -60,7 +70,7 @@ class Request:
 
 
 def shared_root(platform: Platform) -> str:
-    """Return the warehouse as the cluster's nodes name it.
+    """Return the folder or URI of the warehouse as the cluster's nodes name it.
 
     Raises:
         UserError: The URI holds a secret.
@@ -73,13 +83,13 @@ def shared_root(platform: Platform) -> str:
 
 
 def submit(request: Request) -> tuple[Attempt, Place]:
-    """Start the run, attach to it if it runs already, or return it if it is done.
+    """Start a run on the cluster, unless a run with the same run key is running or done already.
 
     Returns:
-        The newest attempt, and where its state is recorded.
+        The attempt that was started, is running or has done the work, and where its state is recorded.
 
     Raises:
-        UserError: The configuration is wrong, a secret would travel, or no cluster is configured.
+        UserError: The configuration is wrong, a file or setting holds a secret, or no cluster is configured.
         Stopped: The warehouse or the Jobs API does not answer.
     """
     key, settings = request.resolve()
@@ -93,12 +103,16 @@ def submit(request: Request) -> tuple[Attempt, Place]:
             return Attempt(
                 str(key), number, job=ClusterJob(submission_id(str(key), number), "PENDING"), started=True
             ), place
-        time.sleep(0.1)  # another submitter was faster; its attempt is visible now or in a moment
+        time.sleep(0.1)  # another submitter was faster; its attempt will be visible soon
     raise AssertionError(f"{key}: the cluster refuses the submission as a duplicate but knows no such attempt")
 
 
 def _start(place: Place, request: Request, settings: JobConfig, key: RunKey, number: int) -> bool:
-    """Send code and conf, and start attempt `number`. Return False if that attempt exists already."""
+    """Send the project's code and configuration to the cluster, and start attempt `number` at the run key.
+
+    Returns:
+        False if that attempt exists already.
+    """
     warehouse = place.warehouse
     with tempfile.TemporaryDirectory(prefix="shopbatch-bundle-") as folder:
         package = bundle.build(Path(folder), request.overlay, named_files(settings.model_dump(mode="json")))
@@ -119,7 +133,7 @@ def _start(place: Place, request: Request, settings: JobConfig, key: RunKey, num
 
 
 def _command(request: Request, settings: JobConfig, key: RunKey, number: int, warehouse: str) -> str:
-    """The command line on the cluster."""
+    """Return the shell command (`exec python -m shopbatch run JOB ...`) that starts an attempt on the cluster."""
     words = ["python", "-m", "shopbatch", "run", request.job, "--env", request.env]
     words += ["--run-key", str(key), "--attempt", str(number)]
     words += ["--with", bundle.OVERLAY] if request.overlay else []

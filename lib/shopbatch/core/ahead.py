@@ -1,4 +1,4 @@
-"""Makes the next item of an iterator in a thread while the one before is used, so that two cores share the work."""
+"""Produces the next item of an iterator in a thread while the current one is used, so that two cores are busy."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _T = TypeVar("_T")
 
 
 def ahead(items: Iterable[_T]) -> Iterator[_T]:
-    """Yield the same items in the same order; one more than is used is held in memory.
+    """Yield the same items in the same order, while a thread already produces the next item.
 
-    All items are made in one thread, which is gone when the iterator is exhausted or closed. What the making of an item
-    raises is raised here, in its place.
+    One item more than without this function is in memory. All items are produced in one thread, which ends when the
+    iterator is exhausted or closed. An error in the thread is raised to the caller at the place of the item.
     """
     iterator = iter(items)
     end = object()

@@ -1,9 +1,9 @@
-"""Typed, strict configuration: `conf/base/<job>.yaml`, overridden by `conf/<env>/` and by the command line.
+"""Loads and checks the settings of jobs: `conf/base/<job>.yaml`, overridden by `conf/<env>/` and the command line.
 
-A shop's own project folder needs only the files in which it differs: what it lacks comes from the project that the
-package brings along.
+A shop's own project folder needs to contain only the files in which it differs. All other files come from the packaged
+project, which is installed with shopbatch.
 
-Imports nothing heavy, so a typo is reported before Ray, Spark or torch is loaded.
+This module imports nothing heavy, so that a mistake in a setting is reported before Ray, Spark or torch is loaded.
 """
 
 from __future__ import annotations
@@ -28,69 +28,74 @@ from shopbatch.core.yaml_values import parse_yaml, read_bounded
 
 
 class Strict(BaseModel):
-    """Base of every configuration: values cannot be changed after loading, and an unknown key is an error.
+    """Base class of every configuration: values cannot be changed after loading, and an unknown key is an error.
 
-    The docstring under a field is its meaning, which `describe`, `--help` and the documentation show.
+    The docstring below a field explains the key to users: `describe`, `--help` and the documentation show it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 class Spark(Strict):
-    """Where Spark runs."""
+    """Settings that say where Spark runs (the block `platform.spark`)."""
 
     master: str | None = None
-    """Address of Spark's cluster, such as spark://HOST:7077. Null starts Spark inside this process."""
+    """Address of the Spark cluster, such as spark://HOST:7077. Null starts Spark inside the process of the run."""
     memory: str = "4g"
-    """Heap of the Java virtual machine of a Spark on this machine, such as 4g or 512m."""
+    """Heap of Spark's Java virtual machine if Spark runs on this machine, such as 4g or 512m."""
     conf: dict[str, str] = {}
-    """Any further spark.* settings. They take precedence over the settings of the project."""
+    """Any further spark.* settings. They take precedence over those that shopbatch sets."""
 
 
 class Platform(Strict):
-    """Where a job runs (`conf/<env>/platform.yaml`). Nothing here can change a result."""
+    """Settings that say where a job runs (`conf/<env>/platform.yaml`). None of them can change a result."""
 
     warehouse: str = ".warehouse"
     """Folder or object-store URI that holds the tables, the models and the reports."""
     ray_address: str | None = None
     """Address of a running Ray cluster: auto or ray://HOST:PORT. Null starts a local Ray for the run."""
     jobs_address: str | None = None
-    """Address of a cluster's Jobs API, http://HOST:PORT. `shopbatch submit` sends jobs there."""
+    """Address of a cluster's Jobs API, http://HOST:PORT, to which `shopbatch submit` sends jobs."""
     driver_cpus: float = 0.0
-    """CPUs that the cluster reserves for the driver of a submitted job. A Spark job computes in its driver."""
+    """CPUs that the cluster reserves for the driver of a submitted job. Set it for Spark jobs, which compute in their
+    driver."""
     allow_skew: bool = False
-    """Run submitted jobs even if the cluster's libraries differ from the lock file."""
+    """Whether to run submitted jobs even if the versions of the cluster's libraries differ from the lock file."""
     cpus: int | None = None
-    """CPUs that a local Ray or Spark may use. Null means all of this machine."""
+    """CPUs that a local Ray or Spark may use. Null means all CPUs of this machine."""
     object_store_mb: int = 1024
     """Memory of a local Ray's object store, in MiB."""
     watchdog_seconds: float = Field(default=40.0, gt=0)
-    """A stage of rows or steps that makes no progress for so many seconds is looked into; log and report say why."""
+    """Seconds without a finished row or step after which a run looks for the cause, such as a full disk or a lost node.
+    The log and the report state the cause. Raise it if single batches take longer than that."""
     spark: Spark = Spark()
-    """Where Spark runs, for the jobs that use Spark."""
+    """Where Spark runs. Only jobs that use Spark read this block."""
 
     _settle = field_validator("warehouse")(folder_or_uri)
 
 
 class JobConfig(Strict):
-    """Base of every job's configuration."""
+    """Base class of every job's configuration: the settings that all jobs have."""
 
     platform: Platform = Platform()
     """Where the job runs. Nothing in this block changes a result."""
     wait: bool | Annotated[float, Field(ge=0)] = True
-    """Whether to wait while another run does the same work; its result is then used, and nothing is computed twice. A
-    number: for at most so many seconds. false: end at once with exit code 4."""
+    """Whether to wait while another run does the same work, and then use its result. A number: wait for at most so many
+    seconds. false: do not wait, but end at once with exit code 4."""
 
     def required_tables(self) -> tuple[str, ...]:
-        """Return the tables that must exist before a run starts."""
+        """Return the names of the tables that must exist before a run starts."""
         return ()
 
     def optional_tables(self) -> tuple[str, ...]:
-        """Return the tables that a run reads if they exist."""
+        """Return the names of the tables that a run reads if they exist. The run also works without them."""
         return ()
 
     def required_models(self) -> dict[str, str]:
-        """Return the models that a run loads: configuration key -> name@version, name of a package, or folder."""
+        """Return the models that a run loads: {configuration key: the model that it names}.
+
+        A model is named by `name@version`, a package or a folder: {"head": "sentiment@live"}.
+        """
         return {}
 
 
@@ -100,10 +105,13 @@ _LONGEST_TEXT = 4 * 2**20  # bytes of a text that the configuration names, such 
 
 
 def root() -> Path:
-    """Return the project folder, which holds `conf/` and maybe `jobs/`.
+    """Return the project folder, which holds `conf/` and possibly `jobs/`.
 
-    It is SHOPBATCH_HOME if that is set, else the current folder if it has both or a `conf/<env>/platform.yaml`, else
-    the project that the package brings along.
+    It is the first of these that applies:
+
+    - the folder that the variable SHOPBATCH_HOME names, if it is set;
+    - the current folder, if it has both `conf/` and `jobs/`, or a file `conf/<env>/platform.yaml`;
+    - the packaged project (see `packaged`).
     """
     if home := os.environ.get("SHOPBATCH_HOME"):
         return Path(home)
@@ -113,31 +121,46 @@ def root() -> Path:
 
 
 def packaged() -> Path:
-    """Return the project that the package brings along: this checkout, or a copy inside the installed package."""
+    """Return the folder of the packaged project, which holds the `conf/` and `jobs/` that are installed with shopbatch.
+
+    In a source checkout it is the top folder of the checkout, otherwise a copy inside the installed package.
+    """
     package = Path(__file__).resolve().parents[1]
     inside, checkout = package / "_project", package.parents[1]
     return inside if inside.is_dir() else checkout
 
 
 def project_file(path: str | Path) -> Path:
-    """Return a file or folder of the project; the packaged one if the project folder has none of that name."""
+    """Return a file or folder of the project, or the packaged one if the project folder has none of that name.
+
+    Args:
+        path: Path relative to the project folder, such as `conf/prompts/describe.en.md`; `~` and absolute paths work
+            too.
+    """
     own = root() / Path(os.path.expanduser(path))
     return own if own.exists() or not (packaged() / path).exists() else packaged() / path
 
 
 def load(cls: type[C], job: str, env: str, overrides: list[str], overlay: str | None = None) -> C:
-    """Load the resolved configuration of a job.
+    """Load and check the configuration of a job from files, environment and overrides.
 
-    Later sources take precedence: the packaged `conf/base/<job>.yaml` and `conf/<env>/<job>.yaml`, then the project's
-    own `conf/base/<job>.yaml`, `conf/<env>/platform.yaml` and `conf/<env>/<job>.yaml`, the variable
-    SHOPBATCH_WAREHOUSE (for `platform.warehouse`), the overlay, the overrides.
+    Later sources take precedence over earlier ones:
+
+    - `conf/base/<job>.yaml` and `conf/<env>/<job>.yaml` of the packaged project;
+    - the project's own `conf/base/<job>.yaml`, `conf/<env>/platform.yaml` and `conf/<env>/<job>.yaml`;
+    - the variable SHOPBATCH_WAREHOUSE (for `platform.warehouse`);
+    - the overlay file;
+    - the overrides.
 
     Args:
         cls: The job's configuration class.
-        job: The job's name; "" for the platform alone.
-        env: Name of a folder in conf/.
+        job: The job's name; "" to load only the platform.
+        env: Name of the environment: a folder in conf/.
         overrides: Items `key.path=value`, each value in YAML.
-        overlay: A YAML file that takes precedence over conf/.
+        overlay: Path of a YAML file that takes precedence over conf/ (option `--with`); None for no such file.
+
+    Returns:
+        An instance of `cls`.
 
     Raises:
         UserError: An environment or key is unknown, a file is not readable as YAML, or a value has a wrong type.
@@ -151,9 +174,20 @@ def load(cls: type[C], job: str, env: str, overrides: list[str], overlay: str | 
 def layers(
     job: str, env: str, overrides: Sequence[str], overlay: str | None = None
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the trees that a configuration is merged from, each with its name; later ones take precedence.
+    """Yield the sources from which a configuration is merged; later ones take precedence (see `load` for the order).
 
-    Raises UserError as `load` does.
+    Args:
+        job: The job's name; "" for the platform alone.
+        env: Name of the environment: a folder in conf/.
+        overrides: Items `key.path=value`, each value in YAML.
+        overlay: Path of a YAML file that takes precedence over conf/; None for no such file.
+
+    Yields:
+        The name of the source, such as `conf/local/platform.yaml` or "command line", and its nested mapping of keys and
+        values ({} if the file does not exist).
+
+    Raises:
+        UserError: The environment is unknown, a file is missing or not readable as YAML, or an override is malformed.
     """
     conf = root() / "conf"
     if not conf.is_dir():
@@ -181,12 +215,21 @@ def layers(
 
 
 def platform(env: str) -> Platform:
-    """Load where an environment runs (`conf/<env>/platform.yaml`), for commands that run no job."""
+    """Load the platform settings of an environment (`conf/<env>/platform.yaml`), for commands that run no job."""
     return load(JobConfig, "", env, []).platform
 
 
 def warehouse(env: str, overrides: Sequence[str] = ()) -> tuple[str, str]:
-    """Return the warehouse of an environment, and what names it: an override, SHOPBATCH_WAREHOUSE, or a file."""
+    """Return the warehouse of an environment, and the name of the source that set it.
+
+    Args:
+        env: Name of the environment: a folder in conf/.
+        overrides: Items `key.path=value`; all but `platform.warehouse=...` are ignored.
+
+    Returns:
+        The folder or URI of the warehouse, and its source: "platform.warehouse=...", "SHOPBATCH_WAREHOUSE", the path of
+        platform.yaml, or "the default".
+    """
     stated = [item for item in overrides if item.startswith("platform.warehouse=")]
     path = load(JobConfig, "", env, stated).platform.warehouse
     if stated:
@@ -198,16 +241,16 @@ def warehouse(env: str, overrides: Sequence[str] = ()) -> tuple[str, str]:
 
 
 def overlay_file(path: str) -> Path:
-    """Return the file that `--with` names: as the path says, or else that file of the packaged project."""
+    """Return the YAML file that the option `--with` names: that path, or else the same path in the packaged project."""
     own = Path(path)
     return own if own.is_file() or not (packaged() / path).is_file() else packaged() / path
 
 
 def validate(cls: type[C], tree: dict[str, Any]) -> C:
-    """Turn a tree of keys and values into a configuration.
+    """Turn a nested mapping of keys and values into a configuration of the class `cls`.
 
     Raises:
-        UserError: A key or value is wrong; the message names the first one and what would be right.
+        UserError: A key or value is wrong; the message names the first wrong one and what would be right.
     """
     try:
         return cls.model_validate(tree)
@@ -216,13 +259,13 @@ def validate(cls: type[C], tree: dict[str, Any]) -> C:
 
 
 def read_text(path: str) -> str:
-    """Read a text file that the configuration names, without blanks at both ends.
+    """Read a text file that the configuration names, such as a prompt, without white space at both ends.
 
     Args:
         path: A relative path starts at the project folder, see `project_file`.
 
     Raises:
-        UserError: The file is missing, empty, or not UTF-8.
+        UserError: The file is missing, empty, larger than 4 MiB, or not UTF-8.
     """
     file = project_file(path)
     try:
@@ -235,7 +278,7 @@ def read_text(path: str) -> str:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """Read a YAML mapping. A missing file counts as empty: an environment overrides only what it needs to."""
+    """Read a YAML file into a mapping; {} if the file is missing, since an environment need not override anything."""
     if not path.exists():
         return {}
     try:
@@ -252,9 +295,11 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _yaml_problem(error: Exception) -> str:
-    """Return what is wrong and on which line, without quoting the text, which may be a secret.
+    """Return what is wrong with a YAML text and on which line, without quoting the text, which may be a secret.
 
-    A ValueError comes from a date that does not exist or from bytes that are not UTF-8.
+    Args:
+        error: A YAMLError, or a ValueError, which comes from a date that does not exist or from bytes that are not
+            UTF-8.
     """
     mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
     what = str(problem or "") if isinstance(error, yaml.YAMLError) else one_line(error)
@@ -262,10 +307,10 @@ def _yaml_problem(error: Exception) -> str:
 
 
 def override(item: str) -> dict[str, Any]:
-    """Parse `key.path=value`, the value in YAML, into a tree.
+    """Parse an override `key.path=value`, whose value is YAML, into a nested mapping ("a.b=1" -> {"a": {"b": 1}}).
 
     Raises:
-        UserError: The item is not of that form.
+        UserError: The item has not the form `key.path=value`, or its value is not YAML.
     """
     key, equals, text = item.partition("=")
     if not equals or not key:
@@ -280,9 +325,10 @@ def override(item: str) -> dict[str, Any]:
 
 
 def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """Merge two trees; `over` takes precedence.
+    """Merge two nested mappings of settings into a new one, in which `over` takes precedence over `base`.
 
-    A block whose `kind` changes is replaced as a whole, since the keys of another kind are different ones.
+    If `over` changes the `kind` of a block, such as `engine.kind`, its block replaces the old one as a whole, because
+    blocks of different kinds have different keys.
     """
     merged = dict(base)
     for key, value in over.items():

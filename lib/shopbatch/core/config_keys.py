@@ -1,4 +1,4 @@
-"""Every key of a configuration class with its type, default and meaning, for `--help`, documentation and tests."""
+"""Lists every key of a configuration class with type, default and meaning, for `--help`, documentation and tests."""
 
 from __future__ import annotations
 
@@ -12,17 +12,19 @@ from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 
 _BOUNDS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<", "min_length": "length >=", "max_length": "length <="}
-_MISSING = object()  # the default of a key that has to be given
+_MISSING = object()  # stands for the default of a key that the user must set
 
 
 class Key(NamedTuple):
-    """One key of a configuration.
+    """One key of a configuration class, as `--help` and the documentation show it.
 
-    path: the key as an override names it (`engine.batch`). A key of the items of a list reads `rules.banned[].word`.
-    type: the values that are allowed, as text. A key that only groups others has the type `block`.
-    default: the default as YAML; None if the key has to be given, "" if it is a block, whose keys have defaults.
-    meaning: the field's docstring as one line; "" if it has none.
-    only_for: which choice of a block has the key (`engine.kind: openvino, torch`); "" if all have it.
+    Attributes:
+        path: The key as an override names it (`engine.batch`). A key of the items of a list reads
+            `rules.banned[].word`.
+        type: The allowed values as text ("int, >= 1"). A key that only groups other keys has the type `block`.
+        default: The default as YAML; None if the user must give a value; "" for a block, whose keys have the defaults.
+        meaning: The field's docstring as one line; "" if it has none.
+        only_for: The variants of a block that have this key (`engine.kind: openvino, torch`); "" if all have it.
     """
 
     path: str
@@ -33,22 +35,28 @@ class Key(NamedTuple):
 
 
 def describe(cls: type[BaseModel]) -> list[Key]:
-    """List every key of a configuration class, also those of the blocks inside it, in the order of the source.
+    """List every key of a configuration class, including the keys of nested blocks, in the order of the source.
 
-    A block with several variants (a discriminated union) lists the keys of all of them. A key that the variants
-    share appears once if its type, default and meaning are the same in each.
+    For a block with several variants (a discriminated union, such as `engine` with its kinds) the keys of all variants
+    are listed. A key that variants share appears once if its type, default and meaning are the same in each.
     """
     return list(_keys(cls, None, ""))
 
 
 def as_yaml(value: Any) -> str:
-    """Return a value as one line of YAML, the form in which an override expects it."""
+    """Return a value as one line of YAML, the form that an override expects ({"a": [1, 2]} -> "{a: [1, 2]}")."""
     text = yaml.safe_dump(to_jsonable_python(value), default_flow_style=True, allow_unicode=True, width=2**20)
     return text.removesuffix("...\n").strip()
 
 
 def _keys(cls: type[BaseModel], defaults: BaseModel | None, prefix: str) -> Iterator[Key]:
-    """The keys of one class. defaults: an instance whose values replace the defaults of the class."""
+    """Yield the keys of one configuration class and of its nested blocks.
+
+    Args:
+        cls: The configuration class.
+        defaults: An instance whose values replace the defaults of the class; None to use those of the class.
+        prefix: Start of the paths, such as "engine."; "" at the top.
+    """
     for name, field in cls.model_fields.items():
         path = prefix + name
         default = _default(field) if defaults is None else getattr(defaults, name)
@@ -67,11 +75,20 @@ def _keys(cls: type[BaseModel], defaults: BaseModel | None, prefix: str) -> Iter
 
 
 def _default(field: FieldInfo) -> Any:
+    """Return the default of a field, or _MISSING if the user must give a value."""
     return _MISSING if field.is_required() else field.get_default(call_default_factory=True, validated_data={})
 
 
 def _merged(prefix: str, variants: Mapping[type[BaseModel], list[Key]], default: Any) -> Iterator[Key]:
-    """The keys of a block's variants, equal ones once; a key that not all variants have names those that do."""
+    """Yield the keys of a block that has several variants; a key that is equal in several variants is yielded once.
+
+    If only some variants have a key, its `only_for` names them.
+
+    Args:
+        prefix: Start of the paths, such as "engine.".
+        variants: The keys of each variant's class.
+        default: The default of the block, whose class gives the default of `kind`.
+    """
     kinds = {variant: _kind(variant) for variant in variants}
     choice = f"{prefix}kind"
     meanings = {kinds[v]: key.meaning for v, keys in variants.items() for key in keys if key.path == choice}
@@ -89,14 +106,17 @@ def _merged(prefix: str, variants: Mapping[type[BaseModel], list[Key]], default:
 
 
 def _kind(variant: type[BaseModel]) -> str:
-    """The value of `kind` that selects a variant, or its class name if it has no such key."""
+    """Return the value of `kind` that selects a variant of a block, or the class name if it has no such key."""
     field = variant.model_fields.get("kind")
     values = get_args(field.annotation) if field is not None and get_origin(field.annotation) is Literal else ()
     return str(values[0]) if values else variant.__name__
 
 
 def _blocks(annotation: Any) -> tuple[list[type[BaseModel]], bool]:
-    """The configuration classes in a type, and whether they are the items of a list or mapping."""
+    """Return the configuration classes inside a type, and whether they are the items of a list or mapping.
+
+    `EngineA | EngineB` -> ([EngineA, EngineB], False); `tuple[Rule, ...]` -> ([Rule], True); `int` -> ([], False).
+    """
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation], False
     blocks: list[type[BaseModel]] = []
@@ -109,6 +129,7 @@ def _blocks(annotation: Any) -> tuple[list[type[BaseModel]], bool]:
 
 
 def _with_bounds(text: str, metadata: Any) -> str:
+    """Append the bounds of a field to the text of its type: "int" -> "int, >= 1"."""
     bounds = [
         f"{sign} {getattr(item, name)}"
         for item in metadata
@@ -119,6 +140,7 @@ def _with_bounds(text: str, metadata: Any) -> str:
 
 
 def _type_text(annotation: Any) -> str:
+    """Describe a type annotation in words for users: `dict[str, int]` -> "mapping of str to int"."""
     origin, parts = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         metadata = [m for item in parts[1:] for m in (item.metadata if isinstance(item, FieldInfo) else [item])]

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, as one line that says what would be right."""
+"""Explains what is wrong with a configuration in one line that also says what would be right."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pydantic import BaseModel, ValidationError
 from shopbatch.core.config_keys import as_yaml, describe
 from shopbatch.core.privacy import redact_config
 
-_MOST = 3  # keys that a hint names
-_PART = 4  # letters from which a name may be a part of the key that was meant
-_EXPECTED = {  # how pydantic's types of mistakes begin -> what would be right
+_MOST = 3  # number of keys that a hint names at most
+_PART = 4  # least length of a name that is searched for inside the known keys
+_EXPECTED = {  # beginning of pydantic's error type -> what would be right
     ("int_",): "a whole number",
     ("float_",): "a number",
     ("bool_",): "true or false",
@@ -25,14 +25,15 @@ _BLOCKS = ("model_type", "model_attributes_type", "dict_type", "dataclass_type")
 
 
 def mistake(cls: type[BaseModel], error: ValidationError) -> str:
-    """Say what is wrong first.
+    """Describe the first mistake in a configuration as one line for the user.
 
     Args:
         cls: The class of the configuration.
-        error: What its validation raised.
+        error: The error that its validation raised.
 
     Returns:
-        One line, of which the part behind ` (got ` alone repeats the value; secrets are hidden in it.
+        One line, such as `config: limit: expected a whole number (got 'many')`. Only the part behind ` (got ` repeats
+        the user's value, with secrets hidden.
     """
     errors = error.errors()
     first = errors[0]
@@ -43,7 +44,7 @@ def mistake(cls: type[BaseModel], error: ValidationError) -> str:
         return f"config: {where!r} is missing, and {unknown!r} is an unknown key; {hint(unknown, known)}"
     if first["type"] == "extra_forbidden":
         return f"config: unknown key {where!r}; {hint(where, known)}"
-    if first["type"] == "union_tag_invalid":  # the kind of a block
+    if first["type"] == "union_tag_invalid":  # an unknown kind of a block
         kinds, tag = first["ctx"]["expected_tags"], first["ctx"]["tag"]
         return f"config: {where}.{first['ctx']['discriminator'].strip(chr(39))}: expected {kinds} (got {tag!r})"
     said, write = _explained(first, where, known)
@@ -53,13 +54,24 @@ def mistake(cls: type[BaseModel], error: ValidationError) -> str:
 
 
 def _beside(missing: Mapping[str, Any], errors: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """The first unknown key of the block that lacks a key: mostly that key, misspelt."""
+    """Return the error about an unknown key beside a missing one, since it is often a misspelling of the missing key.
+
+    Args:
+        missing: Pydantic's error about the missing key.
+        errors: All errors of the validation.
+
+    Returns:
+        Pydantic's error about the first unknown key in the same block; None if that block has no unknown key.
+    """
     block = missing["loc"][:-1]
     return next((e for e in errors if e["type"] == "extra_forbidden" and e["loc"][:-1] == block), None)
 
 
 def keys_of(paths: Iterable[str]) -> list[str]:
-    """Return the keys and the blocks that they are in, as an override names them: `gates.rows` -> gates, gates.rows."""
+    """List all keys and the blocks that contain them, in the form that an override uses, as input of `hint`.
+
+    ["gates.rows", "rules[].word"] -> ["gates", "gates.rows", "rules", "rules.word"]
+    """
     known: dict[str, None] = {}
     for path in paths:
         parts = path.replace("[]", "").split(".")
@@ -68,7 +80,7 @@ def keys_of(paths: Iterable[str]) -> list[str]:
 
 
 def hint(name: str, known: Sequence[str]) -> str:
-    """Return the keys that were perhaps meant, by their whole paths; where none is near, how to list them all.
+    """Return a hint for an unknown key: "did you mean 'gates.rows'?", or how to list the keys if no key is similar.
 
     Args:
         name: The unknown key.
@@ -89,11 +101,20 @@ def hint(name: str, known: Sequence[str]) -> str:
 
 
 def _likeness(one: str, other: str) -> float:
+    """Return how similar two names are, from 0 to 1."""
     return SequenceMatcher(None, one, other).ratio()
 
 
 def _path(loc: Sequence[int | str], known: Sequence[str]) -> str:
-    """A place as an override names it: without the kinds of blocks, which pydantic names, too."""
+    """Return the path of a key, in the form that an override uses, from the `loc` of an error of pydantic.
+
+    Pydantic's `loc` also contains the kind of a block; it is left out: ("engine", "openvino", "batch") ->
+    "engine.batch".
+
+    Args:
+        loc: The keys and list indices that lead to the key.
+        known: All keys, as `keys_of` returns them.
+    """
     path = ""
     for number, part in enumerate(loc):
         longer = f"{path}.{part}" if path else str(part)
@@ -103,7 +124,17 @@ def _path(loc: Sequence[int | str], known: Sequence[str]) -> str:
 
 
 def _explained(first: Mapping[str, Any], where: str, known: Sequence[str]) -> tuple[str, Any]:
-    """What would be right, and what makes the words behind the wrong value."""
+    """Explain one of pydantic's errors.
+
+    Args:
+        first: The error.
+        where: Path of the wrong key.
+        known: All keys, as `keys_of` returns them.
+
+    Returns:
+        A pair. First, what would be right, such as "expected a list". Second, a function that returns advice for the
+        wrong value, such as "; write a=[x]", or "" for none. It is None for kinds of errors without advice.
+    """
     kind, context = str(first["type"]), first.get("ctx", {})
     if kind in _LISTS:
         return "expected a list", lambda v: f"; write {where}={as_yaml([v])}" if isinstance(v, str | Mapping) else ""

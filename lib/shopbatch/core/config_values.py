@@ -1,4 +1,4 @@
-"""Every key of a job's configuration with its value now and where that comes from, for `shopbatch config`."""
+"""Lists every key of a job's configuration with its current value and its source, for `shopbatch config`."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ DEFAULT = "default"
 
 
 class Setting(NamedTuple):
-    """A key of a configuration as it stands.
+    """One key of a job's configuration with its current value.
 
-    key: the key with its type, default and meaning.
-    value: its value as YAML, secrets hidden; None if it does not apply, see `key.only_for`.
-    source: which layer set it: a file, SHOPBATCH_WAREHOUSE, the command line, or the default.
+    Attributes:
+        key: The key with its type, default and meaning.
+        value: Its value as YAML, with secrets hidden; None if the key does not apply, see `Key.only_for`.
+        source: The layer that set the value: a file, SHOPBATCH_WAREHOUSE, "command line" or "default"; "" without a
+            value.
     """
 
     key: Key
@@ -30,9 +32,20 @@ class Setting(NamedTuple):
 def settings(
     cls: type[JobConfig], job: str, env: str, overrides: Sequence[str] = (), overlay: str | None = None
 ) -> list[Setting]:
-    """List every key of a job's configuration, in the order of its declaration.
+    """List the current value and the source of every key of a job's configuration.
 
-    Args: as `config.load`, which also says what is raised.
+    Args:
+        cls: The job's configuration class.
+        job: The job's name.
+        env: Name of the environment: a folder in conf/.
+        overrides: Items `key.path=value`, each value in YAML.
+        overlay: Path of a YAML file that takes precedence over conf/; None for no such file.
+
+    Returns:
+        The settings in the order of their declaration, those of `platform` last. Blocks are left out.
+
+    Raises:
+        UserError: The configuration is wrong, as in `config.load`.
     """
     resolved = config.load(cls, job, env, list(overrides), overlay).model_dump(mode="json")
     shown = redact_config(resolved)
@@ -44,12 +57,20 @@ def settings(
         value = _at(shown, key.path)
         text = None if value is _MISSING else config.as_yaml(value)
         listed.append(Setting(key, text, "" if text is None else _source(key.path, sources)))
-    listed.sort(key=lambda each: each.key.path.partition(".")[0] == "platform")  # the same in every job: at the end
+    listed.sort(key=lambda each: each.key.path.partition(".")[0] == "platform")  # keys that all jobs share come last
     return listed
 
 
 def select(listed: Sequence[Setting], name: str) -> list[Setting]:
-    """Select a key by its path or the unique end of it, or all keys of a block. UserError if there is none."""
+    """Return the settings that a name means: one key, or all keys of a block. For `shopbatch config JOB NAME`.
+
+    Args:
+        listed: All settings, as `settings` returns them.
+        name: The path of a key or block (`gates`, `engine.batch`), or the end of a path if it is unique (`batch`).
+
+    Raises:
+        UserError: No key has this name, or several paths end with it.
+    """
     chosen = [each for each in listed if each.key.path == name or each.key.path.startswith((f"{name}.", f"{name}[]"))]
     if chosen:
         return chosen
@@ -65,7 +86,12 @@ _MISSING = object()
 
 
 def _at(tree: Any, path: str) -> Any:
-    """The value at a path; _MISSING if there is none, as for keys of items of a list and of another kind."""
+    """Return the value at a path such as `engine.batch` in nested mappings.
+
+    Returns:
+        The value; _MISSING if the path does not exist. That is so for keys inside a list's items
+        (`rules.banned[].word`) and for keys of a variant that is not chosen.
+    """
     for part in path.split("."):
         if not isinstance(tree, Mapping) or part not in tree:
             return _MISSING
@@ -74,6 +100,7 @@ def _at(tree: Any, path: str) -> Any:
 
 
 def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield (path, value) for every value in a nested mapping: {"a": {"b": 1}} -> ("a.b", 1)."""
     for name, value in tree.items():
         if isinstance(value, Mapping) and value:
             yield from _leaves(value, f"{prefix}{name}.")
@@ -82,7 +109,11 @@ def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
 
 
 def _sources(job: str, env: str, overrides: Sequence[str], overlay: str | None) -> dict[str, str]:
-    """Which layer set each value that is not a default. A block that a layer replaced as a whole is that layer's."""
+    """Return {path: name of the layer that set the value}, such as {"limit": "command line"}.
+
+    Values that no layer sets (defaults) are missing. If a layer replaces a whole block, the values that earlier layers
+    set in this block are dropped.
+    """
     tree: dict[str, Any] = {}
     sources: dict[str, str] = {}
     for name, layer in config.layers(job, env, overrides, overlay):
@@ -94,6 +125,13 @@ def _sources(job: str, env: str, overrides: Sequence[str], overlay: str | None) 
 
 
 def _source(path: str, sources: Mapping[str, str]) -> str:
-    """The layer of a key; that of a mapping's entries if the value is a mapping."""
+    """Return the name of the layer that set a key, or DEFAULT if none did.
+
+    For a key whose value is a mapping, it is the layer that set the mapping's last entry.
+
+    Args:
+        path: The path of the key.
+        sources: The layer by path, as `_sources` returns it.
+    """
     inside = [source for key, source in sources.items() if key.startswith(f"{path}.")]
     return sources.get(path) or (inside[-1] if inside else DEFAULT)

@@ -1,6 +1,6 @@
-"""Characters that steer a terminal or turn the order of a line, such as escape sequences and marks of direction.
+"""Escapes characters that control a terminal or change the direction of a line, such as escape sequences.
 
-Whatever is printed and may hold a shop's or its customers' text passes through here.
+Everything that is printed and may contain text of a shop or its customers passes through these functions.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ _STEERING = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
 def escape_controls(text: str) -> str:
-    """Write characters that steer a terminal as `\\x1b` or `\\u202e`. Tabs and ends of lines stay."""
+    r"""Replace control and direction characters in a text by visible escapes such as `\x1b` or `\u202e`.
+
+    Tabs and line ends stay as they are.
+    """
     return _CANDIDATES.sub(lambda match: _escaped(match[0], r"\x%02x"), text)
 
 
@@ -37,11 +40,17 @@ def plain_value(value: object) -> str:
 
 
 def one_printable_line(value: object) -> str:
-    """Return the text of a value as one line, with blanks for tabs and ends of lines."""
+    """Return the text of a value as one line: tabs and line ends become spaces, control characters are escaped."""
     return escape_controls(re.sub(r"\s", " ", str(value)))
 
 
 def _escaped(character: str, short: str) -> str:
+    r"""Return the escape of a control or direction character, or the character itself if it is harmless.
+
+    Args:
+        character: The character.
+        short: Format of the escape of a character below U+0100: `\x%02x` or `\u%04x`. Others become `\uXXXX`.
+    """
     if category(character) not in _STEERING:
         return character
     code = ord(character)

@@ -1,6 +1,7 @@
-"""Crash points: places at which a test or `shopbatch chaos` ends a process, to check that nothing is lost.
+"""Crash points: named places in the code where a test or `shopbatch chaos` kills a process.
 
-They do nothing unless the variable SHOPBATCH_CRASH_AT names one of them, or SHOPBATCH_CRASH_TRACE a file.
+Tests then check that no data was lost. Crash points do nothing unless the variable SHOPBATCH_CRASH_AT names one of
+them, or SHOPBATCH_CRASH_TRACE names a file.
 """
 
 import os
@@ -13,13 +14,16 @@ _passed: Counter[str] = Counter()  # how often this process has passed each plac
 
 
 def crash_point(name: str) -> None:
-    """Kill this process, as `kill -9` would, if SHOPBATCH_CRASH_AT is the name of this place.
+    """Kill this process as `kill -9` would, if the variable SHOPBATCH_CRASH_AT is the name of this place.
 
-    More variables refine this. SHOPBATCH_CRASH_COUNT says at which passing of the place (default: the first).
-    SHOPBATCH_CRASH_ONCE names a file that is created at the first crash, with the process id; while it exists no
-    process crashes again, so a replacement survives. SHOPBATCH_CRASH_PID names another process to kill, and
-    SHOPBATCH_CRASH_SIGNAL another signal to send; this process then waits here. With SIGSTOP it goes on when somebody
-    sends it SIGCONT. SHOPBATCH_CRASH_TRACE names a file to which a line is added for each place that is passed.
+    More variables refine this:
+
+    - SHOPBATCH_CRASH_COUNT: at which passing of the place to crash (default 1, the first).
+    - SHOPBATCH_CRASH_ONCE: a file that the first crash creates, with the process id in it. While it exists no process
+      crashes again, so that a replacement process survives.
+    - SHOPBATCH_CRASH_PID: the id of another process to kill; this process then waits here.
+    - SHOPBATCH_CRASH_SIGNAL: another signal to send. With SIGSTOP, the process continues when it gets SIGCONT.
+    - SHOPBATCH_CRASH_TRACE: a file to which a line is added for each place that is passed.
 
     Args:
         name: The name of this place.

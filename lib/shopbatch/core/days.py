@@ -1,4 +1,4 @@
-"""Days as a user names them in a configuration: one, a range, or the newest."""
+"""Parses the days that a user names in a configuration: one day, a range of days, or LATEST (the newest day)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ _MAX_DAYS = 3660  # of one run: a longer range is more likely a typing error
 
 
 def parse_days(value: date | str) -> list[date]:
-    """Return the days of `2017-07-01` or `2017-07-01..2017-07-31`, in order; ValueError if it is neither."""
+    """Return the days of `2017-07-01` (one day) or `2017-07-01..2017-07-31` (both ends included), in order.
+
+    Raises:
+        ValueError: The value is neither a day nor a range, or the range is reversed or longer than ten years.
+    """
     if isinstance(value, datetime):
         raise ValueError(f"{value}: expected a day such as 2017-07-01, not a moment")
     if isinstance(value, date):

@@ -1,4 +1,4 @@
-"""An error of an actor's constructor that is raised later, when the actor is first called."""
+"""Keeps an error of an actor's constructor, so that the actor can raise it later, when it is first called."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ T = TypeVar("T")
 
 
 class Deferred(Generic[T]):
-    """The result of a call, or the UserError that it raised.
+    """The result of a function call, or the UserError that the call raised.
 
-    Ray reports only the message of a failing constructor, so an actor's constructor keeps the error and its methods
-    raise it.
+    If the constructor of a Ray actor raises an error, Ray passes on only its message. So an actor's constructor wraps
+    the call that may fail in a `Deferred`, and the actor's methods call `get`, which raises the error itself.
     """
 
     def __init__(self, make: Callable[[], T]) -> None:
@@ -26,7 +26,7 @@ class Deferred(Generic[T]):
             self._error = error
 
     def get(self) -> T:
-        """Return the result.
+        """Return the result of the call.
 
         Raises:
             UserError: The error that the call raised.

@@ -1,7 +1,8 @@
-"""What a run shows while it goes on: a line per stage and one bar on a terminal, lines of JSON on a pipe.
+"""Shows what a run is doing: one line per stage and a progress bar on a terminal, or lines of JSON on a pipe.
 
-Everything goes to standard error, since standard output belongs to the report. It holds counts, rates and names of
-stages, no customer's data. `runs.job` begins a display; `Report.stage` and `core.progress` use the current one.
+Everything goes to standard error, since standard output is for the report. The output contains counts, rates and names
+of stages, but no customer's data. `runs.job` opens a display for each run; `Report.stage` and `core.progress` write to
+the current display.
 """
 
 from __future__ import annotations
@@ -24,12 +25,14 @@ Mode = Literal["terminal", "lines", "quiet"]
 
 
 class Display:
-    """Shows the stages of a run. This one, which is current where no run is, shows nothing.
+    """Base class of the displays of a run's stages. It shows nothing itself; outside of runs it is the current display.
 
     Attributes:
-        log: Is called with each line that also belongs into the run's log.
-        stage_name, done, total: The stage that is under way and how far it is, for the run's heartbeat.
-        beats: Whether progress is written as lines of JSON: whatever reads a pipe has no bar.
+        log: Function that is called with each line that is also written to the run's log.
+        stage_name: Name of the stage under way, for the run's heartbeat.
+        done: Rows or steps of this stage that are finished.
+        total: Rows or steps of this stage in all; None if unknown.
+        beats: Whether `Progress` writes lines of JSON: True unless the display draws a bar or is quiet.
     """
 
     beats = True
@@ -40,48 +43,71 @@ class Display:
         self.total: int | None = None
 
     def begin(self, job: str, run_id: str, warehouse: str) -> None:
-        """Show which run begins."""
+        """Do nothing; displays that show the begin of a run override this.
+
+        Args:
+            job: The job's name.
+            run_id: The run's id.
+            warehouse: The folder or URI of the warehouse.
+        """
 
     def stage_begins(self, name: str) -> None:
-        """Show that a stage has begun."""
+        """Log that a stage has begun; derived displays also show it."""
         self.stage_name, self.done, self.total = name, 0, None
         self.log(f"{name} begins")
 
     def stage_ends(self, name: str, seconds: float, rows: int | None) -> None:
-        """Show how long a stage took, and the rows that it processed if it processes rows."""
+        """Log how long a stage took; derived displays also show it.
+
+        Args:
+            name: The stage's name.
+            seconds: Its duration.
+            rows: How many rows it processed; None if it counts no rows.
+        """
         self.log(f"{name} took {seconds:.1f} s" + ("" if rows is None else f", {rows:,} rows"))
 
     def note(self, text: str) -> None:
-        """Show a line that a person should know of while the run goes on: cut if it is long, without personal data."""
+        """Show and log a line that a person should read during the run, cut if it is long and without personal data."""
         line = clean(bounded(text))
         self.log(line)
         self._show_note(line)
 
     def _show_note(self, line: str) -> None:
-        """Show a line of `note`."""
+        """Do nothing; displays that show the line of `note` override this."""
 
     def advance(self, stage: str, done: int, total: int | None, rejects: int) -> None:
-        """Show how far a stage is."""
+        """Store how far a stage is, for the run's heartbeat; derived displays also show it.
+
+        `Progress` calls it each time that rows are finished.
+
+        Args:
+            stage: The stage's name.
+            done: Finished rows or steps.
+            total: Rows or steps in all; None if unknown.
+            rejects: Finished rows that have no result.
+        """
         self.done, self.total = done, total
 
     def close(self) -> None:
-        """Remove what is not to stay on the screen."""
+        """Remove from the screen everything that must not stay there when the run has ended."""
 
 
 class Quiet(Display):
-    """Shows nothing at all."""
+    """Display of a run with `--quiet`: shows nothing and writes no heartbeats; the run's log still gets its lines."""
 
     beats = False
 
 
 class Lines(Display):
-    """One line of JSON per event."""
+    """Display for a pipe: writes one line of JSON per event to standard error."""
 
     def begin(self, job: str, run_id: str, warehouse: str) -> None:
+        """Write the event `start` with the job and the run id."""
         super().begin(job, run_id, warehouse)
         self._write({"event": "start", "job": job, "run_id": run_id})
 
     def stage_begins(self, name: str) -> None:
+        """Write the event `stage` with the stage's name."""
         super().stage_begins(name)
         self._write({"event": "stage", "stage": name})
 
@@ -89,12 +115,13 @@ class Lines(Display):
         self._write({"event": "note", "text": line})
 
     def _write(self, event: dict[str, Any]) -> None:
+        """Print an event as one line of JSON on standard error."""
         with suppress(OSError, ValueError):  # a closed pipe ends the events, never the run
             print(json.dumps(event), file=sys.stderr, flush=True)
 
 
 class Terminal(Display):
-    """A line for each finished stage, and below them the stage under way with its bar."""
+    """Display for a terminal: a line for each finished stage, and below them the current stage with a progress bar."""
 
     beats = False
 
@@ -102,19 +129,22 @@ class Terminal(Display):
         from rich.console import Console
 
         super().__init__()
-        self._console = Console(stderr=True, highlight=False)  # asks for sys.stderr anew with each line
+        self._console = Console(stderr=True, highlight=False)  # looks up sys.stderr for each line
         self._bars: Bars | None = None
 
     def begin(self, job: str, run_id: str, warehouse: str) -> None:
+        """Print the job, the run id and the warehouse."""
         super().begin(job, run_id, warehouse)
         self._print(f"{job}  run {run_id} in {warehouse}")
 
     def stage_begins(self, name: str) -> None:
+        """Draw the line of a new stage: a spinner, then a bar."""
         super().stage_begins(name)
         self._remove_bar()
         self._bars = _bars(self._console, name)
 
     def stage_ends(self, name: str, seconds: float, rows: int | None) -> None:
+        """Replace the bar of a stage by a line with its time and its rows."""
         super().stage_ends(name, seconds, rows)
         self._remove_bar()
         counted = "" if rows is None else f"{rows:,} rows"
@@ -125,29 +155,36 @@ class Terminal(Display):
         self._print(f"  {line}")
 
     def advance(self, stage: str, done: int, total: int | None, rejects: int) -> None:
+        """Move the bar of the current stage. If there is no stage, as in a training loop, a bar is started first."""
         super().advance(stage, done, total, rejects)
-        if self._bars is None:  # progress outside of a stage, as a training loop has it
+        if self._bars is None:  # progress outside of a stage, as in a training loop
             self._bars = _bars(self._console, stage)
         label = stage.replace("_", " ") or self.stage_name
         self._bars.update(self._bars.task_ids[0], description=label, completed=done, total=total, rejects=rejects)
 
     def close(self) -> None:
+        """Remove the bar."""
         self._remove_bar()
 
     def _print(self, line: str) -> None:
+        """Print a line above the bar, cut to the width of the terminal."""
         try:
             self._console.print(line, markup=False, overflow="ellipsis", no_wrap=True)
         except (OSError, ValueError):  # the terminal has gone; the run goes on
             self._console.quiet = True
 
     def _remove_bar(self) -> None:
+        """Stop drawing the bar, if there is one."""
         if self._bars is not None:
             self._bars.stop()
             self._bars = None
 
 
 def _bars(console: Any, name: str) -> Bars:
-    """Start the line of a stage: a spinner and the time at first, a bar once the number of rows is known."""
+    """Start drawing the line of a stage on a terminal, and return the `rich` object that updates it.
+
+    The line shows a spinner and the time at first, and a bar once the total number of rows is known.
+    """
     from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn
     from rich.table import Column
     from rich.text import Text
@@ -179,7 +216,7 @@ def _bars(console: Any, name: str) -> Bars:
 
 
 def counts(task: Task) -> str:
-    """Say how far a stage is: 1,449 of 2,899  72/s  0:20 left."""
+    """Format the progress of a stage for its line on the terminal: "1,449 of 2,899  72/s  0:20 left"."""
     elapsed = clock_time(task.elapsed or 0)
     if task.total is None and not task.completed:
         return elapsed
@@ -194,7 +231,7 @@ def counts(task: Task) -> str:
 
 
 def clock_time(seconds: float) -> str:
-    """Format a duration as 0.4 s, 7 s, 3:05 or 2:10:00."""
+    """Format a duration in seconds as "0.4 s", "12 s", "3:05" (minutes) or "2:10:00" (hours)."""
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -208,7 +245,7 @@ _current: list[Display] = []
 
 
 def current() -> Display:
-    """Return the display of the run under way in this process, or one that shows nothing."""
+    """Return the display of the run under way in this process, or a display that shows nothing if none is."""
     return _current[-1] if _current else _NONE
 
 
@@ -217,7 +254,11 @@ _DISPLAYS = {"terminal": Terminal, "lines": Lines, "quiet": Quiet}
 
 @contextmanager
 def showing(mode: Mode) -> Iterator[Display]:
-    """Make a display the current one inside the block."""
+    """Make a new display the current one inside the block, and yield it.
+
+    Args:
+        mode: "terminal" (progress bar), "lines" (lines of JSON) or "quiet".
+    """
     display: Display = _DISPLAYS[mode]()
     _current.append(display)
     try:
@@ -229,7 +270,7 @@ def showing(mode: Mode) -> Iterator[Display]:
 
 @contextmanager
 def stage(name: str) -> Iterator[None]:
-    """Show a stage that the report does not time, such as the start of Ray."""
+    """Show, inside the block, a stage that the report does not time, such as the start of Ray."""
     start = time.monotonic()
     current().stage_begins(name)
     try:

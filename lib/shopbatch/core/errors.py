@@ -1,4 +1,4 @@
-"""The three ways in which a run can end early without a defect. `runs.job.main` maps them to exit codes 2, 3 and 4."""
+"""The three errors that end a run early without being a defect. `runs.job` maps them to the exit codes 2, 3 and 4."""
 
 import re
 
@@ -7,29 +7,29 @@ _LAST_WORD = re.compile(r"[\d\s()+./-]{0,100}\S{0,100}\Z")
 
 
 class _Bounded(Exception):
-    """An error whose message may quote a value of any length: what is longer than LONGEST_MESSAGE is cut."""
+    """Base of errors whose message is cut to LONGEST_MESSAGE characters, since it may quote a value of any length."""
 
     def __str__(self) -> str:
         return bounded(super().__str__())
 
 
 class UserError(_Bounded, ValueError):
-    """The user made a mistake (exit 2). The message is one line: what is wrong, and what to do."""
+    """The user made a mistake (exit code 2). The message is one line: what is wrong, and what to do."""
 
 
 class GateRefused(_Bounded):
-    """A gate refused the result (exit 3). Nothing was published; the message names the gates."""
+    """A gate refused the result (exit code 3). Nothing was published; the message names the gates."""
 
 
 class Stopped(_Bounded):
-    """The run stopped cleanly, and the same command resumes it (exit 4)."""
+    """The run stopped cleanly (exit code 4). The same command resumes it."""
 
 
 def bounded(text: str) -> str:
-    """Return a text of at most LONGEST_MESSAGE characters.
+    """Cut a text to at most LONGEST_MESSAGE characters; a text that is cut ends with " ...".
 
-    A longer one is cut before a word and before a number: half of an address or of a telephone number would not be
-    known for one, and so not be masked.
+    The word or number at the cut is removed as a whole, because `core.privacy` would not recognise, and so not mask,
+    the first half of an e-mail address or telephone number.
     """
     if len(text) <= LONGEST_MESSAGE:
         return text
@@ -38,10 +38,10 @@ def bounded(text: str) -> str:
 
 
 def bounded_lines(text: str) -> str:
-    """Return a text of several lines, such as a traceback, with each line cut as `bounded` does."""
+    """Cut each line of a text, such as a traceback, to at most LONGEST_MESSAGE characters, as `bounded` does."""
     return "\n".join(map(bounded, text.split("\n")))
 
 
 def one_line(error: object, limit: int | None = None) -> str:
-    """Return the text of an error as one line, white space collapsed, cut to `limit` characters."""
+    """Return the text of an error as one line with single spaces, cut to `limit` characters (None: not cut)."""
     return " ".join(str(error).split())[:limit]

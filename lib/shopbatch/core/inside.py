@@ -1,4 +1,4 @@
-"""Names that come from files or from users become paths here: a name stays inside its folder, or it is refused."""
+"""Turns file names that come from files or users into paths that stay inside a given folder, or refuses them."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from pathlib import Path
 
 from shopbatch.core.errors import UserError
 
-# control characters, line separators, characters that change the direction of writing, and bytes that are no text
+# control characters, line separators, characters that change the writing direction, and bytes that are not UTF-8
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _LONGEST = 1024
 
 
 def relative_name(name: object, of: str) -> str:
-    """Return a name, with slashes between its parts, if it leads to a place inside the folder that it is joined to.
+    """Return a relative file name unchanged if it is safe to join to a folder; refuse all other names.
 
     Args:
-        name: The name.
-        of: What has the name, for the error.
+        name: The name, with slashes between its parts.
+        of: The file or thing in which the name was found, for the error message.
 
     Raises:
-        UserError: It is absolute, leads upwards, or holds a backslash, a colon in its first part or a control
-            character.
+        UserError: The name is absolute, leads upwards (`..`), is empty or too long, or holds a backslash, a control
+            character, or a colon in its first part.
     """
     if not isinstance(name, str) or not name or len(name) > _LONGEST:
         raise UserError(f"{of}: a file's name is no text of 1 to {_LONGEST} characters")
@@ -32,17 +32,18 @@ def relative_name(name: object, of: str) -> str:
 
 
 def inside(folder: Path, name: object, of: str, store: Path | None = None) -> Path:
-    """Return the path of a file or folder of this name, which is inside `folder` and no link.
+    """Return the path of a file or folder inside `folder`, and refuse names and links that lead out of it.
 
     Args:
         folder: The folder.
-        name: The name, relative to it. Nothing needs to exist under it.
-        of: What has the name, for the error.
-        store: A folder into which links may lead: the hub's cache keeps files there, and links to them.
+        name: The name relative to the folder. The file need not exist.
+        of: The file or thing in which the name was found, for the error message.
+        store: A folder into which links may lead, such as the cache of the Hugging Face hub, which keeps its files in
+            one place and links to them; None refuses every link.
 
     Raises:
-        UserError: As `relative_name`; or on the way is a link, or it names neither a file nor a folder but a device, a
-            pipe or a socket.
+        UserError: The name is unsafe as in `relative_name`, a part of the path is a link that is not allowed, or the
+            path is a device, pipe or socket.
     """
     path = folder
     for part in relative_name(name, of).split("/"):

@@ -1,4 +1,4 @@
-"""Where a warehouse is: a folder, or the URI of an object store."""
+"""Checks and normalises the location of a warehouse: a folder, or the URI of an object store."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from shopbatch.core.errors import UserError
 
 
 def folder_or_uri(location: str) -> str:
-    """Return a warehouse as the code takes it: the URI of a folder as its path, and `~` as the user's own folder.
+    """Normalise the location of a warehouse, as a user writes it, into a path or an object-store URI.
+
+    `file:///data/w` becomes `/data/w`, and `~` becomes the user's home folder. Object-store URIs stay unchanged.
 
     Raises:
-        UserError: It is empty, is not text, is the URI of a folder of another machine or with a query, or names no
-            bucket.
+        UserError: The location is empty or not valid text; or it is a file:// URI without a path, or with another
+            machine's name, a query or a fragment; or it is an object-store URI without a bucket.
     """
     if not location.strip():
         raise UserError("warehouse: no name; expected a folder or the URI of an object store")

@@ -1,7 +1,8 @@
-"""What a run has put right on its way, so that it is named however the run ends.
+"""Collects notices about repairs that a run has made on its way, so that its final message names them.
 
-A run that a gate refuses, that is stopped, superseded or fails says why in its message; what others had done to a table
-is undone by then, and no later run would know of it.
+An example is a damaged file that was set aside and made anew. A run that is refused, stopped, superseded or fails has
+its own final message. The notices must be in that message too, because the repair is done and no later run would report
+it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,11 @@ _noted: ContextVar[list[str] | None] = ContextVar("noted", default=None)
 
 @contextmanager
 def collected() -> Iterator[list[str]]:
-    """Collect in a list what is noted inside the block."""
+    """Collect the sentences that `note` gets inside the block; `runs.job` wraps every run in it.
+
+    Yields:
+        The list to which the sentences are appended.
+    """
     notices: list[str] = []
     token = _noted.set(notices)
     try:
@@ -25,7 +30,10 @@ def collected() -> Iterator[list[str]]:
 
 
 def note(sentence: str) -> str:
-    """Note a sentence if it says something, and return it."""
+    """Add a sentence to the notices of the run under way, and return the sentence unchanged.
+
+    An empty sentence, or one that is there already, is not added. Outside of `collected` nothing is recorded.
+    """
     notices = _noted.get()
     if sentence and notices is not None and sentence not in notices:
         notices.append(sentence)
@@ -33,5 +41,5 @@ def note(sentence: str) -> str:
 
 
 def with_notices(message: str, notices: list[str]) -> str:
-    """Put in front of a message what it does not say already."""
+    """Put the notices in front of a message, separated by "; ", without those that the message already contains."""
     return "; ".join(filter(None, [*(sentence for sentence in notices if sentence not in message), message]))

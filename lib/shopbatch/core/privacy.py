@@ -1,14 +1,19 @@
-"""Removes from reports and logs what nobody should read there: customers' personal data, and secrets.
+"""Removes customers' personal data and secrets from reports and logs.
 
 Imports nothing but the standard library, `controls` and `errors`.
 
-This is a best effort with patterns and checksums, not anonymisation. It does NOT catch: names and postal addresses;
-e-mail addresses that are spelled out (name at shop dot com) or have letters outside ASCII; phone numbers in bare
-digits that have neither a `+`, nor the form of a number from mainland China, nor a word such as "call" in front;
-national numbers in groups of two (06 12 34 56 78); numbers in words; card numbers with a mistyped digit; IPv6
-addresses, passports, bank accounts and the ids of other countries; secrets of an unknown form in free text. It also
-errs in the other direction: an order number that happens to look like a Chinese mobile number, or a version such as
-1.2.3.4, is masked.
+This is a best effort with patterns and checksums, not anonymisation. It does NOT catch:
+
+- names and postal addresses;
+- e-mail addresses that are spelled out (name at shop dot com) or have letters outside ASCII;
+- phone numbers that are only digits, unless they begin with `+`, have the form of a number from mainland China, or
+  follow a word such as "call";
+- national numbers in groups of two (06 12 34 56 78), and numbers in words;
+- card numbers with a mistyped digit;
+- IPv6 addresses, passports, bank accounts and the ids of other countries than China;
+- secrets of an unknown form in free text.
+
+It also masks too much at times: an order number that looks like a Chinese mobile number, or a version such as 1.2.3.4.
 """
 
 from __future__ import annotations
@@ -75,11 +80,10 @@ _YAML_PAIR = re.compile(r"""\s*(?:- )?["']?([\w.-]+)["']?\s*:\s+(?!null\b|~|["']
 
 
 def mask(text: str) -> str:
-    """Replace e-mail addresses, phone numbers, card numbers, Chinese resident ids and IPv4 addresses in a text.
+    """Replace e-mail addresses, phone and card numbers, Chinese resident ids and IPv4 addresses in a text by labels.
 
-    The replacements are `[email]`, `[phone]`, `[card]`, `[id]` and `[ip]`. Everything else stays unchanged, including
-    prices, sizes, years and dates. Masking a masked text changes nothing. The module's docstring lists what is not
-    caught.
+    The labels are `[email]`, `[phone]`, `[card]`, `[id]` and `[ip]`. Everything else stays unchanged, including prices,
+    sizes, years and dates. Masking a masked text changes nothing. The module's docstring lists what is not caught.
     """
     for label, pattern, confirm in _RULES:
         text = _replace(pattern, label, text, confirm)
@@ -87,9 +91,11 @@ def mask(text: str) -> str:
 
 
 def find_personal(text: str) -> list[tuple[str, int, int]]:
-    """Find what `mask` replaces: the label (`[email]`, `[phone]`, ...), start and end of each place, by label.
+    """Find the personal data in a text that `mask` would replace, with their positions.
 
-    No two places overlap, but a place may differ from what `mask` replaces where two forms of numbers touch.
+    Returns:
+        (label, start, end) of each match, such as ("[email]", 10, 25), grouped by label. Matches do not overlap. If two
+        numbers stand side by side, the positions may differ from the part that `mask` replaces.
     """
     text, places = text.translate(_NARROW), []
     for label, pattern, confirm in _RULES:
@@ -101,7 +107,12 @@ def find_personal(text: str) -> list[tuple[str, int, int]]:
 
 
 def _blank(text: str, spans: Sequence[tuple[int, int]]) -> Iterator[str]:
-    """The text with blanks in the place of these spans, in pieces."""
+    """Yield, in pieces, a copy of a text in which spaces replace the given spans; the length stays the same.
+
+    Args:
+        text: The text.
+        spans: (start, end) of each span, in order, without overlaps.
+    """
     done = 0
     for start, end in spans:
         yield text[done:start]
@@ -111,7 +122,7 @@ def _blank(text: str, spans: Sequence[tuple[int, int]]) -> Iterator[str]:
 
 
 def mask_tree(tree: Any) -> Any:
-    """Copy a tree of dicts, lists and tuples (which become lists) with every string value masked; keys stay."""
+    """Copy a tree of dicts and lists with `mask` applied to every string value; keys stay, tuples become lists."""
     if isinstance(tree, str):
         return mask(tree)
     if isinstance(tree, Mapping):
@@ -122,12 +133,12 @@ def mask_tree(tree: Any) -> Any:
 
 
 def redact_config(tree: Any) -> Any:
-    """Copy a configuration and replace its secrets by `[hidden]`.
+    """Copy a configuration with its secrets replaced by `[hidden]`.
 
-    Everything under a key is hidden if the key's words announce a secret (`password`, `hf_token`, `apiKey`,
-    `aws_secret_access_key`), but not under `max_tokens` or `tokenizer`, nor under `api_key_env`, which names a
-    variable. In strings under any other key, a user and password in a URL, `token=...` and well-known forms of keys
-    are hidden. Null and empty values are shown, since they hold no secret.
+    A value is hidden as a whole if the words of its key announce a secret: `password`, `hf_token`, `apiKey`,
+    `aws_secret_access_key`, but not `max_tokens` or `tokenizer`, nor `api_key_env`, which names a variable. In strings
+    under all other keys only these parts are hidden: the user and password in a URL, `token=...`, and well-known forms
+    of keys. Null and empty values are shown, since they hold no secret.
     """
     if isinstance(tree, Mapping):
         return {
@@ -140,11 +151,12 @@ def redact_config(tree: Any) -> Any:
 
 
 def clean_tree(tree: Any) -> Any:
-    """Copy a tree without secrets (`redact_config`) and with every text in it masked, keys included."""
+    """Copy a tree without secrets (see `redact_config`) and with personal data masked in all texts, keys included."""
     return _mask_all(redact_config(tree))
 
 
 def _mask_all(tree: Any) -> Any:
+    """Copy a tree of dicts and lists with personal data masked in all its texts, keys included."""
     if isinstance(tree, Mapping):
         return {clean(str(key)): _mask_all(value) for key, value in tree.items()}
     if isinstance(tree, list):
@@ -153,18 +165,21 @@ def _mask_all(tree: Any) -> Any:
 
 
 def redact_text(text: str) -> str:
-    """Hide the secrets in a text that are recognisable by form: URL users, `password=...`, `Bearer ...`, `sk-...`."""
+    """Replace secrets of known forms in a text by `[hidden]`: users in URLs, `password=...`, `Bearer ...`, `sk-...`."""
     text = _URL_USER.sub(HIDDEN + "@", text)
     return _KNOWN_SECRET.sub(HIDDEN, _ASSIGNED.sub(rf"\1{HIDDEN}", text))
 
 
 def clean(text: str) -> str:
-    """Make a text fit for a log or a terminal: hide secrets, mask personal data, escape what steers a terminal."""
+    """Make a text safe for a log or a terminal: hide secrets, mask personal data, escape control characters."""
     return escape_controls(mask(redact_text(text)))
 
 
 def guard_logs() -> None:
-    """Clean every record that this process logs from now on, by whatever library, including its traceback."""
+    """Apply `clean` to every record that any library logs in this process from now on, including tracebacks.
+
+    Calling it again has no effect. `runs.job` calls it at the start of each run.
+    """
     make = logging.getLogRecordFactory()
     if getattr(make, "cleans", False):
         return
@@ -186,15 +201,15 @@ def guard_logs() -> None:
 
 
 def find_secrets(text: str, yaml: bool = False) -> list[tuple[int, str]]:
-    """Find the secrets in a file.
+    """Find the lines of a file that hold secrets. `shopbatch submit` refuses to send files with secrets.
 
     Args:
         text: The file's text.
         yaml: Whether to look also for values under keys that announce a secret (`password: ...`). Null, empty values
-            and `${VARIABLE}` do not count.
+            and `${VARIABLE}` are no secrets.
 
     Returns:
-        The line number (from 1) and the kind of each secret, never the secret.
+        The line number (from 1) and a description of each secret ("a private key"), never the secret itself.
     """
     secrets = []
     for number, line in enumerate(text.splitlines(), 1):
@@ -210,7 +225,14 @@ def find_secrets(text: str, yaml: bool = False) -> list[tuple[int, str]]:
 
 
 def _replace(pattern: re.Pattern[str], label: str, text: str, confirm: Callable[[str], bool]) -> str:
-    """Replace each confirmed match by the label: its group `number` if the pattern has one, else the whole match."""
+    """Replace each match of a pattern in a text by a label, if `confirm` returns True for the match.
+
+    Args:
+        pattern: If it has a group named `number`, only this group is replaced, otherwise the whole match.
+        label: The replacement, such as "[phone]".
+        text: The text.
+        confirm: Checks a match, for example its check digit.
+    """
     parts, done = [], 0
     for match in pattern.finditer(text.translate(_NARROW)):
         start, end = match.span("number" if "number" in pattern.groupindex else 0)
@@ -221,7 +243,11 @@ def _replace(pattern: re.Pattern[str], label: str, text: str, confirm: Callable[
 
 
 def _is_card(number: str) -> bool:
-    """Whether a number has 13 to 19 digits, the prefix of a payment network, and a valid Luhn digit (ISO/IEC 7812)."""
+    """Return True if a number has the form of a payment card number (ISO/IEC 7812).
+
+    It must have 13 to 19 digits (13 only if the first is 4), the prefix of a payment network, and a valid Luhn check
+    digit.
+    """
     digits = [int(c) for c in number if c.isdigit()]
     if not 13 <= len(digits) <= 19 or (
         len(digits) == 13 and digits[0] != 4
@@ -234,7 +260,10 @@ def _is_card(number: str) -> bool:
 
 
 def _is_chinese_id(number: str) -> bool:
-    """Whether a number has a date of birth where GB 11643 puts it, and a valid check character (ISO 7064 MOD 11-2)."""
+    """Return True if a number is a Chinese resident id.
+
+    It must have a date of birth in its place (GB 11643) and a valid check character (ISO 7064 MOD 11-2).
+    """
     number = "".join(c for c in number if c not in " -")
     year, month, day = int(number[6:10]), int(number[10:12]), int(number[12:14])
     if not (1850 <= year <= 2100 and 1 <= month <= 12 and 1 <= day <= 31):
@@ -245,6 +274,7 @@ def _is_chinese_id(number: str) -> bool:
 
 
 def _is_secret(key: str) -> bool:
+    """Return True if the words of a key announce a secret value: `hf_token` and `apiKey`, but not `api_key_env`."""
     words = [w.lower() for w in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", key)]
     if not words or words[-1] in _LOCATION_WORDS:
         return False
@@ -256,6 +286,7 @@ def _is_secret(key: str) -> bool:
 
 
 def _always(_: str) -> bool:
+    """Confirm every match: the check of the patterns that need no further check."""
     return True
 
 

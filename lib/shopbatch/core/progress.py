@@ -1,7 +1,7 @@
-"""Counts what a stage has done, for the bar of a terminal or for a line of JSON every few seconds (a heartbeat).
+"""Counts the rows that a stage has finished, and shows the count as a bar on a terminal, otherwise as lines of JSON.
 
-`core.display` says which of the two. Heartbeats go to standard error, since standard output belongs to the report.
-They hold counts and rates only, no customer's data.
+A line of JSON (a heartbeat) is written every few seconds to standard error, since standard output is for the report.
+Heartbeats contain counts and rates only, no customer's data. `core.display` decides between bar and heartbeats.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ WINDOW = 60.0  # seconds over which the rate is measured, so that a slow start s
 class Progress:
     """Counts finished rows and reports them from its own thread, so that heartbeats continue during a slow batch.
 
-    Use it as a context manager; leaving it writes the last heartbeat. A broken stream ends the heartbeats, never the
-    run.
+    Use it as a context manager; leaving it writes the last heartbeat. An output stream that fails ends the heartbeats,
+    never the run.
 
     Args:
-        total: Rows to do; None if unknown.
-        stream: Where to write; None for standard error.
+        total: Number of rows to do; None if unknown.
+        stream: Where to write the heartbeats; None for standard error.
         every: Seconds between two heartbeats.
-        stage: What is being done. The attribute may be changed at any time.
+        stage: Name of the stage. The attribute may be changed at any time.
         clock: Returns the time in seconds.
     """
 
@@ -71,14 +71,14 @@ class Progress:
         self.beat(final=True)
 
     def advance(self, rows: int, rejects: int = 0) -> None:
-        """Add finished rows, of which `rejects` have no result. May be called from any thread."""
+        """Count `rows` more finished rows, of which `rejects` have no result. May be called from any thread."""
         with self._counting:
             self.rows += rows
             self.rejects += rejects
         display.current().advance(self.stage, self.rows, self.total, self.rejects)
 
     def beat(self, final: bool = False) -> None:
-        """Write a heartbeat now. The final one shows the rate of the whole run."""
+        """Write a heartbeat now. The final one shows the average rate of the whole run instead of the current one."""
         if not self._beats:
             return
         if not self._writing.acquire(timeout=1.0):
@@ -94,10 +94,12 @@ class Progress:
             self._writing.release()
 
     def _run(self) -> None:
+        """Write a heartbeat every few seconds until the context is left; the body of the thread."""
         while not self._done.wait(self._every):
             self.beat()
 
     def _text(self, final: bool) -> str:
+        """Return a heartbeat as a line of JSON, with the current rate and the estimated time to go."""
         with self._counting:
             now, rows = self._clock(), self.rows
             rate = self._rate(now, final)
@@ -106,7 +108,7 @@ class Progress:
         return self._line(now, rate, eta, final)
 
     def _rate(self, now: float, final: bool) -> float:
-        """Rows per second, over the last WINDOW seconds, or over the whole run for the final heartbeat."""
+        """Return rows per second over the last WINDOW seconds; for the final heartbeat over the whole run."""
         self._seen.append((now, self.rows))
         while len(self._seen) > 2 and now - self._seen[1][0] >= WINDOW:
             self._seen.popleft()
@@ -114,6 +116,14 @@ class Progress:
         return (self.rows - rows) / (now - then) if now > then else 0.0
 
     def _line(self, now: float, rate: float, eta: float | None, final: bool) -> str:
+        """Format a heartbeat as a line of JSON.
+
+        Args:
+            now: Time in seconds, by the clock.
+            rate: Rows per second.
+            eta: Estimated seconds to go; None if unknown.
+            final: Whether it is the last heartbeat.
+        """
         beat = {
             "event": "heartbeat",
             "stage": self.stage,

@@ -1,8 +1,9 @@
-"""Folders for what a process needs while it runs. What a killed one leaves there, the next one removes.
+"""Temporary folders of a process. The folders of a process that was killed are removed by a later process.
 
-Spark spills shuffled data into the system's temporary folder, and Ray its objects; a process that is killed removes
-nothing, so nights of killed runs would fill the disk. So each folder has a file that its process holds locked. The
-lock ends with the process, however that ends.
+Spark spills shuffled data into the system's temporary folder, and Ray spills its objects there. A killed process
+removes nothing, so nights of killed runs would fill the disk. Therefore each folder has a file (OWNER) that its process
+keeps locked. The system releases the lock when the process ends, however it ends; an unlocked file marks a folder to be
+removed.
 """
 
 from __future__ import annotations
@@ -20,16 +21,19 @@ from pathlib import Path
 
 OWNER = ".owner"
 PREFIXES = ("shopbatch-", "ray-")
-RESPITE = 600.0  # seconds for which a folder stays after it was made, however it looks: its process may not hold it yet
+RESPITE = 600.0  # age in seconds below which no folder is removed, since its process may not have locked it yet
 
 
 @contextmanager
 def scratch(prefix: str, parent: str | None = None) -> Iterator[Path]:
-    """Provide a folder that only this user can enter, and that holds OWNER alone; it goes at the end of the block.
+    """Provide a temporary folder that only this user can enter; it is removed at the end of the block.
+
+    The new folder contains only the lock file OWNER. Scratch folders that killed processes have left in `parent` are
+    removed first.
 
     Args:
-        prefix: How its name begins: with one of PREFIXES.
-        parent: Where to make it; None: in the system's temporary folder.
+        prefix: Start of the folder's name: it must begin with one of PREFIXES, or no later process would remove it.
+        parent: Where to make the folder; None for the system's temporary folder.
 
     Raises:
         OSError: The folder cannot be made.
@@ -39,9 +43,9 @@ def scratch(prefix: str, parent: str | None = None) -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix=prefix, dir=where))
     try:
         with (folder / OWNER).open("w") as owner:
-            with suppress(OSError):  # a file system without locks; then nobody takes the folder for one that was left
+            with suppress(OSError):  # a file system without locks; without a host in OWNER, `sweep` keeps the folder
                 fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                owner.write(platform.node())  # a lock may be known on its own machine alone
+                owner.write(platform.node())  # other machines may not see the lock
                 owner.flush()
             yield folder
     finally:
@@ -49,10 +53,10 @@ def scratch(prefix: str, parent: str | None = None) -> Iterator[Path]:
 
 
 def sweep(where: str) -> None:
-    """Remove the folders of processes of this user that have ended without removing them.
+    """Remove the `scratch` folders of this user's processes that have ended without removing them.
 
     Args:
-        where: The folder in which they are.
+        where: The folder that contains the scratch folders, such as /tmp.
     """
     with suppress(OSError), os.scandir(where) as entries:
         for entry in entries:
@@ -61,7 +65,7 @@ def sweep(where: str) -> None:
 
 
 def _remove(folder: Path) -> None:
-    """Remove a folder, its owner's file last: what an interrupted removal leaves can be found again."""
+    """Remove a folder, the lock file OWNER last, so that `sweep` still finds a folder whose removal was interrupted."""
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
@@ -73,10 +77,14 @@ def _remove(folder: Path) -> None:
 
 
 def _is_left(folder: Path) -> bool:
-    """Whether a folder was made by `scratch`, some time ago, by a process that has ended."""
+    """Return True if a folder is to be removed: `scratch` made it, and its process has ended without removing it.
+
+    A folder that is younger than RESPITE seconds, or that belongs to another user or another machine, is never to be
+    removed (False).
+    """
     try:
         descriptor = os.open(folder / OWNER, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:  # it is not one of ours, or another user's
+    except OSError:  # not a scratch folder, or another user's
         return False
     try:
         about = os.fstat(descriptor)
@@ -87,7 +95,7 @@ def _is_left(folder: Path) -> bool:
         if os.pread(descriptor, 256, 0).decode("utf-8", "replace") != platform.node():
             return False
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:  # its process lives
+    except OSError:  # its process is alive
         return False
     finally:
         os.close(descriptor)

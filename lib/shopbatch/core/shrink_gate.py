@@ -1,4 +1,4 @@
-"""The setting by which every job judges whether a table, or what it is made of, has shrunk too far."""
+"""The gate setting that many jobs share: by how much a published table, or a table that a job reads, may shrink."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from shopbatch.core.config import Strict
 
 
 class ShrinkGate(Strict):
-    """What the candidate must pass before it is published."""
+    """The block `gates` of a job's configuration: a limit on the number of rows that must be met before publishing."""
 
     rows: float | Literal["any"] = 0.5
-    """Least rows that a run may publish, and that each table that it reads may have, as a share of those of the live
-    version if that has 20 or more. A source without rows is refused, too. `any` lets every number pass."""
+    """Fewest rows that a run may publish, as a share of the live version's rows; 0.5 refuses a result of less than
+    half. Each source table is checked in the same way against the rows it had when the live version was made. Not
+    checked below 20 rows, but an empty source is refused. `any` turns the check off."""

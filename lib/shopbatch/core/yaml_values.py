@@ -1,6 +1,7 @@
-"""Reads the YAML that a user writes: plain values only, so that a small text cannot become a large or an endless tree.
+"""Reads YAML that a user wrote, but only plain values, so that a small text cannot become a huge or endless tree.
 
-Anchors, aliases and tags are refused, and so is what is nested deeper, longer or greater than a configuration can be.
+Anchors, aliases and tags are refused. So are texts that are nested deeper, or numbers that are greater, than any
+configuration needs.
 """
 
 from __future__ import annotations
@@ -12,19 +13,22 @@ import yaml
 
 from shopbatch.core.errors import UserError
 
-_MOST_BYTES = 2**18  # of a file of settings; a parser in Python takes some seconds for it
+_MOST_BYTES = 2**18  # size of a settings file; parsing it takes some seconds
 _DEEPEST = 50
-_MOST_DIGITS = 18  # of a whole number: it then fits into 64 bits
+_MOST_DIGITS = 18  # digits of a whole number, which then fits into 64 bits
 
 
 class NotPlain(yaml.MarkedYAMLError):
-    """It is YAML that is not read: anchors, aliases, tags, a number or a depth beyond the bounds."""
+    """The text is valid YAML that shopbatch refuses: an anchor, alias or tag, a huge number, or too deep nesting."""
 
 
 class _Loader(yaml.SafeLoader):
+    """A YAML loader that refuses anchors, aliases, tags, huge whole numbers and deep nesting."""
+
     depth = 0
 
     def compose_node(self, parent: Any, index: Any) -> Any:
+        """Compose a node, and refuse it if it is an alias, has an anchor or a tag, or is nested too deeply."""
         event = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
             raise NotPlain(problem="anchors and aliases are not read", problem_mark=event.start_mark)
@@ -39,6 +43,7 @@ class _Loader(yaml.SafeLoader):
             self.depth -= 1
 
     def construct_yaml_int(self, node: Any) -> int:
+        """Construct a whole number, and refuse one with more than _MOST_DIGITS digits."""
         if len(node.value) <= _MOST_DIGITS + 8 and abs(number := super().construct_yaml_int(node)) < 10**_MOST_DIGITS:
             return number
         problem = f"a whole number of more than {_MOST_DIGITS} digits"
@@ -49,21 +54,21 @@ _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
 
 
 def parse_yaml(text: str) -> Any:
-    """Parse a text.
+    """Parse a YAML text into dicts, lists and plain values; None for an empty text.
 
     Raises:
-        yaml.YAMLError: It is not YAML, or not a plain value.
-        ValueError: A date in it does not exist.
+        yaml.YAMLError: The text is not YAML, or is refused as `NotPlain`.
+        ValueError: A date in the text does not exist.
     """
     return yaml.load(text, _Loader)  # noqa: S506  # a safe loader, and stricter than SafeLoader
 
 
 def read_bounded(path: Path, most: int = _MOST_BYTES) -> str:
-    """Read a text file of at most so many bytes.
+    """Read a UTF-8 text file that may have at most `most` bytes.
 
     Raises:
-        UserError: It is too large.
-        OSError, UnicodeDecodeError: It cannot be read.
+        UserError: The file is larger.
+        OSError, UnicodeDecodeError: The file cannot be read.
     """
     with path.open("rb") as file:
         data = file.read(most + 1)

@@ -1,1 +1,4 @@
-"""Finds what would make a run fail, before it starts. Some functions gather facts, others turn them into findings."""
+"""`shopbatch doctor`: finds what would make a run fail, before the run starts.
+
+Some functions gather facts (disks, clocks, versions); the functions `judge_...` turn facts into findings.
+"""

@@ -1,4 +1,4 @@
-"""Compares the cluster of an environment with this machine: versions, clock, authentication, shared folders."""
+"""Checks the cluster of an environment against this machine: versions, clock, authentication, shared folders."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from shopbatch.doctor.head import Access, Cluster
 from shopbatch.doctor.hosts import host, is_loopback
 
 SKEW = 60.0  # seconds by which clocks may differ
-# file systems that several machines may share, by their names in /proc/mounts
+# types of network file systems, as /proc/mounts names them
 _SHARED = ("nfs", "cifs", "smb", "lustre", "ceph", "gluster", "gpfs", "beegfs", "afs", "9p", "virtiofs", "fuse.")
 
 
 def judge_reach(cluster: Cluster) -> list[Finding]:
-    """Make a finding if the head node could not be asked."""
+    """Return an error finding if the head node of the cluster did not answer (`Cluster.trouble`); [] if it answered."""
     if cluster.trouble is None:
         return []
     why = "nothing can be submitted, and its versions, clock and CPUs were not checked"
@@ -28,7 +28,12 @@ def judge_reach(cluster: Cluster) -> list[Finding]:
 
 
 def judge_attach(address: str) -> list[Finding]:
-    """Check that a driver that starts here can reach its cluster. address: platform.ray_address, not null."""
+    """Return an error finding if a driver on this machine could not attach to its Ray cluster; else [].
+
+    Args:
+        address: Value of platform.ray_address, not None. "auto" needs a Ray that was started on this machine; another
+            address is tried by opening a connection (2 seconds).
+    """
     why, do = "the job does not start", "start the cluster, or correct platform.ray_address (null starts a local Ray)"
     if address in ("auto", "local"):
         known = Path(ray_parent(), "ray", "ray_current_cluster")  # `ray start` writes it
@@ -44,7 +49,15 @@ def judge_attach(address: str) -> list[Finding]:
 
 
 def judge_access(addresses: list[str], own: Access, cluster: Cluster | None) -> list[Finding]:
-    """Check authentication: the cluster demands a token, accepts ours, and does not receive it unencrypted."""
+    """Return a finding if the cluster refuses our token, asks for none, or receives it without encryption; else [].
+
+    Nothing is demanded of addresses on the loopback interface. A token without encryption is only a warning.
+
+    Args:
+        addresses: Addresses of the cluster.
+        own: The credentials of this machine.
+        cluster: The answers of the head node; None if it was not asked.
+    """
     why = "whoever reaches that port can run any code on the cluster and read the warehouse with its rights"
     do = "start it with RAY_AUTH_MODE=token, and give it and this shell the token of `ray get-auth-token --generate`"
     if cluster is not None and cluster.refused:
@@ -68,7 +81,14 @@ def judge_access(addresses: list[str], own: Access, cluster: Cluster | None) -> 
 
 
 def judge_versions(ray: str | None, python: str, cluster: Cluster, allow_skew: bool) -> list[Finding]:
-    """Compare Ray and Python here with the cluster's. allow_skew: whether differences are only warnings."""
+    """Return findings if Ray or the minor version of Python here differs from the cluster's.
+
+    Args:
+        ray: The version of Ray here; None if it is not installed.
+        python: The version of Python here.
+        cluster: The answers of the head node.
+        allow_skew: Whether differences are warnings instead of errors (`platform.allow_skew`).
+    """
     make = warning if allow_skew else error
     do = f"rebuild the cluster's image from requirements.lock, or install here what {cluster.address} has"
     findings = []
@@ -82,7 +102,12 @@ def judge_versions(ray: str | None, python: str, cluster: Cluster, allow_skew: b
 
 
 def judge_clock(whose: str, ahead: float | None) -> list[Finding]:
-    """Check another clock. ahead: seconds by which it is ahead of ours; None if unknown."""
+    """Return an error finding if another clock differs from ours by more than `SKEW` (60) seconds; else [].
+
+    Args:
+        whose: Owner of the clock, for the message.
+        ahead: Seconds by which it is ahead of ours; None if unknown.
+    """
     if ahead is None or abs(ahead) <= SKEW:
         return []
     what = f"the clock of {whose} is {abs(ahead):,.0f} s {'ahead of' if ahead > 0 else 'behind'} this machine's"
@@ -91,12 +116,12 @@ def judge_clock(whose: str, ahead: float | None) -> list[Finding]:
 
 
 def judge_shared(warehouse: str, mount: str, elsewhere: list[str]) -> list[Finding]:
-    """Check that all nodes of a cluster can reach the warehouse.
+    """Return an error finding if the warehouse is a folder that the cluster's other nodes cannot see; else [].
 
     Args:
-        warehouse: The warehouse's folder or URI.
-        mount: Type of the file system that holds the folder.
-        elsewhere: Addresses of the cluster that are on other machines.
+        warehouse: The warehouse's folder or URI; an object store is visible to every node.
+        mount: Type of the file system on which the folder is; network file systems pass.
+        elsewhere: Addresses of the cluster that are on other machines; [] passes.
     """
     if "://" in warehouse or not elsewhere or mount.startswith(_SHARED):
         return []
@@ -107,6 +132,13 @@ def judge_shared(warehouse: str, mount: str, elsewhere: list[str]) -> list[Findi
 
 
 def addresses(platform: Platform, jobs: str | None) -> list[str]:
-    """Return the addresses of the cluster. `auto` is not one: it means the machine on which the driver runs."""
+    """Return the addresses of the cluster: that of the Jobs API and `platform.ray_address`, if they are set.
+
+    `auto` and `local` are left out, because they mean the machine on which the driver runs.
+
+    Args:
+        platform: Settings of the platform.
+        jobs: Address of the Jobs API; None if none is configured.
+    """
     ray = platform.ray_address
     return [a for a in (jobs, None if ray in (None, "auto", "local") else ray) if a]

@@ -1,6 +1,6 @@
-"""`shopbatch doctor`: makes every check, prints one line per finding, returns an exit code.
+"""The command `shopbatch doctor`: makes every check, prints one line per finding and returns an exit code.
 
-Starts no job, attaches to no cluster, and writes only what `warehouse.py` removes again.
+It starts no job and attaches to no cluster. It writes only the probe files of `warehouse.py`, which are deleted again.
 """
 
 from __future__ import annotations
@@ -32,14 +32,17 @@ T = TypeVar("T")
 
 
 def doctor(job: str | None, env: str, overrides: Sequence[str], min_free_gb: float, as_json: bool) -> int:
-    """Make every check, print the findings and return the exit code.
+    """Make every check, print the findings (errors first) and return the exit code.
 
     Args:
-        job: The job to look at; None looks at the environment alone.
-        env: Name of the environment.
+        job: Name of the job whose configuration, tables and models are checked; None checks the environment alone.
+        env: Name of the environment (a folder of `conf/`).
         overrides: `key.path=value` items of the command line.
-        min_free_gb: Least free disk space in GB.
+        min_free_gb: Least free disk space in GB (10^9 bytes); less is an error.
         as_json: Print one line of JSON instead of one line per finding.
+
+    Returns:
+        `MISTAKE` if there is a finding of level `error`, else `DONE`.
     """
     examined = Examination(job, env, overrides, min_free_gb)
     examined.run()
@@ -58,13 +61,13 @@ def doctor(job: str | None, env: str, overrides: Sequence[str], min_free_gb: flo
             flush=True,
         )
     code = MISTAKE if errors else DONE
-    if examined.hangs:  # native code that still waits would prevent the interpreter from exiting
+    if examined.hangs:  # a thread waiting in native code would prevent the interpreter's exit
         atexit.register(exit_with, code)
     return code
 
 
 class Waiting(Generic[T]):
-    """A question to another machine, asked in a thread that is abandoned if no answer comes in time."""
+    """A call that may wait for another machine, made in a thread that is abandoned if no answer comes in time."""
 
     def __init__(self, ask: Callable[[], T]) -> None:
         self._ask, self._answer = ask, list[T]()
@@ -72,7 +75,14 @@ class Waiting(Generic[T]):
         self._thread.start()
 
     def get(self, until: float) -> T | None:
-        """Wait for the answer until this time of `time.monotonic`; return it, or None if there is none by then."""
+        """Wait for the answer and return it; None if there is none in time.
+
+        Args:
+            until: Latest time to wait until, on the clock `time.monotonic`, in seconds.
+
+        Raises:
+            AssertionError: The call ended with an exception.
+        """
         self._thread.join(max(0.0, until - time.monotonic()))
         if not self._answer and not self.hangs:
             raise AssertionError("a check of the doctor ended with the traceback above")
@@ -80,7 +90,7 @@ class Waiting(Generic[T]):
 
     @property
     def hangs(self) -> bool:
-        """Whether its thread still waits for an answer."""
+        """True while the thread still waits for an answer."""
         return self._thread.is_alive()
 
     def _run(self) -> None:
@@ -88,10 +98,13 @@ class Waiting(Generic[T]):
 
 
 class Examination:
-    """All checks for one command line.
+    """All checks of one call of `shopbatch doctor`, and their results.
 
-    findings: what they found. checks: names of the checks that were made. hangs: whether one of them still waits.
-    empty: a line that says that the warehouse has no table yet, if so and no job was named.
+    Attributes:
+        findings: The problems that the checks found.
+        checks: Names of the checks that were made, in order.
+        hangs: True if a check did not get an answer in time, so that its thread still waits.
+        empty: A line that says that the warehouse has no table yet; None if it has one or a job was named.
     """
 
     def __init__(self, job: str | None, env: str, overrides: Sequence[str], min_free_gb: float) -> None:
@@ -100,10 +113,10 @@ class Examination:
         self.checks: list[str] = []
         self.hangs = False
         self.empty: str | None = None
-        self.until = 0.0  # time of `time.monotonic` until which answers are awaited
+        self.until = 0.0  # deadline for answers, on the clock `time.monotonic`
 
     def run(self) -> None:
-        """Make every check that is possible; those that wait for other machines run in parallel."""
+        """Make every possible check and collect the findings; checks that wait for other machines run in parallel."""
         harmless = [item for item in self.overrides if not project.names_secret(item)]
         asked = project.settle(self.job, self.env, harmless)
         self._note("conf", asked.findings)
@@ -119,9 +132,9 @@ class Examination:
         store = self._warehouse(platform, asked)
         answers = None if address is None else Waiting(lambda: head.ask(address, head.access()))
         where = clusters.addresses(platform, address)
-        known = Waiting(lambda: {a: hosts.is_here(hosts.host(a)) for a in where})  # may wait for a name server
+        known = Waiting(lambda: {a: hosts.is_here(hosts.host(a)) for a in where})  # a name server may be slow
         here = self._answer(known) or {}
-        if address is None or here.get(address):  # otherwise runs take place on other machines
+        if address is None or here.get(address):  # otherwise runs do not use this machine
             self._machine(platform, asked)
         cluster = None
         if address is not None and answers is not None:
@@ -156,7 +169,10 @@ class Examination:
         return answer
 
     def _address(self, platform: Platform) -> str | None:
-        """The address of the cluster's Jobs API, None if none is configured."""
+        """Return the address of the cluster's Jobs API; None if none is configured, or if it is invalid.
+
+        An invalid address becomes a finding.
+        """
         if platform.jobs_address is None and not os.environ.get("RAY_API_SERVER_ADDRESS"):
             return None
         try:
@@ -167,7 +183,18 @@ class Examination:
             return None
 
     def _warehouse(self, platform: Platform, asked: Settled) -> Waiting[tuple[Finding, ...]] | None:
-        """Start to check the warehouse, unless its URI holds a secret, which error messages might repeat."""
+        """Start the checks of the warehouse in a thread and return the pending findings.
+
+        If the warehouse's URI holds a secret, nothing is started, because error messages might repeat the secret; a
+        finding reports the secret instead.
+
+        Args:
+            platform: Settings of the platform.
+            asked: The job with its configuration, whose tables and models are checked as well.
+
+        Returns:
+            The thread that collects the findings; None if the URI holds a secret.
+        """
         unsafe = project.judge_warehouse_uri(platform.warehouse)
         self._note("secrets", unsafe)
         if unsafe:
@@ -181,7 +208,7 @@ class Examination:
                 root = Store(platform.warehouse).root
             except UserError as mistake:
                 return (self._unusable(str(mistake), "correct platform.warehouse or SHOPBATCH_WAREHOUSE"),)
-            self.empty = warehouse.describe_empty(root) if self.job is None else None  # a job names what it lacks
+            self.empty = warehouse.describe_empty(root) if self.job is None else None  # a job reports missing tables
             probe = warehouse.probe(root)
             findings = warehouse.judge_probe(root, probe)
             findings += clusters.judge_clock(f"the warehouse {root}", probe.ahead)
@@ -194,7 +221,12 @@ class Examination:
         return error("warehouse", what, "a run keeps its results and its report there", do)
 
     def _machine(self, platform: Platform, asked: Settled) -> None:
-        """Check what a run that starts on this machine needs."""
+        """Check free disk space and memory of this machine and, for a Spark job, Java.
+
+        Args:
+            platform: Settings of the platform.
+            asked: The job with its configuration, or no job; it determines how much memory a run needs.
+        """
         own = platform.ray_address is None and "ray" in asked.sessions
         folders = [] if "://" in platform.warehouse else [platform.warehouse]
         disks = machine.disks([*folders, *machine.scratch(ray=own)])
@@ -208,7 +240,7 @@ class Examination:
             self._note("java", software.judge_java())
 
     def _head(self, platform: Platform, cluster: Cluster) -> None:
-        """Check what the head node of the cluster reports."""
+        """Check the answers of the cluster's head node: reachability, versions of Ray and Python, clock."""
         self._note("cluster", clusters.judge_reach(cluster))
         if cluster.ray is not None:
             python, ray = software.python_here(), environment.installed("ray")
@@ -217,7 +249,14 @@ class Examination:
             self._note("clock", clusters.judge_clock(f"the cluster at {cluster.address}", cluster.ahead))
 
     def _slots(self, platform: Platform, asked: Settled, cluster: Cluster | None) -> None:
-        """Check the CPUs where the job would run, unless that is a cluster that does not list its nodes."""
+        """Check that the job's requests for CPUs and GPUs can be met where it would run.
+
+        Args:
+            platform: Settings of the platform.
+            asked: The job with its configuration.
+            cluster: The answers of the head node; None if it was not asked. A cluster that does not report its nodes is
+                not checked.
+        """
         if cluster is not None:
             if cluster.nodes is not None:
                 place = Place(cluster.address, cluster.nodes, platform.driver_cpus)

@@ -1,4 +1,7 @@
-"""Finds guests that share one user id in `transactions`: their purchases would be the profile of one customer."""
+"""Finds user ids in `transactions` that stand for many guests ("guest", "0").
+
+The purchases of all guests would otherwise become the profile of one customer.
+"""
 
 from __future__ import annotations
 
@@ -14,19 +17,24 @@ from shopbatch.text.word_files import WordFile, read_words
 from shopbatch.warehouse.store import Store
 
 TABLE, COLUMN = "transactions", "user_id"
-ROWS = 2_000_000  # a larger table is not read to its end
-_TIMES, _LINES = 20, 200  # an id with this many times the lines of any other, and so many at least, is no customer
+ROWS = 2_000_000  # most rows that are read
+_TIMES, _LINES = 20, 200  # an id with 20 times the lines of any other, and at least 200, is no customer
 
 
 class _Guests(WordFile):
-    """The ids of guests: words, in which case, blanks and signs make no difference, and numbers."""
+    """The file `guests.yaml`: user ids that shops write for buyers without an account.
+
+    Attributes:
+        words: Textual ids; case, blanks and signs make no difference.
+        numbers: Numeric ids.
+    """
 
     words: tuple[str, ...]
     numbers: frozenset[int]
 
     @cached_property
     def plain_words(self) -> frozenset[str]:
-        """The words in the form that `_word` gives."""
+        """The words normalised by `_word`, for comparison."""
         return frozenset(_word(w) for w in self.words)
 
 
@@ -36,14 +44,16 @@ def _guests() -> _Guests:
 
 
 def judge_guests(root: str) -> list[Finding]:
-    """Find user ids that stand for many buyers, in the first ROWS of the warehouse's transactions.
+    """Return a warning finding if user ids in the table `transactions` probably stand for many guests.
+
+    Only the first `ROWS` rows are read. [] if nothing is suspicious, or the table or its column `user_id` is missing.
 
     Args:
-        root: The warehouse. Without the table, or without its column, there is nothing to find.
+        root: The warehouse's folder or URI.
     """
     try:
         snapshot = Store(root).find(TABLE)
-    except UserError:  # a run refuses the table, too, and says why
+    except UserError:  # a run refuses this table as well and reports why
         return []
     if snapshot is None or COLUMN not in snapshot.schema.names:
         return []
@@ -52,10 +62,13 @@ def judge_guests(root: str) -> list[Finding]:
 
 
 def judge_counts(lines: Mapping[str, int]) -> list[Finding]:
-    """Make one finding of the user ids that are probably no customers.
+    """Return one warning finding that names the user ids which probably stand for guests; [] if there are none.
+
+    An id is suspicious if it is one of the words or numbers of `guests.yaml` (a number only if no neighbouring number
+    has a similar count), or if it has 200 lines or more and 20 times those of any other id.
 
     Args:
-        lines: Number of transactions by user id.
+        lines: {user id: number of transaction lines}.
     """
     guests = {user for user in lines if _is_guest(user, lines)}
     others = sorted((user for user in lines if user not in guests), key=lambda user: -lines[user])
@@ -90,5 +103,5 @@ def _number(user: str) -> float | None:
 
 
 def _word(user: str) -> str:
-    """A user id as a word: small letters, without signs and with single spaces."""
+    """Normalise a user id for comparison: lower case, signs as blanks, single spaces ("Guest_User" -> "guest user")."""
     return " ".join(re.sub(r"[<>()\[\]{}_\-./\s]+", " ", str(user).casefold()).split())

@@ -1,6 +1,6 @@
-"""Asks the head node of a cluster for its versions, clock, authentication and nodes.
+"""Asks the head node of a Ray cluster for its versions, clock, authentication and nodes.
 
-Sends only GET requests with a limit of a few seconds to the Jobs API; attaches to nothing and submits nothing.
+It sends only GET requests to the Jobs API, with a limit of a few seconds; it attaches to nothing and submits nothing.
 """
 
 from __future__ import annotations
@@ -23,10 +23,17 @@ LIMIT = httpx.Timeout(3.0, connect=2.0)
 
 @dataclass(frozen=True)
 class Cluster:
-    """What the head node of a cluster reports. A value is None if it does not report it.
+    """The answers of a cluster's head node. A value is None if the head node does not report it.
 
-    trouble: why it could not be asked. refused: whether it wants another token. auth: `token` or `disabled`.
-    nodes: the nodes that are alive. ahead: seconds by which its clock is ahead of ours.
+    Attributes:
+        address: Address of the Jobs API.
+        trouble: Why the head node gave no answer; None if it answered.
+        refused: Whether it refused our token (or the lack of one).
+        auth: Its authentication mode, `token` or `disabled`.
+        ray: Its version of Ray.
+        python: Its version of Python.
+        nodes: The nodes that are alive.
+        ahead: Seconds by which its clock is ahead of ours.
     """
 
     address: str
@@ -41,19 +48,28 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Access:
-    """How this machine authenticates to a cluster. mode: RAY_AUTH_MODE, "" if it is not set."""
+    """The credentials with which this machine accesses a cluster.
+
+    Attributes:
+        mode: Value of RAY_AUTH_MODE in lower case, "" if it is not set.
+        token: The token; None if there is none.
+    """
 
     mode: str
     token: str | None
 
     @property
     def on(self) -> bool:
-        """Whether a token is used."""
+        """True if requests to the cluster carry a token (mode `token`)."""
         return self.mode == "token"
 
 
 def access() -> Access:
-    """Return Ray's own settings: RAY_AUTH_MODE, and the token from RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH or ~/.ray."""
+    """Read this machine's credentials for a cluster where Ray itself reads them.
+
+    The mode is RAY_AUTH_MODE. The token is RAY_AUTH_TOKEN, or the content of the file RAY_AUTH_TOKEN_PATH or
+    ~/.ray/auth_token.
+    """
     token = os.environ.get("RAY_AUTH_TOKEN", "").strip()
     if not token:
         path = Path(os.path.expanduser(os.environ.get("RAY_AUTH_TOKEN_PATH") or "~/.ray/auth_token"))
@@ -65,9 +81,14 @@ def access() -> Access:
 
 
 def ask(address: str, own: Access) -> Cluster:
-    """Ask the head node at an address what its cluster consists of.
+    """Ask the head node of a cluster for its versions, authentication, clock and nodes.
 
-    Redirects are not followed, so that no other host receives the token.
+    Problems do not raise: they become `Cluster.trouble` or `Cluster.refused`. Redirects are not followed, so that no
+    other host receives the token.
+
+    Args:
+        address: Address of the Jobs API, http(s)://HOST:PORT.
+        own: The credentials of this machine.
     """
     headers = {"Authorization": f"Bearer {own.token}"} if own.on and own.token else {}
     try:
@@ -92,16 +113,22 @@ def ask(address: str, own: Access) -> Cluster:
 def outside(moment: float, before: float, after: float) -> float:
     """Return the seconds by which a moment lies after (positive) or before (negative) an interval; 0 inside it.
 
+    It estimates how far another machine's clock is ahead: `moment` is that machine's time in its answer, `before` and
+    `after` are our times of request and answer.
+
     Args:
-        moment: A time without its fraction of a second, so that it stands for any time in that second.
-        before: Start of the interval.
-        after: End of the interval.
+        moment: A time cut to whole seconds, so that it stands for any time in that second.
+        before: Start of the interval, in seconds.
+        after: End of the interval, in seconds.
     """
     return moment - after if moment > after else min(0.0, moment + 1.0 - before)
 
 
 def _json(client: httpx.Client, path: str) -> Mapping[str, Any]:
-    """The JSON object that the head node answers; {} if it has none, as older versions do not know every path."""
+    """Request a path of the Jobs API and return the JSON object in the answer.
+
+    {} if the status is not 200 (older versions of Ray do not know every path) or the answer is not a JSON object.
+    """
     answer = client.get(path)
     return _mapping(answer) if answer.status_code == httpx.codes.OK else {}
 
@@ -115,7 +142,7 @@ def _mapping(answer: httpx.Response) -> Mapping[str, Any]:
 
 
 def _nodes(tree: Mapping[str, Any]) -> tuple[Node, ...] | None:
-    """The nodes that Ray's state API lists as alive; None if it does not list any."""
+    """Return the alive nodes in an answer of Ray's state API (`/api/v0/nodes`); None if it has no list of nodes."""
     listed: Any = tree
     for name in ("data", "result", "result"):
         listed = listed.get(name) if isinstance(listed, Mapping) else None
@@ -126,7 +153,16 @@ def _nodes(tree: Mapping[str, Any]) -> tuple[Node, ...] | None:
 
 
 def _ahead(date: str | None, before: float, after: float) -> float | None:
-    """Seconds by which the Date header of an answer lies outside the time of the request; None if it is unknown."""
+    """Return the seconds by which another clock is ahead of ours, from the HTTP header `Date` of an answer.
+
+    Args:
+        date: Value of the header; None if the answer has none.
+        before: Our time when the request was sent, in seconds.
+        after: Our time when the answer came, in seconds.
+
+    Returns:
+        The offset; 0 if the date lies within the request; None if it is unknown.
+    """
     if date is None:
         return None
     try:

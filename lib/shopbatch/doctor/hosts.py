@@ -1,4 +1,4 @@
-"""Facts about hosts and folders: whether a host is this machine, and the type of the file system of a folder."""
+"""Facts about hosts and folders: whether a host is this machine, and on which type of file system a folder is."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 
 
 def host(address: str) -> str:
-    """Return the host of http://HOST:PORT, ray://HOST:PORT or HOST:PORT."""
+    """Return the host name of an address http://HOST:PORT, ray://HOST:PORT or HOST:PORT; "" if it has none."""
     return urlsplit(address if "://" in address else f"//{address}").hostname or ""
 
 
 def is_loopback(name: str) -> bool:
-    """Return whether a host is this machine's loopback interface."""
+    """Return True if a host name or IP address means the loopback interface (localhost, 127.0.0.1, ::1)."""
     if name == "localhost" or name.endswith(".localhost"):
         return True
     try:
@@ -24,7 +24,11 @@ def is_loopback(name: str) -> bool:
 
 
 def is_here(name: str) -> bool:
-    """Return whether a host is this machine. The test: a process can bind only to its own machine's addresses."""
+    """Return True if a host name or IP address belongs to this machine.
+
+    It is tested by binding a socket to each address of the name, since a process can bind only to addresses of its own
+    machine. The name is looked up, which may wait for a name server.
+    """
     if is_loopback(name):
         return True
     try:
@@ -37,7 +41,10 @@ def is_here(name: str) -> bool:
 
 
 def mount_type(folder: Path) -> str:
-    """Return the type of the file system that holds a folder, "" if it is unknown."""
+    """Return the type of the file system on which a folder is, as in /proc/self/mounts ("ext4", "nfs4").
+
+    "" if it is unknown (no Linux).
+    """
     try:
         lines = Path("/proc/self/mounts").read_text("utf-8", "replace").splitlines()
     except OSError:

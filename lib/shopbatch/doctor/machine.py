@@ -1,6 +1,6 @@
-"""Compares the disk and memory of this machine with what a run needs.
+"""Compares the free disk space and the memory of this machine with what a run needs.
 
-Some functions gather facts; the `judge_...` functions turn facts into findings and use nothing but their arguments.
+The functions `judge_...` turn facts into findings and use nothing but their arguments; the others gather facts.
 """
 
 from __future__ import annotations
@@ -25,14 +25,22 @@ _HEAP = 1.1  # a Java virtual machine takes about a tenth more memory than its h
 
 @dataclass(frozen=True)
 class Disk:
-    """Free bytes of the file system that holds these folders."""
+    """A file system with its free space.
+
+    Attributes:
+        folders: Those of the given folders that are on this file system.
+        free: Its free bytes.
+    """
 
     folders: tuple[str, ...]
     free: int
 
 
 def disks(folders: Iterable[str]) -> list[Disk]:
-    """Return the file systems of these folders, each once. A folder may not exist yet."""
+    """Return the file systems on which these folders are, each file system once.
+
+    A folder that does not exist yet belongs to the file system on which it would be created.
+    """
     by_device: dict[int, tuple[list[str], int]] = {}
     for folder in folders:
         path = existing(folder)
@@ -42,18 +50,22 @@ def disks(folders: Iterable[str]) -> list[Disk]:
 
 
 def existing(folder: str) -> Path:
-    """Return a folder, or its nearest parent that exists."""
+    """Return the folder as absolute path, or its nearest parent that exists (`~` is expanded)."""
     path = Path(os.path.expanduser(folder)).absolute()
     return next(p for p in (path, *path.parents) if os.path.exists(p))
 
 
 def scratch(ray: bool) -> list[str]:
-    """Return the folders for a run's temporary files. ray: whether it starts a Ray on this machine."""
+    """Return the folders in which a run keeps temporary files.
+
+    Args:
+        ray: Whether the run starts a Ray on this machine, which has a temporary folder of its own.
+    """
     return [tempfile.gettempdir(), *([ray_parent()] if ray else [])]
 
 
 def judge_disks(disks: Iterable[Disk], min_free_gb: float) -> list[Finding]:
-    """Make a finding for each file system with less than `min_free_gb` GB (10^9 bytes) free."""
+    """Return an error finding for each file system with less than `min_free_gb` GB (10^9 bytes) free."""
     why = "a full disk stops a run; Ray spills objects and Spark shuffles there"
     return [
         error(
@@ -69,21 +81,26 @@ def judge_disks(disks: Iterable[Disk], min_free_gb: float) -> list[Finding]:
 
 @dataclass(frozen=True)
 class Memory:
-    """MiB that all processes here may use, and MiB of shared memory (None if there is no /dev/shm)."""
+    """The memory of this machine.
+
+    Attributes:
+        total: MiB that all processes here may use together.
+        shared: MiB of shared memory (/dev/shm); None if there is no /dev/shm.
+    """
 
     total: float
     shared: float | None
 
 
 def memory() -> Memory:
-    """Return the memory of this machine, or the limit of a control group if that is lower."""
+    """Return the memory of this machine, or the limit of the process's control group (cgroup) if that is lower."""
     physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     shared = Path("/dev/shm")
     return Memory(min([physical, *_limits()]) / MIB, shutil.disk_usage(shared).total / MIB if shared.is_dir() else None)
 
 
 def _limits() -> list[int]:
-    """Memory limits in bytes of this process's control groups (versions 1 and 2) and of their parents."""
+    """Return the memory limits in bytes of this process's control groups (cgroup 1 and 2) and of their parents."""
     try:
         lines = Path("/proc/self/cgroup").read_text("utf-8").splitlines()
     except OSError:
@@ -107,9 +124,15 @@ def _limits() -> list[int]:
 
 
 def asked_memory(platform: Platform, session: str, settings: Any, cpus: int) -> dict[str, float]:
-    """Return the MiB that parts of a run ask for, by part.
+    """Return {part of a run: MiB that the configuration gives it}, such as {"Ray's object store": 2048.0}.
 
-    Only amounts that the configuration names are known; it does not say how large the weights of a model are.
+    Only configured amounts are known; the size of a model's weights is not included.
+
+    Args:
+        platform: Settings of the platform.
+        session: "ray" or "spark": the session that the run starts.
+        settings: Configuration of the job; None if no job is named.
+        cpus: CPUs of this machine, which is the number of workers if none is configured.
     """
     if session == "spark":
         heap = _mib(platform.spark.conf.get("spark.driver.memory", platform.spark.memory))
@@ -124,12 +147,16 @@ def asked_memory(platform: Platform, session: str, settings: Any, cpus: int) -> 
 
 
 def judge_memory(available: Memory, asked: Mapping[str, float], store_mb: int | None) -> list[Finding]:
-    """Check that the memory suffices.
+    """Check that the memory suffices for a run.
 
     Args:
         available: The memory of this machine.
-        asked: MiB by the part of the run that asks for it.
-        store_mb: MiB of the object store of a Ray that starts here; None if none does.
+        asked: {part of the run: MiB it needs}, as `asked_memory` returns it.
+        store_mb: MiB of the object store if the run starts a Ray on this machine; None if it starts none.
+
+    Returns:
+        At most one finding: an error if the total is too large, or a warning if /dev/shm is smaller than the object
+        store.
     """
     if sum(asked.values()) > available.total:
         parts = " + ".join(f"{who} {mib:,.0f} MiB" for who, mib in asked.items())
@@ -147,6 +174,9 @@ def judge_memory(available: Memory, asked: Mapping[str, float], store_mb: int | 
 
 
 def _mib(text: str) -> float | None:
-    """MiB of an amount as Spark reads it: 4g, 512m, 1024 (MiB). None if it has another form."""
+    """Parse an amount of memory as Spark writes it into MiB ("4g" -> 4096.0, "1024" -> 1024.0).
+
+    None if the text has another form.
+    """
     amount = re.fullmatch(r"(\d+)([bkmgt]?)b?", text.strip().lower())
     return float(amount[1]) * _UNITS[amount[2]] if amount else None

@@ -1,4 +1,4 @@
-"""Finds intents that policies name and the model of intents does not know: no ticket meets such a policy."""
+"""Finds intents that the policies name but the model of intents does not know, so that no ticket ever matches them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ TABLE, MODEL = "policies", "intents"
 
 
 def judge_policies(root: str, settings: JobConfig) -> list[Finding]:
-    """Compare the intents of the policies with those of the model that a job uses.
+    """Return a warning finding if the policies name intents that the job's intent model cannot predict.
+
+    The list has at most one finding. It is empty if the job reads no policies, or if the table or the model is missing.
 
     Args:
-        root: The warehouse.
-        settings: The job's. Of a job that reads no policies, or without a table or a model, there is nothing to say.
+        root: The warehouse's folder or URI.
+        settings: Configuration of the job, which names the model and the tables.
     """
     reference = settings.required_models().get(MODEL)
     if reference is None or TABLE not in settings.required_tables():
@@ -29,7 +31,7 @@ def judge_policies(root: str, settings: JobConfig) -> list[Finding]:
     policies = Store(root).find(TABLE)
     try:
         known = IntentModel.load(Path(local(resolve(f"{root}/_models", reference).path))).intents
-    except ModelError:  # a finding of its own says so
+    except ModelError:  # another check reports that the model is missing
         return []
     if policies is None:
         return []

@@ -1,6 +1,6 @@
 """Checks the project: misplaced secrets, whether a job's configuration loads, and the tables and models it needs.
 
-Loads the job's file as `shopbatch run` would, but does not run the job.
+It loads the job's file as `shopbatch run` would, but does not run the job.
 """
 
 from __future__ import annotations
@@ -25,16 +25,20 @@ from shopbatch.doctor.policies import judge_policies
 from shopbatch.runs import job
 from shopbatch.runs.job import Job
 
-_LARGEST = 2**20  # a larger file (bytes) is not searched for secrets
+_LARGEST = 2**20  # larger files (bytes) are not searched for secrets
 _EXPOSED = "whoever sees the repository, a dashboard or the list of processes can read it"
 _INSTEAD = "name a variable of the nodes' environment instead, and change the secret"
 
 
 @dataclass(frozen=True)
 class Settled:
-    """What the command line asks about, as far as it loads.
+    """The job and configuration that a command line asks about, as far as they can be loaded.
 
-    platform, job, settings: None if they do not load; job and settings also if no job is named.
+    Attributes:
+        platform: Settings of the platform; None if they do not load.
+        job: The job; None if it does not load or none is named.
+        settings: Configuration of the job; None if it does not load or no job is named.
+        findings: The problems met while loading.
     """
 
     platform: config.Platform | None
@@ -44,15 +48,15 @@ class Settled:
 
     @property
     def sessions(self) -> tuple[str, ...]:
-        """The sessions that a run may start: the job's, or both if no job is named."""
+        """The sessions that a run may start: that of the job (("ray",) or ("spark",)); without a job, both."""
         return ("ray", "spark") if self.job is None else (self.job.system,)
 
 
 def settle(name: str | None, env: str, overrides: Sequence[str]) -> Settled:
-    """Load the job and the configuration of the command line. What does not load becomes a finding.
+    """Load the job and the configuration of a command line; what does not load becomes a finding instead of an error.
 
     Args:
-        name: The job; None looks at the environment alone.
+        name: Name of the job; None loads the settings of the platform alone.
         env: Name of the environment.
         overrides: `key.path=value` items.
     """
@@ -77,7 +81,7 @@ def settle(name: str | None, env: str, overrides: Sequence[str]) -> Settled:
 
 
 def without_values(mistake: str) -> str:
-    """Return what is wrong with a configuration, without the wrong value or line, which may be a secret."""
+    """Return the message of a configuration error without the wrong value or YAML line, which may be a secret."""
     file, is_syntax, why = mistake.partition(": not valid YAML: ")
     if is_syntax:
         line = re.search(r"line (\d+)", why)
@@ -86,7 +90,16 @@ def without_values(mistake: str) -> str:
 
 
 def _unsettled(named: Job | None, env: str, overrides: Sequence[str], findings: Sequence[Finding]) -> Settled:
-    """The result if a job or its configuration does not load; the platform's configuration may still load."""
+    """Return the result for a job or configuration that does not load.
+
+    The settings of the platform are then loaded alone; if they do not load either, `Settled.platform` is None.
+
+    Args:
+        named: The job; None if it does not load or none is named.
+        env: Name of the environment.
+        overrides: `key.path=value` items, of which only those of `platform.` are used.
+        findings: The problems met while loading.
+    """
     try:
         loaded = config.load(JobConfig, "", env, [item for item in overrides if item.startswith("platform.")])
     except (UserError, OSError):
@@ -95,7 +108,14 @@ def _unsettled(named: Job | None, env: str, overrides: Sequence[str], findings: 
 
 
 def judge_files(root: Path) -> list[Finding]:
-    """Find secrets in the files of the project that are sent to a cluster, with one finding per file."""
+    """Return an error finding for each file in `conf/` and `jobs/` that holds a secret.
+
+    These files are sent to a cluster. A file that cannot be read is an error as well. Files above 1 MiB are not
+    searched.
+
+    Args:
+        root: Folder of the project.
+    """
     findings = []
     for folder in ("conf", "jobs"):
         for path in sorted((root / folder).rglob("*")):
@@ -112,7 +132,10 @@ def judge_files(root: Path) -> list[Finding]:
 
 
 def names_secret(override: str) -> bool:
-    """Return whether an override `key.path=value` holds a secret. A malformed one is reported by another check."""
+    """Return True if an override `key.path=value` holds a secret.
+
+    A malformed override is judged by its text alone; that it is malformed is reported by another check.
+    """
     try:
         return bundle.override_holds_secret(override)
     except UserError:
@@ -120,7 +143,7 @@ def names_secret(override: str) -> bool:
 
 
 def judge_overrides(overrides: Sequence[str]) -> list[Finding]:
-    """Find secrets on the command line. The findings name their keys."""
+    """Return an error finding for each override of the command line that is a secret; it names only the key."""
     return [
         error("secrets", f"{item.partition('=')[0]}=... on the command line is a secret", _EXPOSED, _INSTEAD)
         for item in overrides
@@ -129,7 +152,7 @@ def judge_overrides(overrides: Sequence[str]) -> list[Finding]:
 
 
 def judge_warehouse_uri(root: str) -> list[Finding]:
-    """Find a secret in the warehouse's URI, which reports and submissions show."""
+    """Return an error finding if the warehouse's URI holds a secret, because reports and submissions show the URI."""
     if redact_text(root) == root:
         return []
     do = "use the variables of the storage libraries (AWS_SECRET_ACCESS_KEY, ...), and change the secret"
@@ -137,9 +160,14 @@ def judge_warehouse_uri(root: str) -> list[Finding]:
 
 
 def judge_needs(root: str, asked: Settled) -> list[Finding]:
-    """Check that the models and tables that the job requires are in the warehouse at `root`, and what they hold.
+    """Check that the models and tables that the job requires are in the warehouse, and that their content is plausible.
 
-    If no job is named, only who buys there is checked.
+    If the configuration of the job was not loaded, or no job is named, only the user ids in `transactions` are checked
+    (`judge_guests`).
+
+    Args:
+        root: The warehouse's folder or URI.
+        asked: The job with its configuration.
     """
     try:
         if asked.settings is None:
@@ -153,7 +181,10 @@ def judge_needs(root: str, asked: Settled) -> list[Finding]:
 
 
 def _models(root: str, settings: JobConfig) -> list[Finding]:
-    """Findings for models that are not registered and for folders that do not exist; weights are not read."""
+    """Return error findings for required models that are not registered, and for model folders that do not exist.
+
+    The weights of the models are not read.
+    """
     from shopbatch.models.presence import why_missing
     from shopbatch.runs.needs import makes_model
 
@@ -166,14 +197,20 @@ def _models(root: str, settings: JobConfig) -> list[Finding]:
 
 
 def _no_folder(reference: str) -> str | None:
-    """Why a reference to a folder is wrong, None if it is not; names of packages and of a hub are not checked."""
+    """Return "no such folder" if a model reference is a path to a missing folder, else None.
+
+    References to packages and to models of a hub are not checked.
+    """
     if reference.startswith((".", "/", "~")) and not Path(os.path.expanduser(reference)).is_dir():
         return "no such folder"
     return None
 
 
 def _check(root: str, asked: Settled) -> list[Finding]:
-    """What the job itself refuses before it starts, such as a list that cannot be read. Its tables are there."""
+    """Return an error finding if the job's own check refuses its configuration (such as a list that cannot be read).
+
+    It is called only when the required tables exist.
+    """
     from shopbatch.warehouse.store import Store
 
     if asked.job is None or asked.job.check is None:
@@ -187,7 +224,7 @@ def _check(root: str, asked: Settled) -> list[Finding]:
 
 
 def _tables(root: str, settings: JobConfig) -> list[Finding]:
-    """Findings for tables that do not exist or have no valid name."""
+    """Return error findings for required tables that do not exist or have an invalid name."""
     from shopbatch.runs.needs import fills_table
     from shopbatch.warehouse.store import Store
 

@@ -1,6 +1,6 @@
-"""CPUs and GPUs: finds requests of a job that could never be scheduled, so that the run would wait for ever.
+"""Finds requests of a job for CPUs and GPUs that can never be met, so that the run would wait for ever.
 
-It follows how jobs request CPUs: the actors of `inference` leave some CPUs for other tasks, and the workers of
+The checks mirror how jobs request CPUs: the actors of `inference` leave some CPUs for other tasks, and the workers of
 `training` start all at once or not at all.
 """
 
@@ -18,7 +18,7 @@ _TASK = 1.0  # CPUs of a Ray task, such as those that read and publish
 
 @dataclass(frozen=True)
 class Node:
-    """CPUs and GPUs that Ray may assign on one machine."""
+    """The CPUs and GPUs that Ray may assign on one machine."""
 
     cpus: float
     gpus: float = 0.0
@@ -26,7 +26,13 @@ class Node:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a run would take place. name: for messages. driver: CPUs reserved for the driver on one of the nodes."""
+    """The machine or cluster on which a run would take place.
+
+    Attributes:
+        name: Its name in messages.
+        nodes: Its nodes.
+        driver: CPUs reserved for the driver on one of the nodes.
+    """
 
     name: str
     nodes: tuple[Node, ...]
@@ -34,11 +40,14 @@ class Place:
 
     @property
     def cpus(self) -> float:
-        """CPUs of all nodes."""
+        """The total number of CPUs of all nodes."""
         return sum(node.cpus for node in self.nodes)
 
     def fit(self, share: float) -> int:
-        """Return how many requests of `share` CPUs fit beside the driver, if it runs on the most suitable node."""
+        """Return how many requests of `share` CPUs each can be met at the same time.
+
+        The driver's CPUs are subtracted on the node where that costs the fewest requests.
+        """
         cpus = [node.cpus for node in self.nodes]
         without_driver = sum(_times(c, share) for c in cpus)
         if not self.driver:
@@ -48,7 +57,14 @@ class Place:
 
 
 def judge_slots(place: Place, settings: Any) -> list[Finding]:
-    """Return the first request of a job that could never be scheduled at a place, as a list of at most one finding."""
+    """Return an error finding for the job's first request for CPUs or GPUs that can never be met; [] if all can.
+
+    A place without any CPU is only a warning if it is a cluster, because that may grow on demand.
+
+    Args:
+        place: Where the run would take place.
+        settings: Configuration of the job, of which `workers` and `engine.gpus` are read; None if no job is named.
+    """
     if not place.nodes or not place.cpus:
         what, why = f"{place.name} gives Ray no CPU", "every task waits for one, for ever"
         do = "set platform.cpus to 1 or more (null: all of this machine), or add nodes"
@@ -68,7 +84,10 @@ def judge_slots(place: Place, settings: Any) -> list[Finding]:
 
 
 def _training(place: Place, workers: Any) -> list[Finding]:
-    """Ray Train starts only when all workers have their CPUs at the same time."""
+    """Return an error finding if a training job's workers cannot all have their CPUs or GPUs at the same time.
+
+    Ray Train starts only when all workers have them.
+    """
     count = int(workers.count)
     if workers.device == "cuda" and (missing := _gpus(place, 1.0, count, f"workers.count={count} on cuda")):
         return missing
@@ -95,10 +114,10 @@ def _largest(place: Place) -> float:
 
 
 def _times(cpus: float, share: float) -> int:
-    """How often a share fits into a number of CPUs. The tolerance allows for rounding: Ray counts in 1/10,000."""
+    """Return how often `share` fits into `cpus`, tolerating rounding errors because Ray counts in 1/10,000 CPU."""
     return max(0, math.floor(cpus / share + 1e-6))
 
 
 def local_gpus(devices: Sequence[str]) -> int:
-    """Return the number of GPUs of this machine, given the names in /dev."""
+    """Return the number of Nvidia GPUs of this machine, counted from the names in /dev ("nvidia0", "nvidia1")."""
     return sum(name.removeprefix("nvidia").isdigit() for name in devices if name.startswith("nvidia"))

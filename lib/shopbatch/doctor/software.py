@@ -1,4 +1,4 @@
-"""Checks the software of this machine: Python, the locked libraries, Java."""
+"""Checks the software of this machine: the version of Python, the locked libraries, Java for Spark."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from shopbatch.runs import environment
 
 
 def judge_python(here: str, supported: str | None) -> list[Finding]:
-    """Check the version of Python.
+    """Return an error finding if shopbatch does not support this version of Python; else [].
 
     Args:
-        here: The version, such as 3.11.7.
-        supported: A version specifier such as >=3.11,<3.13; None if the package is not installed.
+        here: The version in use, such as 3.11.7.
+        supported: A version specifier such as >=3.11,<3.13; None (package not installed) gives no finding.
     """
     from packaging.specifiers import SpecifierSet
 
@@ -32,7 +32,10 @@ def judge_python(here: str, supported: str | None) -> list[Finding]:
 
 
 def supported_python() -> str | None:
-    """Return the versions of Python that the installed package supports, None if it is not installed."""
+    """Return the version specifier of Python from the installed package's metadata (">=3.11,<3.13").
+
+    None if the package is not installed or states none.
+    """
     try:
         package = metadata.metadata("shopbatch")
     except metadata.PackageNotFoundError:
@@ -41,12 +44,18 @@ def supported_python() -> str | None:
 
 
 def python_here() -> str:
-    """Return the version of this Python, such as 3.11.7."""
+    """Return the version of the running Python, such as "3.11.7"."""
     return ".".join(str(part) for part in sys.version_info[:3])
 
 
 def judge_libraries(lock: Path) -> list[Finding]:
-    """Compare the installed packages that affect a result or a file with the lock file."""
+    """Return a warning finding if installed packages differ from the lock file; else [].
+
+    Only packages that affect a result or a file are compared. A lock file that cannot be read is a warning, too.
+
+    Args:
+        lock: Path of `requirements.lock`.
+    """
     try:
         differ = environment.differences(lock)
     except (OSError, ValueError, IndexError) as problem:
@@ -60,7 +69,7 @@ def judge_libraries(lock: Path) -> list[Finding]:
 
 
 def judge_java() -> list[Finding]:
-    """Check that there is a Java that Spark supports, where a session would look for it."""
+    """Return an error finding if Spark would find no Java that it supports, or `java -version` does not answer."""
     from shopbatch.core import sessions
 
     why = "no Spark job starts"

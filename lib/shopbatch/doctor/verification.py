@@ -1,4 +1,4 @@
-"""What `shopbatch verify` goes through: tables, models, checkpoints of trainings, indexes, and the warehouse's key."""
+"""Runs `shopbatch verify`: checks the checksums of tables, models, checkpoints and indexes, and the erasure key."""
 
 from __future__ import annotations
 
@@ -23,7 +23,11 @@ from shopbatch.warehouse.verify import Checked, verify_table
 
 
 def verify(store: Store, tables: Sequence[str]) -> Iterator[Checked]:
-    """Verify these tables, or everything if none is named, one thing after the other.
+    """Verify tables, or everything in the warehouse if no table is named, and yield one result per verified thing.
+
+    Args:
+        store: The warehouse.
+        tables: Names of tables; empty: all tables, models, checkpoints, indexes and the erasure key.
 
     Raises:
         UserError: There is no such table.
@@ -41,7 +45,12 @@ def verify(store: Store, tables: Sequence[str]) -> Iterator[Checked]:
 
 
 def what_to_do(store: Store, checked: Checked) -> str:
-    """Say in a sentence what to do about what is wrong with a thing."""
+    """Return the remedy for a damaged table, model, checkpoint, index or key, as a sentence for the user.
+
+    Args:
+        store: The warehouse.
+        checked: The result of `verify` with its findings.
+    """
     name = checked.name
     if checked.kind == "model":
         return "train or register it again, or restore its folder"
@@ -62,7 +71,7 @@ def what_to_do(store: Store, checked: Checked) -> str:
 
 
 def set_aside(store: Store) -> int:
-    """Count the damaged files that runs have set aside."""
+    """Return the number of damaged files that runs have moved out of tables into the folder `_damaged`."""
     fs, path = files.filesystem(f"{store.root}/{FOLDER}")
     entries = files.entries(fs, path, recursive=True)
     return sum(entry.type == pafs.FileType.File for entry in entries)
@@ -110,7 +119,10 @@ def _checkpoints(store: Store) -> Iterator[Checked]:
 
 
 def _indexes(store: Store) -> Iterator[Checked]:
-    """Each index is a folder whose manifest has the checksums of its files. One without a manifest was never shown."""
+    """Verify each search index, a folder whose `manifest.json` has the checksums of its files.
+
+    A folder without a manifest is skipped, because it was never visible to readers.
+    """
     root = f"{store.root}/_indexes"
     for kind in _folders(root):
         for key in _folders(f"{root}/{kind}"):
@@ -132,7 +144,11 @@ def _indexes(store: Store) -> Iterator[Checked]:
 
 
 def _key(store: Store) -> Iterator[Checked]:
-    """The key of the hashes by which models name their training rows: whole, and that of the models which need it."""
+    """Verify the erasure key, and yield the result; nothing if there is neither a key nor a model that needs one.
+
+    Models name their training rows by keyed hashes, so that `shopbatch erase` can find the models that learnt from a
+    person's rows. The key must be readable, and it must be the one that the models' manifests name.
+    """
     owners = [model for model in erasure.list_models(store) if model["rows"]]
     checked = Checked(erasure_key.KEY, "key", files=1, size=erasure_key.BYTES)
     try:

@@ -1,6 +1,6 @@
-"""Checks that the warehouse can be written and refuses a second commit of a version, and compares its clock.
+"""Checks that the warehouse can be written, that it refuses a second commit of one version, and its clock.
 
-The only part of the doctor that writes: it creates `<warehouse>/_runs/.doctor-<random>/` and deletes it again.
+This is the only part of the doctor that writes: it creates `<warehouse>/_runs/.doctor-<random>/` and deletes it again.
 """
 
 from __future__ import annotations
@@ -36,11 +36,15 @@ _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 
 @dataclass
 class Probe:
-    """What a probe of the warehouse showed. A value is None if it was not tested.
+    """The results of probing a warehouse. A value is None if it was not tested.
 
-    trouble: why nothing can be written. ahead: seconds by which the store's clock is ahead of ours.
-    winners: how many of RIVALS simultaneous commits of one version succeeded at most. unclear: why that is unknown.
-    left: why the probe's files could not be deleted.
+    Attributes:
+        folder: The folder in the warehouse into which the probe wrote.
+        trouble: Why nothing can be written; None if writing works.
+        ahead: Seconds by which the store's clock is ahead of ours.
+        winners: The most commits of one version that succeeded, of `RIVALS` simultaneous ones; only 1 is correct.
+        unclear: Why the number of winners is unknown.
+        left: Why the probe's files could not be deleted.
     """
 
     folder: str
@@ -52,7 +56,11 @@ class Probe:
 
 
 def probe(root: str) -> Probe:
-    """Write a file, commit the same version of a table several times at once, and delete everything again."""
+    """Test the warehouse: write a file, commit one version of a table several times at once, delete everything again.
+
+    Returns:
+        The results. Problems do not raise, but are fields of it.
+    """
     result = Probe(f"{root}/_runs/.doctor-{uuid.uuid4().hex}")
     if (silent := _silent_endpoint(root)) is not None:
         result.trouble = silent
@@ -71,7 +79,10 @@ def probe(root: str) -> Probe:
 
 
 def describe_empty(root: str) -> str | None:
-    """Return a line about a warehouse of this machine that has no table yet; None otherwise."""
+    """Return a line that says that the warehouse has no table yet.
+
+    None if it has a table, is an object store (not checked), or if its path is a file.
+    """
     place = Path(root)
     if "://" in root or (place.exists() and not place.is_dir()):
         return None
@@ -81,7 +92,15 @@ def describe_empty(root: str) -> str | None:
 
 
 def judge_probe(root: str, probe: Probe) -> list[Finding]:
-    """Make a finding of the first thing that makes the warehouse unusable, and of files of the probe that are left."""
+    """Turn the results of `probe` into findings: none, one or two.
+
+    The first problem that makes the warehouse unusable is an error. Files of the probe that could not be deleted are a
+    warning.
+
+    Args:
+        root: The warehouse's folder or URI, for the messages.
+        probe: The results of the test commits in the warehouse.
+    """
     why = "a run keeps its results and its report there"
     if probe.trouble is not None:
         do = "set another platform.warehouse or SHOPBATCH_WAREHOUSE, or correct rights, keys and endpoint"
@@ -103,7 +122,11 @@ def judge_probe(root: str, probe: Probe) -> list[Finding]:
 
 
 def _write(uri: str) -> float | None:
-    """Write a small file; returns the seconds by which the store's clock is ahead of ours, None if unknown."""
+    """Write a small file and return the seconds by which the store's clock is ahead of ours; None if unknown.
+
+    Raises:
+        OSError: The file cannot be written, or does not exist afterwards.
+    """
     before = time.time()
     files.write_bytes(uri, b"written by shopbatch doctor\n")
     after = time.time()
@@ -115,10 +138,11 @@ def _write(uri: str) -> float | None:
 
 
 def _race(uri: str) -> int:
-    """Let several writers commit the same version at once, ROUNDS times; returns how many succeeded at most.
+    """Let `RIVALS` threads commit the same version of a table at once, and return the most commits that succeeded.
 
-    Commits in sequence would show nothing, since a writer looks for newer versions before it writes. If two writers
-    looked at the same moment, only the store can refuse one of them.
+    It is repeated `ROUNDS` times; a correct store accepts one commit each time. Commits in sequence would show nothing,
+    since a writer looks for newer versions before it writes. If two writers looked at the same moment, only the store
+    can refuse one of them.
     """
     DeltaTable.create(uri, schema=Schema.from_arrow(pa.schema([("id", pa.int64())])), mode="error")
     most = 0
@@ -142,7 +166,14 @@ def _race(uri: str) -> int:
 
 
 def _commit(handle: DeltaTable, version: int, start: threading.Barrier, outcomes: list[Exception | None]) -> None:
-    """Commit a version without rows; append the error to `outcomes`, or None if it succeeded."""
+    """Commit a version without rows as one of several threads, and append the outcome to `outcomes`.
+
+    Args:
+        handle: The table.
+        version: The version of the application transaction, the same for all threads.
+        start: Barrier at which the threads wait for each other.
+        outcomes: Shared list; None is appended for a commit that succeeded, else its error.
+    """
     properties = CommitProperties(max_commit_retries=0, app_transactions=[Transaction("shopbatch-doctor", version)])
     start.wait()
     try:
@@ -155,7 +186,10 @@ def _commit(handle: DeltaTable, version: int, start: threading.Barrier, outcomes
 
 @contextmanager
 def _removed(probe: Probe) -> Iterator[None]:
-    """Delete the probe's folder after the block, and the parent folders that the block created."""
+    """Delete the probe's folder after the `with` block, and the parent folders that the block created.
+
+    If that fails, the reason is set as `probe.left`.
+    """
     try:
         fs, path = files.filesystem(probe.folder)
     except (OSError, pa.ArrowException):
@@ -180,7 +214,10 @@ def _removed(probe: Probe) -> Iterator[None]:
 
 
 def _delete(fs: pafs.FileSystem, path: str, uri: str) -> None:
-    """Delete the objects one by one: Arrow's recursive delete leaves an empty object in place of the parent folder."""
+    """Delete a folder of an object store object by object.
+
+    Arrow's recursive delete would leave an empty object in place of the parent folder.
+    """
     listed = files.entries(fs, path, recursive=True)
     names = [info.path.removeprefix(f"{path}/") for info in listed if info.type == pafs.FileType.File]
     handler = DeltaStorageHandler(uri) if names else None
@@ -190,7 +227,10 @@ def _delete(fs: pafs.FileSystem, path: str, uri: str) -> None:
 
 
 def _silent_endpoint(root: str) -> str | None:
-    """Why a configured S3 endpoint cannot be reached, None if it can; the libraries would try for minutes."""
+    """Return why the configured S3 endpoint cannot be reached; None if it can, or none is configured.
+
+    It is tested first, because the storage libraries would retry for minutes.
+    """
     if not root.startswith(("s3://", "s3a://")):
         return None
     address = next((os.environ[name] for name in _ENDPOINTS if os.environ.get(name)), None)

@@ -1,1 +1,1 @@
-"""Engines: backends that turn texts into vectors, or prompts into answers. A configuration chooses one by `kind`."""
+"""Engines: the backends that turn texts or pictures into vectors, and prompts into answers, chosen by `kind`."""

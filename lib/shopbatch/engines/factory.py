@@ -1,4 +1,7 @@
-"""Opens the engine that a configuration describes. A backend is imported only when it is opened."""
+"""Opens the text encoder, generator or translator that a configuration describes.
+
+A backend is imported only when it is opened.
+"""
 
 from __future__ import annotations
 
@@ -23,16 +26,16 @@ from shopbatch.models.folder import local
 
 
 def open_engine(config: EngineConfig, model_dir: str | None, windows: int = 1) -> Encoder:
-    """Open the encoder that `config` describes, with its model loaded.
+    """Open the text encoder that `config` describes, with its model loaded.
 
     Args:
-        config: The encoder.
-        model_dir: A model folder as `models.registry.resolve` gives it; the fake engine needs none.
-        windows: Most windows in which a text longer than max_tokens is read (see `engines.windows`); 1: it is cut. The
-            fake engine reads every text whole.
+        config: Settings of the encoder.
+        model_dir: Path or URI of the model folder, as `models.registry.resolve` returns it. The fake engine needs none.
+        windows: Maximum number of windows in which a text longer than `max_tokens` is read (see `engines.windows`).
+            With 1 the text is cut. The fake engine always reads the whole text.
 
     Raises:
-        UserError: No model is named, or max_tokens is more than the model reads.
+        UserError: No model is named, or `max_tokens` is more than the model can read.
         ModelError: The folder is not a model folder, or weights are missing.
     """
     if isinstance(config, FakeConfig):
@@ -48,6 +51,7 @@ def open_engine(config: EngineConfig, model_dir: str | None, windows: int = 1) -
 
 
 def _open(config: OpenVinoConfig | TorchConfig, folder: Path) -> Encoder:
+    """Open the torch or OpenVINO encoder of a local model folder, without windows."""
     if isinstance(config, TorchConfig):
         from shopbatch.engines.encoders.torch_encoder import TorchEncoder
 
@@ -58,7 +62,10 @@ def _open(config: OpenVinoConfig | TorchConfig, folder: Path) -> Encoder:
 
 
 def prepare(config: EngineConfig, model_dir: str | None) -> None:
-    """Export the encoder's graph before the workers start, because otherwise each of them would export it."""
+    """Export the encoder's OpenVINO graph on the driver, so that the workers do not each export it when they start.
+
+    Other backends need no preparation.
+    """
     if isinstance(config, OpenVinoConfig) and model_dir is not None:
         from shopbatch.engines.encoders.openvino_encoder import exported_encoder
 
@@ -66,11 +73,12 @@ def prepare(config: EngineConfig, model_dir: str | None) -> None:
 
 
 def open_generator(config: GenerateConfig, model_dir: str | None) -> Generator:
-    """Open the generator that `config` describes, with its model loaded.
+    """Open the text generator that `config` describes, with its model loaded.
 
     Args:
-        config: The generator.
-        model_dir: A model folder as `models.registry.resolve` gives it; the kinds in WITHOUT_MODEL need none.
+        config: Settings of the generator.
+        model_dir: Path or URI of the model folder, as `models.registry.resolve` returns it. The kinds in WITHOUT_MODEL
+            (fake, http) need none.
 
     Raises:
         UserError: No model is named.
@@ -99,10 +107,16 @@ def open_generator(config: GenerateConfig, model_dir: str | None) -> Generator:
 
 
 def prepare_generator(config: GenerateConfig, model_dir: str | None) -> None:
-    """Check the configuration and export the model's graph before the workers start, instead of once in each worker.
+    """Check the generator's settings and export its OpenVINO graph on the driver, before the workers start.
+
+    Otherwise each worker would export the graph itself.
+
+    Args:
+        config: Settings of the generator.
+        model_dir: As for `open_generator`.
 
     Raises:
-        UserError, ModelError: As `open_generator`, as far as this shows without loading weights.
+        UserError, ModelError: As `open_generator`, as far as an error shows without loading the weights.
     """
     if isinstance(config, HttpGenerateConfig):
         from shopbatch.engines.generators.http_generator import HttpGenerator
@@ -115,6 +129,7 @@ def prepare_generator(config: GenerateConfig, model_dir: str | None) -> None:
 
 
 def _folder(kind: str, model_dir: str | None) -> Path:
+    """Return the local folder of a model, fetched if it is elsewhere; raise UserError if no model is named."""
     if model_dir is None:
         raise UserError(f"engine {kind} needs a model")
     return local(model_dir)
@@ -124,11 +139,12 @@ def open_translator(config: ApertiumConfig | CTranslate2Config, folders: dict[st
     """Open the translator that `config` describes.
 
     Args:
-        config: The translator.
-        folders: Folder of the model of each pair, such as en-es; "" is the folder of all pairs. A program needs none.
+        config: Settings of the translator.
+        folders: Model folder of each language pair, by a name such as "en-es"; the key "" gives one folder for all
+            pairs. Apertium, which is a program, needs none.
 
     Raises:
-        UserError: The program or the package is not installed.
+        UserError: Apertium is not installed. CTranslate2 raises this only at the first translation.
     """
     if isinstance(config, ApertiumConfig):
         from shopbatch.engines.translators.apertium import ApertiumTranslator

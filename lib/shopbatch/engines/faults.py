@@ -1,4 +1,4 @@
-"""Faults that the fake engines inject."""
+"""Simulates faults in the fake engines, for tests of how jobs handle failing, hanging or crashing workers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,16 @@ from shopbatch.engines.configs import Faults
 
 
 def inject_faults(faults: Faults, texts: pa.Array) -> None:
-    """Wait, exit, hang or raise if `faults` says so for a call with these texts (strings without nulls)."""
+    """Sleep, exit, hang or raise if `faults` demands it for a call with these texts; otherwise do nothing.
+
+    Args:
+        faults: The faults, each with the text that triggers it.
+        texts: The rows of the call: strings without nulls.
+
+    Raises:
+        ArithmeticError: A row contains `raise_on`.
+        EngineError: A row contains `fail_on`.
+    """
     if faults.slow_ms:
         time.sleep(faults.slow_ms / 1000)
     if _contains(texts, faults.exit_on):
@@ -29,8 +38,10 @@ def inject_faults(faults: Faults, texts: pa.Array) -> None:
 
 
 def _contains(texts: pa.Array, needle: str | None) -> bool:
+    """Return True if a text contains `needle`; False if `needle` is None or ""."""
     return bool(needle) and bool(pc.any(pc.match_substring(texts, needle)).as_py())
 
 
 def _first(texts: pa.Array, needle: str | None) -> str:
+    """Return the first text that contains `needle`, for an error message."""
     return str(texts.filter(pc.match_substring(texts, needle))[0])

@@ -1,9 +1,11 @@
-"""OpenVINO graphs of models: exported once by way of torch, and kept in `openvino-<key>/`.
+"""Exports OpenVINO graphs of models, once per model by way of torch, and caches them in folders `openvino-<key>/`.
 
-A graph is derived from the model's files, so the model's digest does not cover it. It has a list of its own files,
-which names the model by its digest: a graph that is damaged, or was made of another model, is made again. The graph of
-a registered model is beside it. That of any other folder is in this machine's cache, because whoever made the folder
-could have put a graph of something else into it.
+A graph is derived from the model's files, so the model's digest does not cover it. Instead, `files.json` in the graph's
+folder lists the graph's files with their checksums, and the digest of the model. A graph that is damaged or was made
+from another model is exported again.
+
+The graph of a model in the registry is stored in the model's folder. The graph of any other folder is stored in this
+machine's cache, because the author of such a folder could have put the graph of another model into it.
 """
 
 from __future__ import annotations
@@ -28,30 +30,35 @@ from shopbatch.models import json_files
 from shopbatch.models.folder import ModelError
 from shopbatch.models.listing import listed
 
-_FILES = "files.json"  # what the graph is made of, and its names, sizes and checksums
+_FILES = "files.json"  # the origin of the graph, and the sizes and checksums of its files
 
 
 @lru_cache(maxsize=1)
 def core() -> ov.Core:
-    """Return the process's one core, never unloaded: its plugin would free the stack of signals (signal_stack.py)."""
+    """Return the only OpenVINO `Core` of this process.
+
+    It is never unloaded, because unloading its plugin would free the stack on which signal handlers run
+    (signal_stack.py).
+    """
     return ov.Core()
 
 
 def cached_graph(
     folder: Path, exporter: Sequence[int | str], export: Callable[[Path], None], for_machine: bool = False
 ) -> Path:
-    """Return the folder of a model's graph. One that is missing, damaged, or of another model is made first.
+    """Return the folder of a model's OpenVINO graph, exported first if it is missing, damaged or of another model.
 
-    Two processes may ask for the same graph at once.
+    Several processes may do this for the same graph at the same time.
 
     Args:
         folder: The model folder.
-        exporter: Versions and options of the code that exports.
-        export: Writes the graph into the empty folder that it is given. What it raises is raised here.
-        for_machine: Make it in this machine's cache, where all warehouses find that of the same model.
+        exporter: Versions and options of the exporting code. Other values lead to another graph folder.
+        export: Writes the graph into the empty folder that it is given. Its exceptions are passed on.
+        for_machine: Whether a new graph is stored in this machine's cache, where all warehouses with this model share
+            it, even if the model is in the registry.
 
     Raises:
-        ModelError: The folder is refused, or changes while its graph is made.
+        ModelError: The model folder is refused, or changes during the export.
     """
     model = folders.digest(folders.contents(folder, trust=True))
     about = {"model": model, "exporter": [*exporter, ov.__version__]}
@@ -62,7 +69,7 @@ def cached_graph(
     for place in places:
         if _is_whole(place / name, about):
             return place / name
-    # a model folder may be read-only: then each machine keeps the graph in its own cache
+    # if the model folder is read-only, each machine stores the graph in its own cache
     kept = places[-1:] if for_machine else places
     place = next(place for place in kept if place != folder or os.access(folder, os.W_OK))
     place.mkdir(parents=True, exist_ok=True)
@@ -81,7 +88,7 @@ def cached_graph(
 
 @contextmanager
 def quiet_tracing() -> Iterator[None]:
-    """Trace without gradients, and without a warning about every branch that tracing does not take."""
+    """Turn off gradients, and the warnings about every branch that tracing does not take, inside this block."""
     import torch
 
     level = logging.root.manager.disable
@@ -95,7 +102,7 @@ def quiet_tracing() -> Iterator[None]:
 
 
 def _is_whole(graph: Path, about: dict[str, Any]) -> bool:
-    """Whether a folder holds the graph that was made of this, and nothing else."""
+    """Return True if a folder holds exactly the undamaged graph of the model and exporter that `about` names."""
     try:
         if graph.is_symlink() or not graph.is_dir():
             return False
@@ -111,4 +118,5 @@ def _is_whole(graph: Path, about: dict[str, Any]) -> bool:
 
 
 def _entry(path: Path) -> dict[str, Any]:
+    """Return the SHA-256 and the size in bytes of a file, for `files.json`."""
     return {"sha256": folders.sha256(path), "size": path.stat().st_size}

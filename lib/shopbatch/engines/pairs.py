@@ -1,7 +1,7 @@
-"""Cross-encoders: a query and a text are read together, and one number says how well they fit.
+"""Cross-encoders: models that read a query and a text together and return one score for how well the text fits.
 
-Any sequence-classification model of transformers with one label (its logit is the score) or two (the difference of the
-second and the first).
+Any sequence-classification model of transformers can be used. If it has one label, the logit is the score; if it has
+two, the score is the second logit minus the first.
 """
 
 from __future__ import annotations
@@ -22,22 +22,42 @@ from shopbatch.engines.tokens import Batch, Reader
 from shopbatch.models.folder import ModelError, local
 from shopbatch.models.loading import load_sequence_classifier
 
-EXPORT_VERSION = 1  # of the graph that OpenVINO reads
+EXPORT_VERSION = 1  # version of the exported OpenVINO graph
 
 
 class PairReader(Reader):
-    """Turns pairs of texts into token ids; of a pair that is too long the second text is cut."""
+    """A tokenizer for pairs of texts, such as a query and a product.
+
+    If a pair has more than `max_tokens` tokens, tokens are removed from the end of whichever text is longer.
+
+    Args:
+        folder: The model folder.
+        max_tokens: Maximum number of tokens of a pair, special tokens included.
+        batch_tokens: Maximum size of a batch in tokens, padding included.
+    """
 
     def __init__(self, folder: Path, max_tokens: int, batch_tokens: int) -> None:
         super().__init__(folder, "", max_tokens, batch_tokens)
         self.tokenizer.enable_truncation(max_tokens, strategy="longest_first")
 
     def rows(self, texts: pa.Array) -> list[list[int]]:
-        """Return the token ids of each pair; `texts` are structs of two strings."""
+        """Return the token ids of each pair of texts, special tokens included, cut to `max_tokens`.
+
+        Args:
+            texts: The pairs: structs of two strings without nulls.
+        """
         return [e.ids for e in self._encoded(texts)]
 
     def with_types(self, texts: pa.Array) -> tuple[Batch, np.ndarray]:
-        """Tokenize at least one pair; also which of the two texts a token is of, int64 [n, longest]."""
+        """Tokenise pairs of texts (at least one), and pad all pairs to the longest.
+
+        Args:
+            texts: The pairs: structs of two strings without nulls.
+
+        Returns:
+            The batch, and the type of each token, int64 [n, longest]: 0 for the first text, 1 for the second (as far as
+            the tokenizer distinguishes them), 0 for padding.
+        """
         encoded = self._encoded(texts)
         lengths = np.array([len(e.ids) for e in encoded], np.int32)
         mask = np.arange(lengths.max()) < lengths[:, None]
@@ -47,20 +67,31 @@ class PairReader(Reader):
         return Batch(ids, mask.astype(np.int64), lengths), types
 
     def _encoded(self, texts: pa.Array) -> list[Any]:
+        """Tokenise each pair of texts, after cutting both texts to `characters` characters to save time."""
         first, second = (pc.utf8_slice_codeunits(texts.field(n), 0, self.characters).to_pylist() for n in (0, 1))
         return list(self.tokenizer.encode_batch_fast(list(zip(first, second, strict=True))))
 
 
 class CrossEncoder(Protocol):
-    """Scores pairs of texts. A score does not depend on the rest of its batch (except for rounding)."""
+    """A model that scores how well the two texts of a pair fit, for example a query and a product.
+
+    A score does not depend on the other pairs of its batch, apart from rounding.
+
+    Attributes:
+        reader: The tokenizer, whose `plan` splits pairs into batches.
+    """
 
     reader: PairReader
 
     def score(self, pairs: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-        """Score one batch of pairs, structs of two strings without nulls.
+        """Score one batch of pairs of texts, such as a query and a product.
+
+        Args:
+            pairs: Structs of two strings without nulls.
 
         Returns:
-            Scores, float32 [n], and the tokens of each pair, int32 [n].
+            The scores, float32 [n] (higher fits better; a logit without fixed range), and the number of tokens of each
+            pair, int32 [n].
 
         Raises:
             EngineError: The backend failed.
@@ -68,11 +99,12 @@ class CrossEncoder(Protocol):
 
 
 class Classifier(nn.Module):
-    """A sequence-classification model whose answer is one number.
+    """A torch module that turns a sequence-classification model with one or two labels into a model with one score.
 
     Args:
         model: The transformers model.
-        additive_mask: Give the model the additive four-dimensional form of the mask, with which it can be traced.
+        additive_mask: Whether the model gets the attention mask in its additive form [n, 1, 1, longest], because the
+            model cannot be traced with the usual form.
     """
 
     def __init__(self, model: Any, additive_mask: bool = False) -> None:
@@ -84,7 +116,13 @@ class Classifier(nn.Module):
         self.has_types = int(getattr(model.config, "type_vocab_size", 0) or 0) > 1
 
     def forward(self, ids: torch.Tensor, mask: torch.Tensor, types: torch.Tensor | None = None) -> torch.Tensor:
-        """Return scores, float32 [n], of ids, mask and types, int64 [n, longest] each."""
+        """Return the score of each tokenised pair of texts, float32 [n].
+
+        Args:
+            ids: Token ids, int64 [n, longest].
+            mask: 1 for tokens and 0 for padding, int64 [n, longest].
+            types: Type of each token, int64 [n, longest]; ignored if the model has only one type.
+        """
         dtype = self.model.dtype
         attention = mask
         if self.additive_mask:
@@ -96,10 +134,15 @@ class Classifier(nn.Module):
 
 
 def load_cross_encoder(folder: Path, dtype: str = "float32", additive_mask: bool = False) -> Classifier:
-    """Load a cross-encoder, ready to infer.
+    """Load a cross-encoder in evaluation mode.
+
+    Args:
+        folder: The model folder on this machine.
+        dtype: Number format of the weights, as torch names it.
+        additive_mask: See `Classifier`; needed for the OpenVINO export.
 
     Raises:
-        ModelError: Weights are missing, also those of the head, or it has more than two labels.
+        ModelError: Weights are missing (also those of the classification head), or the model has more than two labels.
     """
     model = load_sequence_classifier(folder, dtype)
     if model.config.num_labels not in (1, 2):
@@ -108,7 +151,7 @@ def load_cross_encoder(folder: Path, dtype: str = "float32", additive_mask: bool
 
 
 class TorchCrossEncoder:
-    """A cross-encoder as `TorchConfig` describes it."""
+    """A cross-encoder that runs in torch, as `TorchConfig` describes it."""
 
     def __init__(self, config: TorchConfig, folder: Path) -> None:
         self.device = torch.device(config.device)
@@ -116,7 +159,7 @@ class TorchCrossEncoder:
         self.reader = PairReader(folder, config.max_tokens, config.batch_tokens)
 
     def score(self, pairs: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-        """Score one batch."""
+        """Score one batch of pairs of texts in torch (see `CrossEncoder.score`)."""
         batch, types = self.reader.with_types(pairs)
         try:
             with torch.inference_mode():
@@ -128,7 +171,7 @@ class TorchCrossEncoder:
 
 
 class OpenVinoCrossEncoder:
-    """A cross-encoder as `OpenVinoConfig` describes it."""
+    """A cross-encoder that runs in OpenVINO on the CPU, as `OpenVinoConfig` describes it."""
 
     def __init__(self, config: OpenVinoConfig, folder: Path) -> None:
         from shopbatch.engines.openvino_graphs import core
@@ -138,7 +181,7 @@ class OpenVinoCrossEncoder:
             "INFERENCE_PRECISION_HINT": {"bf16": "bf16", "fp32": "f32"}[config.precision],
             "INFERENCE_NUM_THREADS": config.threads,
             "NUM_STREAMS": 1,
-            "ENABLE_CPU_PINNING": False,  # every process would be pinned to the same cores
+            "ENABLE_CPU_PINNING": False,  # OpenVINO would pin the threads of every process to the same cores
         }
         graph = exported_cross_encoder(folder)
         try:
@@ -149,7 +192,7 @@ class OpenVinoCrossEncoder:
         self.request = compiled.create_infer_request()
 
     def score(self, pairs: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-        """Score one batch."""
+        """Score one batch of pairs of texts in OpenVINO (see `CrossEncoder.score`)."""
         batch, types = self.reader.with_types(pairs)
         try:
             self.request.infer([batch.ids, batch.mask, types][: self.inputs])
@@ -159,13 +202,14 @@ class OpenVinoCrossEncoder:
 
 
 def exported_cross_encoder(folder: Path) -> Path:
-    """Return the folder of a cross-encoder's graph; a missing or damaged one is made first."""
+    """Return the folder of a cross-encoder's OpenVINO graph; export it first if it is missing or damaged."""
     from shopbatch.engines.openvino_graphs import cached_graph
 
     return cached_graph(folder, ["cross encoder", EXPORT_VERSION], lambda target: _export(folder, target))
 
 
 def _export(folder: Path, target: Path) -> None:
+    """Trace the cross-encoder of `folder` and write its OpenVINO graph, with dynamic shapes in fp32, into `target`."""
     import openvino as ov
 
     from shopbatch.engines.openvino_graphs import quiet_tracing
@@ -180,11 +224,15 @@ def _export(folder: Path, target: Path) -> None:
 
 
 def open_cross_encoder(config: OpenVinoConfig | TorchConfig, model_dir: str) -> CrossEncoder:
-    """Open a cross-encoder with its model loaded.
+    """Open the cross-encoder that `config` describes, with its model loaded.
+
+    Args:
+        config: Settings of the backend, the same as for encoders.
+        model_dir: Path or URI of the model folder.
 
     Raises:
-        UserError: max_tokens is more than the model reads.
-        ModelError: The folder is no such model.
+        UserError: `max_tokens` is more than the model can read.
+        ModelError: The folder does not hold a cross-encoder.
     """
     folder = Path(local(model_dir))
     return (
@@ -193,6 +241,6 @@ def open_cross_encoder(config: OpenVinoConfig | TorchConfig, model_dir: str) -> 
 
 
 def prepare_cross_encoder(config: OpenVinoConfig | TorchConfig, model_dir: str) -> None:
-    """Export the graph before the workers start, because otherwise each of them would export it."""
+    """Export the OpenVINO graph on the driver, so that the workers do not each export it when they start."""
     if isinstance(config, OpenVinoConfig):
         exported_cross_encoder(Path(local(model_dir)))

@@ -1,4 +1,4 @@
-"""Turns texts into batches of tokens, in the same way for every encoding backend."""
+"""Splits texts into batches and tokenises them, in the same way for every encoder backend."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _CHARACTERS_PER_TOKEN = 32
 
 @dataclass(frozen=True)
 class Batch:
-    """Token ids of several texts, padded to the longest.
+    """Token ids of several texts, padded to the longest text.
 
     Attributes:
         ids: int64 [n, longest].
-        mask: int64 [n, longest], 1 where there is a token and 0 where there is padding.
-        lengths: int32 [n], the tokens of each text.
+        mask: int64 [n, longest], 1 for a token and 0 for padding.
+        lengths: int32 [n], the number of tokens of each text.
     """
 
     ids: np.ndarray
@@ -33,16 +33,17 @@ class Batch:
 
 
 class Reader:
-    """Turns texts into token ids with the tokenizer of one model folder.
+    """The tokenizer of one encoder folder, with the limits of a text and of a batch.
 
     Args:
         folder: The model folder.
-        prefix: Text to put before every text.
-        max_tokens: Number of tokens to which a longer text is cut.
-        batch_tokens: Greatest size of a batch: its number of rows times the tokens of its longest row.
+        prefix: Text that is put before every text, such as "query: ".
+        max_tokens: Maximum number of tokens of a text, prefix and special tokens included; a longer text is cut.
+        batch_tokens: Maximum size of a batch in tokens, padding included: number of rows times the length of the
+            longest.
 
     Raises:
-        UserError: The model cannot read as many as max_tokens tokens.
+        UserError: The model reads fewer than `max_tokens` tokens.
         ModelError: The folder has no tokenizer or no configuration.
     """
 
@@ -59,7 +60,13 @@ class Reader:
         self.pad = int(config.get("pad_token_id") or 0)
 
     def plan(self, texts: pa.Array) -> list[np.ndarray]:
-        """Sort the rows by length and cut them into batches of at most batch_tokens (a single row may be longer)."""
+        """Sort texts by length and split them into batches of at most `batch_tokens` tokens, padding included.
+
+        A single text that is longer than that is a batch of its own.
+
+        Returns:
+            The row numbers of each batch, int64; every row is in exactly one batch.
+        """
         lengths = np.array([len(ids) for ids in self.rows(texts)], np.int64)
         order = np.argsort(lengths, kind="stable")
         lengths, batches, first = lengths[order], [], 0
@@ -71,7 +78,7 @@ class Reader:
         return batches
 
     def batch(self, texts: pa.Array) -> Batch:
-        """Tokenize at least one text and pad all of them to the longest."""
+        """Tokenise at least one text, and pad all texts to the longest."""
         rows = self.rows(texts)
         lengths = np.array([len(ids) for ids in rows], np.int32)
         mask = np.arange(lengths.max()) < lengths[:, None]
@@ -80,6 +87,6 @@ class Reader:
         return Batch(ids, mask.astype(np.int64), lengths)
 
     def rows(self, texts: pa.Array) -> list[list[int]]:
-        """Return the token ids of each text, with the special tokens, cut to max_tokens."""
+        """Return the token ids of each text, special tokens included, cut to `max_tokens`."""
         cut = pc.utf8_slice_codeunits(texts, 0, self.characters).to_pylist()
         return [e.ids for e in self.tokenizer.encode_batch_fast([self.prefix + t for t in cut])]

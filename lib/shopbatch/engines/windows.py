@@ -1,9 +1,10 @@
-"""Long texts in windows: a text that one call of the encoder would cut is read at its head, its middle and its tail.
+"""Encodes texts that are longer than an encoder's limit, by splitting them into windows and averaging the vectors.
 
-A text of up to `count` times the encoder's limit is cut into equal windows that cover all of it. Of a longer one,
-windows of the limit's size are read at even distances, the first at its head and the last at its tail. The vector of
-the text is the mean of its windows' vectors, weighted by their tokens. For an encoder that pools by the mean, this is
-the mean over all tokens read. A text that fits into one call gets exactly the vector that the encoder alone gives it.
+A text of up to `count` times the limit is split into windows of equal length that cover all of it. Of a longer text,
+`count` windows of maximum length are read at even distances, the first at the beginning and the last at the end of the
+text. The vector of the text is the mean of its windows' vectors, weighted by their token counts. For an encoder with
+mean pooling, this is the mean over all tokens that are read. A text that fits into one window gets exactly the vector
+that the encoder without windows gives it.
 """
 
 from __future__ import annotations
@@ -19,16 +20,16 @@ from shopbatch.engines.base import Encoded, Encoder, encode_all
 from shopbatch.models.encoder_spec import EncoderSpec
 from shopbatch.models.loading import load_tokenizer
 
-_SPARE = 2  # tokens that a window may gain because it begins and ends elsewhere than the text
+_SPARE = 2  # extra tokens that a window can have, because its ends are cut within the text
 
 
 class WindowCutter:
-    """Cuts texts into windows that an encoder can read whole.
+    """Splits texts into windows that are short enough for an encoder.
 
     Args:
         folder: The encoder's folder.
-        max_tokens: Tokens that the encoder reads of a text, with the prefix and the special tokens.
-        count: Most windows of a text, at least 1.
+        max_tokens: Maximum number of tokens of a window, the prefix and the special tokens included.
+        count: Maximum number of windows of a text, at least 1.
     """
 
     def __init__(self, folder: Path, max_tokens: int, count: int) -> None:
@@ -40,11 +41,15 @@ class WindowCutter:
         self.size = max(1, max_tokens - len(self.tokenizer.encode(self.prefix).ids) - _SPARE)
 
     def cut(self, texts: list[str]) -> list[list[tuple[int, int]]]:
-        """Return the windows of each text, (first, end) in characters; [(0, length)] for a text that fits."""
+        """Choose the windows of each text.
+
+        Returns:
+            For each text its windows as (first, end) in characters; [(0, length)] for a text that fits into one window.
+        """
         cuts = [[(0, len(text))] for text in texts]
         if self.count == 1:
             return cuts
-        # a token has at least one character, so most texts need not be read twice
+        # a token has at least one character, so short texts need not be tokenised to see that they fit
         long = [row for row, text in enumerate(texts) if len(text) > self.size]
         whole = self.tokenizer.encode_batch([self.prefix + texts[row] for row in long])
         for row, encoded in zip(long, whole, strict=True):
@@ -53,7 +58,12 @@ class WindowCutter:
         return cuts
 
     def tokens(self, text: str) -> tuple[int, int]:
-        """Count the tokens that the encoder reads of a text: in windows, and if it is cut."""
+        """Count how many tokens of a text the encoder reads, with and without windows.
+
+        Returns:
+            The number of tokens in all windows together, and the number if the text were cut at `max_tokens` instead.
+            Both include the prefix and the special tokens, which every window repeats.
+        """
         whole = len(self.tokenizer.encode(self.prefix + text).ids)
         cut = min(whole, self.max_tokens)
         if self.count == 1 or whole <= self.max_tokens:
@@ -63,7 +73,14 @@ class WindowCutter:
         return sum(end - first + around for first, end in spans), cut
 
     def _spans(self, text: str, encoded: Encoding) -> list[tuple[int, int]]:
-        """The windows of a text that is too long; those without a visible character are left out."""
+        """Return the windows of a text that is too long, as (first, end) in characters.
+
+        Windows that hold only white space are left out.
+
+        Args:
+            text: The text.
+            encoded: The tokens of the prefix and the text together.
+        """
         shift = len(self.prefix)
         pairs = zip(encoded.offsets, encoded.special_tokens_mask, strict=True)
         places = [(max(0, a - shift), b - shift) for (a, b), special in pairs if not special and b > shift]
@@ -72,12 +89,17 @@ class WindowCutter:
 
 
 def token_windows(tokens: int, size: int, count: int) -> list[tuple[int, int]]:
-    """Return the windows of a text, (first, end) in tokens.
+    """Choose the windows of a text: `count` or fewer, of at most `size` tokens each.
+
+    They cover the whole text if it has at most `count * size` tokens; otherwise they are spread evenly, with gaps.
 
     Args:
-        tokens: Tokens of the text.
-        size: Most tokens of a window.
-        count: Most windows.
+        tokens: Number of tokens of the text.
+        size: Maximum number of tokens of a window.
+        count: Maximum number of windows.
+
+    Returns:
+        The windows as (first, end) in tokens; `end` is exclusive.
     """
     count = min(count, -(-tokens // size))
     if tokens <= count * size:
@@ -88,22 +110,25 @@ def token_windows(tokens: int, size: int, count: int) -> list[tuple[int, int]]:
 
 
 class WindowedEncoder:
-    """An encoder that reads long texts in windows.
+    """An encoder that reads long texts in windows; it can be used wherever an `Encoder` is expected.
 
     Args:
-        encoder: Reads one window.
-        cutter: Cuts the texts.
+        encoder: The encoder that reads each window.
+        cutter: Splits the texts into windows.
     """
 
     def __init__(self, encoder: Encoder, cutter: WindowCutter) -> None:
         self.encoder, self.cutter, self.dim = encoder, cutter, encoder.dim
 
     def plan(self, texts: pa.Array) -> list[np.ndarray]:
-        """Split the rows into batches, as the encoder itself does; a batch of long texts is several calls."""
+        """Return the row numbers of each batch, as the inner encoder plans them.
+
+        `encode` may call the inner encoder several times for one batch of long texts.
+        """
         return self.encoder.plan(texts)
 
     def encode(self, texts: pa.Array) -> Encoded:
-        """Encode one batch; the tokens of a text are those of all its windows."""
+        """Compute the vectors of one batch; the token count of a text is the sum over its windows."""
         strings = texts.to_pylist()
         cuts = self.cutter.cut(strings)
         if all(len(spans) == 1 for spans in cuts):
@@ -115,5 +140,5 @@ class WindowedEncoder:
         sums = np.add.reduceat(encoded.vectors * weights[:, None], starts, axis=0)
         vectors = (sums / np.add.reduceat(weights, starts)[:, None]).astype(np.float32)
         single = np.array([len(spans) == 1 for spans in cuts])
-        vectors[single] = encoded.vectors[starts[single]]  # to the last bit what the encoder gives
+        vectors[single] = encoded.vectors[starts[single]]  # exactly the encoder's vector, without rounding by the mean
         return Encoded(vectors, np.add.reduceat(encoded.tokens, starts).astype(np.int32))

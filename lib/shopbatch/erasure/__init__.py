@@ -1,1 +1,1 @@
-"""Erases persons from a warehouse: `erase` does it, `scanner` proves it, `records` remembers it without their names."""
+"""Erases persons from a warehouse (`shopbatch erase`), checks that they are gone, and records it without their ids."""

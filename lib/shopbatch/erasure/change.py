@@ -1,13 +1,14 @@
-"""Takes the rows of persons out of one Delta table, and out of everything that lies beside it.
+"""Erases the rows of persons from one Delta table, from its old files and from its log.
 
-In this order, so that a kill between any two steps leaves what the next attempt finds and finishes:
+A kill between any two of these steps leaves a state that the next attempt recognises and completes:
 
-1. Each visible file with such rows is written anew without them, beside the old one.
-2. One commit shows the new files in place of the old ones. It repeats our metadata, so that the table still says of
-   which source it is, and keeps the order of the files, by which the later of two rows with one key counts.
-3. Every file that this version does not show is deleted: what former versions had, and what killed runs left.
-4. A checkpoint of this version is written, and the log before it is deleted: its statistics and the conditions of other
-   clients' commands may name a person.
+1. Each file of the newest version with rows to erase is rewritten without them, under a new name.
+2. One commit replaces the old files by the new ones. It repeats shopbatch's metadata, so that the table still records
+  from which source it was made. It keeps the order of the files, because readers of two rows with one key use the later
+  one.
+3. Every file that does not belong to this new version is deleted: files of former versions and of killed runs.
+4. A checkpoint of this version is written and the older log is deleted, because its statistics and the conditions in
+  other clients' commands may name a person.
 """
 
 from __future__ import annotations
@@ -33,12 +34,16 @@ from shopbatch.warehouse.mix import bounded_mix
 from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
 
-_WRITTEN = re.compile(r"-e[0-9a-f]{8}$")  # how the names of files end that an erasure has written
+_WRITTEN = re.compile(r"-e[0-9a-f]{8}$")  # end of the names of files that an erasure has written
 _LOG_FILE = re.compile(r"^\.?(\d{20})\.")
 
 
 def check(plan: TablePlan) -> None:
-    """Check, before anything is changed, that the table can be written. UserError if not."""
+    """Refuse a table that cannot be written, before anything is changed.
+
+    Raises:
+        UserError: The table has features that shopbatch cannot write, or it is append-only and has rows to erase.
+    """
     demands = plan.snapshot.demands
     refused = list(demands.refused)
     if demands.append_only and plan.rows:
@@ -48,13 +53,13 @@ def check(plan: TablePlan) -> None:
 
 
 def erase_rows(store: Store, plan: TablePlan, wanted: Wanted, token: str) -> None:
-    """Erase what a plan says from its table.
+    """Erase from one table what its plan lists.
 
     Args:
         store: The warehouse.
-        plan: The table, filled.
+        plan: Plan of the table, filled by `plan.fill`.
         wanted: Whom to erase.
-        token: 8 hex digits that name this erasure in the names of new files.
+        token: 8 hex digits, part of the names of all new files of this erasure.
 
     Raises:
         Stopped: Another process committed to the table meanwhile.
@@ -72,8 +77,8 @@ def erase_rows(store: Store, plan: TablePlan, wanted: Wanted, token: str) -> Non
 
 
 def _write(snapshot: Snapshot, file: FileRef, wanted: Wanted, plan: TablePlan, token: str) -> DataFile | None:
-    """Write a file anew without the rows to erase; None if nothing is left of it."""
-    schema = file_schema(snapshot, file.path)  # its metadata says of which columns no statistics may be shown
+    """Rewrite a file without the rows to erase; return the new file, or None if no row is left."""
+    schema = file_schema(snapshot, file.path)  # its metadata says which columns may have no statistics
     rows = files.read(file.uri, schema)
     whole = files.read(file.uri, columns_of(plan.person, snapshot.schema), file.partition)
     left = rows.filter(pc.invert(wanted.rows(plan.person, whole)))
@@ -87,7 +92,11 @@ def _write(snapshot: Snapshot, file: FileRef, wanted: Wanted, plan: TablePlan, t
 
 
 def _commit(plan: TablePlan, written: list[DataFile]) -> int:
-    """Show the new files in place of the old ones; return the version."""
+    """Replace the old files by the new ones in one commit, and return the new version.
+
+    Raises:
+        Stopped: Another process committed to the table meanwhile.
+    """
     snapshot = plan.snapshot
     handle = delta.open_table(snapshot.uri)
     if handle is None or handle.version() != snapshot.version:
@@ -101,10 +110,10 @@ def _commit(plan: TablePlan, written: list[DataFile]) -> int:
 
 
 def _said(plan: TablePlan, written: list[DataFile]) -> dict[str, Any]:
-    """Return our metadata as it is true of the rows that are left.
+    """Return shopbatch's metadata of the table, corrected for the rows that are left.
 
-    The digests of a published table are no longer those of its rows: the next run then publishes, also if it computes
-    nothing. Gates compare the next version with the mix of labels, which is counted anew.
+    The digests are emptied, because they no longer describe the rows; so the next run publishes even if it computes
+    nothing. The counts of labels (`mix`), with which gates compare the next version, are counted again.
     """
     metadata = dict(plan.snapshot.metadata)
     metadata |= {key: "" for key in ("digest", "rejects_digest") if key in metadata}
@@ -119,7 +128,16 @@ def _said(plan: TablePlan, written: list[DataFile]) -> dict[str, Any]:
 
 
 def _mix(snapshot: Snapshot, written: list[DataFile], replaced: Mapping[str, int]) -> dict[str, dict[str, int]]:
-    """Count the rows that are left by group and label; {} if an older version did not say which columns these are."""
+    """Count the remaining rows by group and label, the two columns that the metadata names in `mix_of`.
+
+    Args:
+        snapshot: The table before the erasure.
+        written: The new files.
+        replaced: The old files that they replace.
+
+    Returns:
+        {group: {label: number of rows}}; {} if an older version of shopbatch wrote the table, without `mix_of`.
+    """
     columns = list(snapshot.metadata.get("mix_of", ()))
     shown: list[DataFile | FileRef] = [*snapshot.files, *written]
     left = [f for f in shown if f.path not in replaced]
@@ -133,9 +151,15 @@ def _mix(snapshot: Snapshot, written: list[DataFile], replaced: Mapping[str, int
 
 
 def _sweep(store: Store, plan: TablePlan, shown: set[str]) -> None:
-    """Delete every file that the newest version does not show.
+    """Delete every file of the table that does not belong to the newest version.
 
-    What killed runs left in a memo stays if no person is in it: the next run adopts it instead of computing it again.
+    Exception: files that killed runs left in a memo stay if no person is in them. The next run adopts them instead of
+    computing their rows again.
+
+    Args:
+        store: The warehouse.
+        plan: Plan of the table.
+        shown: Paths of the files that this erasure has written.
     """
     kept = (set(plan.snapshot.by_path) - plan.rows.keys()) | shown
     if plan.name.endswith("_memo"):
@@ -147,7 +171,7 @@ def _sweep(store: Store, plan: TablePlan, shown: set[str]) -> None:
 
 
 def _clean_log(uri: str, version: int) -> None:
-    """Write a checkpoint of a version and delete the log before it."""
+    """Write a checkpoint of a version, and delete the log entries before it."""
     handle = delta.open_table(uri, version)
     if handle is None:
         raise FileNotFoundError(uri)
@@ -155,7 +179,7 @@ def _clean_log(uri: str, version: int) -> None:
     crash_point("erase_checkpoint")
     fs, base = files.filesystem(f"{uri}/_delta_log")
     infos = fs.get_file_info(pafs.FileSelector(base, recursive=True))
-    # the oldest first: what is left after a kill is still a log without a gap
+    # oldest first, so that after a kill the rest is a log without a gap
     for info in sorted((i for i in infos if i.type == pafs.FileType.File), key=lambda i: i.base_name):
         number = _LOG_FILE.match(info.base_name)
         if number is None and info.base_name == "_last_checkpoint":
@@ -165,7 +189,10 @@ def _clean_log(uri: str, version: int) -> None:
 
 
 def remove_empty_folders(uri: str) -> None:
-    """Delete the folders in a folder that hold nothing any more; an object store has none."""
+    """Delete the empty folders below a folder on a local disk.
+
+    In an object store nothing is done, because it has no folders.
+    """
     fs, base = files.filesystem(uri)
     if isinstance(fs, pafs.LocalFileSystem):
         for folder, _, _ in os.walk(base, topdown=False):

@@ -1,7 +1,8 @@
-"""The erasure as a whole: look, say what would go, change, clean up, prove, remember.
+"""Carries out `shopbatch erase`: finds a person's data, erases it, scans for remains, and writes a record.
 
-The same command goes on after a kill: each step finds by itself what is still to be done. What could no longer be read
-then (the texts of rows that are gone already) is kept in a pending file until the proof is made.
+After a kill the user gives the same command again: each step finds out itself what is still to be done. Facts that the
+tables no longer contain then (such as the ids and texts of rows that are already erased) are kept in
+`_erasures/pending.json` until the erasure is finished.
 """
 
 from __future__ import annotations
@@ -34,22 +35,22 @@ _TRAINING = "_training"
 
 
 class StillThere(Exception):
-    """The scan after an erasure has seen an erased person. The message names the files."""
+    """Raised if the scan after an erasure finds an erased person. The message names the files."""
 
 
 @dataclass
 class Erasure:
-    """What an erasure would do, or has done.
+    """What an erasure would do (`foretell`) or has done (`erase`).
 
     Attributes:
-        tables: For each table with such rows their number.
-        files: Files beside the tables that change or go.
-        models: References to models that were trained on erased rows, each with the command that trains it anew, or "".
-        silent: References to models that keep no record of their rows.
-        unknown: How many of the ids stand nowhere.
-        runs: Runs that are under way.
-        scanned: What the scan has read; None before it.
-        record: The record's path in the warehouse.
+        tables: {table: number of its rows to erase}, only tables with such rows.
+        files: Files outside the tables that are changed or deleted, relative to the warehouse.
+        models: {reference of a model trained on erased rows: command that trains it again, "" if unknown}.
+        silent: References of models without a record of their training rows; they may have been trained on erased rows.
+        unknown: Number of given ids that occur in no row.
+        runs: Runs that are under way, as "job/run_id"; while there are any, `erase` is refused.
+        scanned: Result of the scan after the erasure; None before it.
+        record: Path of the record in the warehouse; "" before it is written.
     """
 
     tables: dict[str, int] = field(default_factory=dict)
@@ -63,13 +64,14 @@ class Erasure:
 
 
 def foretell(store: Store, users: set[str], reviews: set[str], texts: Mapping[str, TextOf]) -> Erasure:
-    """Say what `erase` would do; nothing is written.
+    """Find out what `erase` would do, without writing anything (`shopbatch erase --dry-run`).
 
     Args:
         store: The warehouse.
         users: Ids of users.
         reviews: Ids of single reviews.
-        texts: As for `models.erasure.trained_on`.
+        texts: {table: function that returns the training text of each of its rows}. Models record such rows by the hash
+            of this text, so the function is needed to find the models trained on them.
     """
     return _look(store, users, reviews, texts).erasure
 
@@ -77,21 +79,25 @@ def foretell(store: Store, users: set[str], reviews: set[str], texts: Mapping[st
 def erase(
     store: Store, users: set[str], reviews: set[str], texts: Mapping[str, TextOf], models: bool = False
 ) -> Erasure:
-    """Erase users and reviews from the warehouse, and prove it. The other arguments are those of `foretell`.
+    """Erase users and reviews from the warehouse, and scan every file to prove it.
 
     Args:
+        store: The warehouse.
+        users: Ids of users.
+        reviews: Ids of single reviews.
+        texts: As for `foretell`.
         models: Whether to delete the models that were trained on erased rows.
 
     Raises:
         Stopped: A run is under way, or another process wrote meanwhile.
         UserError: A table cannot be written.
-        StillThere: The scan has seen an erased person; the message names the files.
+        StillThere: The scan has found an erased person; the message names the files.
     """
     refuse_if_alive(store)
     store.check_writable()
     for plan in tables_of(store):
         if plan.snapshot.metadata and plan.name not in SOURCES:
-            # before our commit, behind which another client's would no longer be noticed
+            # now, because after our own commits another client's commits would no longer be noticed
             put_right(store, as_it_stands(plan.snapshot))
     look = _look(store, users, reviews, texts)
     for plan in look.plans:
@@ -113,7 +119,7 @@ def erase(
         registry.withdraw_candidates(f"{store.root}/_models")
     remove_empty_folders(store.root)
     crash_point("erase_cleaned")
-    refuse_if_alive(store)  # a run that began meanwhile has pinned the rows, and could write them again
+    refuse_if_alive(store)  # a run that began meanwhile may have pinned the rows and write them again
     erasure = look.erasure
     erasure.scanned = scan(store.root, look.needles)
     if hits := erasure.scanned.hits:
@@ -124,13 +130,21 @@ def erase(
     if models:
         delete_models(store, erasure.models)
         crash_point("erase_models")
-    records.remove_pending(store)  # what is pending names the models: after it nothing would find them
+    records.remove_pending(store)  # last, because only the pending file still names the models
     return erasure
 
 
 @dataclass
 class _Look:
-    """What was seen before anything is changed: whom to erase, where they stand, what to look for afterwards."""
+    """Everything that is found out before the first change.
+
+    Attributes:
+        wanted: Whom to erase.
+        plans: What to erase from each table.
+        needles: The strings that the scan searches for after the erasure.
+        erasure: The summary for the user.
+        asked: Given ids that occur in some row, now or in an earlier attempt.
+    """
 
     wanted: Wanted
     plans: list[TablePlan]
@@ -139,7 +153,7 @@ class _Look:
     asked: set[str]
 
     def state(self) -> dict[str, Any]:
-        """What a later attempt must know, as JSON types."""
+        """Return what a later attempt needs to know, as JSON types; `records.write_pending` stores it."""
         wanted, needles, erasure = self.wanted, self.needles, self.erasure
         return {
             "users": sorted(wanted.users),
@@ -158,6 +172,7 @@ class _Look:
 
 
 def _look(store: Store, users: set[str], reviews: set[str], texts: Mapping[str, TextOf]) -> _Look:
+    """Find out what to erase, from the warehouse and from the state of an interrupted attempt; writes nothing."""
     before = records.read_pending(store)
 
     def earlier(name: str) -> set[str]:
@@ -187,7 +202,10 @@ def _look(store: Store, users: set[str], reviews: set[str], texts: Mapping[str, 
 
 
 def _commands(store: Store, references: list[str]) -> dict[str, str]:
-    """For each model the command of the oldest run that names it: that of the run which trained it."""
+    """Return {reference of a model: command of the run that trained it}; "" where no run is known.
+
+    It is the oldest run whose report names the model.
+    """
     commands = dict.fromkeys(references, "")
     for report in newest(store.root, count=ALL) if references else ():
         for name, digest in (report.get("models") or {}).items():
@@ -198,7 +216,12 @@ def _commands(store: Store, references: list[str]) -> dict[str, str]:
 
 
 def delete_models(store: Store, references: Iterable[str]) -> None:
-    """Delete published models. A job that needs one of them is refused until it is trained anew."""
+    """Delete published models. A job that needs one of them is refused until it is trained again.
+
+    Args:
+        store: The warehouse.
+        references: References (name@digest) of the models.
+    """
     root = f"{store.root}/_models"
     for manifest, live in list(registry.listed(root)):
         reference = registry.reference(manifest)
@@ -209,7 +232,11 @@ def delete_models(store: Store, references: Iterable[str]) -> None:
 
 
 def _remember(store: Store, look: _Look) -> str:
-    """Write the record: who, under the warehouse's key; when; how many rows; what the scan has read."""
+    """Write the record of the erasure, and return its path in the warehouse.
+
+    The record holds the ids hashed under the warehouse's key, the time, the numbers of rows and files changed, the
+    models trained on erased rows, and how many files and bytes the scan has read.
+    """
     now = datetime.now(UTC)
     scanned = look.erasure.scanned or Scan()
     record = {
@@ -226,13 +253,14 @@ def _remember(store: Store, look: _Look) -> str:
 
 
 def _explain(hits: list[Hit]) -> str:
+    """Return the message for the user that names up to five files in which the scan found a person."""
     shown = "; ".join(f"{hit.path} ({hit.what})" for hit in hits[:5])
     more = f"; and {len(hits) - 5} more" if hits[5:] else ""
     return f"an erased person is still in {shown}{more}; remove that, and give the same command again"
 
 
 def _remove_folder(store: Store, name: str) -> None:
-    """Delete a folder of the warehouse, if it is there."""
+    """Delete a folder of the warehouse if it exists."""
     fs, path = files.filesystem(f"{store.root}/{name}")
     if fs.get_file_info(path).type == pafs.FileType.Directory:
         fs.delete_dir(path)

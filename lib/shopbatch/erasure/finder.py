@@ -1,7 +1,8 @@
-"""Finds many byte strings at once; the scanner's own. The time does not depend on how many they are.
+"""Searches bytes for many strings at once, for `scanner`; the time does not depend on the number of strings.
 
-At each offset the next 24, 8 or 4 bytes are made a number and looked up in a bitmap by a multiplicative hash. What the
-bitmap lets pass is compared exactly. Strings are found by their last bytes, since ids mostly begin alike.
+At each offset the next 24, 8 or 4 bytes are turned into a number, whose multiplicative hash is looked up in a bitmap.
+Candidates that pass the bitmap are compared exactly. A string is recognised by its last bytes, because many ids begin
+with the same characters.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ U64 = np.uint64
 
 
 class Finder:
-    """Finds strings of at least 4 bytes."""
+    """Searches for a fixed set of byte strings of at least 4 bytes each; shorter ones are never found."""
 
     def __init__(self, strings: Iterable[bytes]) -> None:
         self._strings = set(strings)
@@ -28,7 +29,7 @@ class Finder:
                 self._groups.append(_Group(width, group))
 
     def find(self, data: bytes) -> Iterator[tuple[int, bytes]]:
-        """Yield (position, string) of every occurrence, in no particular order."""
+        """Yield (position, string) of every occurrence in `data`, in no particular order."""
         for group in self._groups:
             for end, lengths in group.ends(data):
                 for length in lengths:
@@ -38,11 +39,18 @@ class Finder:
 
 
 class _Group:
-    """Strings that are found by their last `width` bytes."""
+    """Strings that are recognised by their last `width` bytes.
+
+    Attributes:
+        width: 24, 8 or 4.
+        lengths: {last bytes of a string as an integer, see `_numbers`: lengths of the strings that end with them}.
+        known: The keys of `lengths`, sorted, uint64.
+        bitmap: bool [2 ** 22], True at the hash of each key.
+    """
 
     def __init__(self, width: int, strings: list[bytes]) -> None:
         self.width = width
-        self.lengths: dict[int, set[int]] = {}  # by the number of the last bytes
+        self.lengths: dict[int, set[int]] = {}  # {number of the last bytes: lengths of the strings}
         for text in strings:
             number = int(_numbers(text[-width:], width, 0)[0])
             self.lengths.setdefault(number, set()).add(len(text))
@@ -51,7 +59,7 @@ class _Group:
         self.bitmap[_places(self.known)] = True
 
     def ends(self, data: bytes) -> Iterator[tuple[int, set[int]]]:
-        """Yield where strings may end, and how long they may be."""
+        """Yield (end position, possible lengths) of each candidate in `data`, which must still be compared exactly."""
         step = min(self.width, 8)
         for shift in range(step):
             numbers = _numbers(data, self.width, shift)
@@ -61,7 +69,16 @@ class _Group:
 
 
 def _numbers(data: bytes, width: int, shift: int) -> np.ndarray:
-    """The `width` bytes at shift, at shift + 8 (or 4), ... as one number each."""
+    """Convert each run of `width` bytes that begins at `shift`, `shift` + step, `shift` + 2 step, ... into one uint64.
+
+    The step is 8 bytes, or 4 for width 4. A run of 24 bytes is combined from three words by multiplication, so
+    different runs may give the same number.
+
+    Args:
+        data: The bytes.
+        width: 24, 8 or 4.
+        shift: Offset of the first run; the caller calls once for each offset below the step.
+    """
     step = min(width, 8)
     count = max(0, (len(data) - shift) // step)
     words = np.frombuffer(data, "<u8" if step == 8 else "<u4", count, shift if count else 0).astype(U64)

@@ -1,4 +1,4 @@
-"""Reads the ids of a file: one a line, or the column of a CSV file that names them."""
+"""Reads the ids to erase from a file that the user of `shopbatch erase` names: plain lines or a CSV column."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from shopbatch.text.blanks import BLANKS
 
 
 def read_ids(path: str, column: str) -> set[str]:
-    """Read ids, each once; blank lines are left out.
+    """Read the ids of a file, without blank lines and repetitions.
 
     Args:
-        path: A text file with one id a line, or a CSV file whose header names `column`.
-        column: user_id or review_id.
+        path: A text file with one id per line, or a CSV file whose header names `column`.
+        column: "user_id" or "review_id".
 
     Raises:
         UserError: The file cannot be read, holds no id, or has a header that does not name the column.

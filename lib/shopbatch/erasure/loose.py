@@ -1,9 +1,11 @@
-"""Takes persons out of what lies in a warehouse beside its tables: reports, kept candidates, pages, exports.
+"""Erases persons from the files of a warehouse outside its tables: reports, kept candidates, pages, exports, logs.
 
-A row that names or quotes a person is left out, in JSON, CSV and Parquet; a line of a log, too. A report's page is
-rendered anew from the report; any other page is deleted, since the command that wrote it writes it again. What killed
-processes left half written, and damaged files that were set aside, are deleted: nobody reads them, and nothing can say
-what is in them. Files of other kinds stay; the scanner names them if a person is in them.
+- JSON, CSV, TSV and Parquet files lose the rows that name or quote a person; logs and other text files lose the lines.
+- The page of a report is rendered again from the report. Any other page is deleted, because the command that wrote it
+  can write it again.
+- Drafts of killed processes and damaged files that were set aside are deleted: nobody reads them, and their content
+  cannot be judged.
+- Files of other kinds stay. If a person is in one, `scanner` names it.
 """
 
 from __future__ import annotations
@@ -32,14 +34,17 @@ from shopbatch.warehouse.store import Store
 
 GONE = "[erased]"
 _APART = ("_models/", "_erasures/", "_training/")
-_DRAFT = re.compile(r"^\..+\.[0-9a-f]{32}$")  # how a file is called until it is whole
+_DRAFT = re.compile(r"^\..+\.[0-9a-f]{32}$")  # name of a file that is not completely written yet
 _DAMAGED = re.compile(r"(^|/)_damaged/|\.damaged-")
 _JSON, _TABLES, _PAGES, _LINES = ("json", "jsonl", "ndjson"), ("csv", "tsv"), ("html", "htm"), ("txt", "log", "md")
-_AT_ONCE = 64 << 20  # bytes of files that are searched at once
+_AT_ONCE = 64 << 20  # in bytes; files of so much content are searched together
 
 
 def loose_files(store: Store) -> list[str]:
-    """List the files that are neither a table's nor a model's, and those that no table will ever show."""
+    """Return the files of a warehouse outside its tables, models and erasure records, as relative paths, sorted.
+
+    Drafts of killed processes and damaged files are included wherever they lie.
+    """
     fs, base = files.filesystem(store.root)
     tables = tuple(f"{name}/" for name in store.names())
     infos = files.entries(fs, base, recursive=True)
@@ -48,13 +53,19 @@ def loose_files(store: Store) -> list[str]:
 
 
 def is_refuse(path: str) -> bool:
-    """Whether a file is the draft of a killed process, or a damaged one that was set aside."""
+    """Return True if a file is the draft of a killed process, or a damaged file that was set aside."""
     return bool(_DAMAGED.search(path) or _DRAFT.match(path.rpartition("/")[2]))
 
 
 @dataclass(frozen=True)
 class _File:
-    """A loose file: its path in the warehouse, its content, and what that is as text ("" for other content)."""
+    """A file outside the tables.
+
+    Attributes:
+        path: Path relative to the warehouse.
+        data: Content.
+        text: Content as text; "" if it is Parquet or not UTF-8.
+    """
 
     path: str
     data: bytes
@@ -62,12 +73,15 @@ class _File:
 
     @property
     def kind(self) -> str:
-        """What its name says that it is: "json", "csv", ..."""
+        """Suffix of the file's name in lower case, without the dot: "json", "csv", ..."""
         return self.path.lower().rpartition(".")[2]
 
 
 def affected(store: Store, wanted: Wanted) -> Iterator[tuple[str, bytes | None]]:
-    """Yield each file that must change, with its new content; None: it is deleted."""
+    """Yield (path, new content) of each file outside the tables that an erasure must change; None: delete the file.
+
+    Nothing is written here: `erase` does so, and `foretell` only counts.
+    """
     waiting: list[_File] = []
     for path in loose_files(store):
         if is_refuse(path):
@@ -86,13 +100,17 @@ def affected(store: Store, wanted: Wanted) -> Iterator[tuple[str, bytes | None]]
 
 
 def _read(store: Store, path: str) -> bytes:
+    """Return the content of a file."""
     fs, full = files.filesystem(f"{store.root}/{path}")
     with fs.open_input_stream(full) as stream:
         return bytes(stream.read())
 
 
 def _changed(store: Store, listed: list[_File], wanted: Wanted) -> Iterator[tuple[str, bytes | None]]:
-    """Clean some files: the texts of all of them are searched at once."""
+    """Yield (path, new content) of those of the `listed` files that the erasure changes; None: delete the file.
+
+    The texts of all files are searched at once, which is faster than file by file.
+    """
     texts = pa.array(sorted({text for file in listed for text in _texts(store, file)}), pa.string())
     hits = set(texts.filter(wanted.mentioned(texts)).to_pylist())
     for file in listed:
@@ -102,7 +120,7 @@ def _changed(store: Store, listed: list[_File], wanted: Wanted) -> Iterator[tupl
 
 
 def _texts(store: Store, file: _File) -> Iterator[str]:
-    """The texts in a file that are searched for persons."""
+    """Yield the texts of a file that are searched for ids and quotations."""
     if file.kind in _JSON:
         yield from (text for tree in _trees(file) for text in _strings(tree))
     elif file.kind in _TABLES:
@@ -115,7 +133,17 @@ def _texts(store: Store, file: _File) -> Iterator[str]:
 
 
 def _cleaned(store: Store, file: _File, wanted: Wanted, hits: set[str]) -> bytes | None:
-    """A file's content without the persons; the same bytes if there are none in it, None if it is to be deleted."""
+    """Return a file's content without the persons in it.
+
+    Args:
+        store: The warehouse.
+        file: The file.
+        wanted: Whom to erase.
+        hits: Texts that name or quote a person.
+
+    Returns:
+        The new content; the same bytes if nobody is in the file; None if it is to be deleted.
+    """
     old = file.data
     if old[:4] == b"PAR1":
         return _parquet(old, wanted)
@@ -135,7 +163,7 @@ def _cleaned(store: Store, file: _File, wanted: Wanted, hits: set[str]) -> bytes
 
 
 def _report_of(store: Store, file: _File) -> Any:
-    """The report that a page was rendered from; None for other pages."""
+    """Return the report (JSON) from which a page was rendered; None if the file is not the page of a report."""
     folder, _, name = file.path.rpartition("/")
     fs, report = files.filesystem(f"{store.root}/{folder}/report.json")
     if name != "report.html" or fs.get_file_info(report).type != pafs.FileType.File:
@@ -144,6 +172,7 @@ def _report_of(store: Store, file: _File) -> Any:
 
 
 def _parquet(old: bytes, wanted: Wanted) -> bytes:
+    """Return a Parquet file without the rows about a person; unchanged if there are none or it cannot be read."""
     try:
         rows = pq.read_table(pa.BufferReader(old))
     except (pa.ArrowInvalid, OSError):
@@ -155,24 +184,27 @@ def _parquet(old: bytes, wanted: Wanted) -> bytes:
 
 
 def person_by_names(schema: pa.Schema) -> Person:
-    """Say where a person stands in rows of any origin: by the names of columns, and in all text."""
+    """Return which columns of an unknown Parquet file name or quote a person.
+
+    Ids and hashes are recognised by the names of the columns; every other text column may quote a person.
+    """
     names = set(schema.names)
     user, other, *_ = [*(name for name in USER_COLUMNS if name in names), "", ""]
     quoted = tuple(f.name for f in schema if _is_text(f.type) and f.name not in (user, other, "review_id"))
-    if names >= {"ids", "trained", "lengths"}:  # blocks of a table that a killed run has not made yet
+    if names >= {"ids", "trained", "lengths"}:  # training blocks whose table a killed run did not create
         return Person(trained=True)
-    words = ("hash_hi", "hash_lo") if names >= {"hash_hi", "hash_lo"} else ()  # and a memo's results
+    words = ("hash_hi", "hash_lo") if names >= {"hash_hi", "hash_lo"} else ()  # results of a memo
     hashes = ("content_hash",) if "content_hash" in names else words
     return Person(user=user, other_user=other, review="review_id", quoted=quoted, hashes=hashes)
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    """Whether values are text, or lists of texts."""
+    """Return True if a column holds texts or lists of texts."""
     return bool(pa.types.is_string(kind) or (pa.types.is_list(kind) and pa.types.is_string(kind.value_type)))
 
 
 def _trees(file: _File) -> list[Any]:
-    """The values of a JSON file: one, or one a line; none if it is no JSON."""
+    """Return the values of a JSON file (one) or of a JSON-lines file (one per line); [] if it is not valid JSON."""
     try:
         if file.kind == "json":
             return [json.loads(file.text)]
@@ -182,8 +214,9 @@ def _trees(file: _File) -> list[Any]:
 
 
 def _json(file: _File, wanted: Wanted, hits: set[str]) -> bytes:
+    """Return a JSON or JSON-lines file without the rows about a person; unchanged if there are none."""
     trees = _trees(file)
-    # a file with a value a line is a list of rows; in any other one, only rows inside the value are left out
+    # each line of a JSON-lines file is a row; in a JSON file only rows inside the value are removed
     left = [pruned(tree, wanted, hits) for tree in trees] if file.kind == "json" else pruned(trees, wanted, hits)
     if left == trees:
         return file.data
@@ -192,12 +225,14 @@ def _json(file: _File, wanted: Wanted, hits: set[str]) -> bytes:
 
 
 def pruned(tree: Any, wanted: Wanted, hits: set[str]) -> Any:
-    """Return a tree without the rows that are about a person; whatever else names one is replaced.
+    """Return a JSON tree without the rows about a person; other texts that name one are replaced by "[erased]".
+
+    A row is an element of a list: an object with an erased user_id or review_id, or one that holds a text of `hits`.
 
     Args:
         tree: JSON types.
         wanted: Whom to erase.
-        hits: Those of its texts that name or quote a person.
+        hits: Texts of the tree that name or quote a person.
     """
 
     def is_hit(value: Any) -> bool:
@@ -221,6 +256,7 @@ def pruned(tree: Any, wanted: Wanted, hits: set[str]) -> Any:
 
 
 def _strings(tree: Any) -> Iterator[str]:
+    """Yield all string values of a JSON tree, without the keys of its objects."""
     if isinstance(tree, str):
         yield tree
     for value in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
@@ -228,10 +264,12 @@ def _strings(tree: Any) -> Iterator[str]:
 
 
 def _csv_rows(file: _File) -> list[list[str]]:
+    """Parse a CSV or TSV file into its rows."""
     return list(csv.reader(io.StringIO(file.text, newline=""), delimiter="\t" if file.kind == "tsv" else ","))
 
 
 def _csv(file: _File, wanted: Wanted, hits: set[str]) -> bytes:
+    """Return a CSV or TSV file without the rows about a person; unchanged if there are none."""
     head, *rows = _csv_rows(file) or [[]]
     names = [cell.strip("\ufeff ") for cell in head]
     kept = pruned([dict(zip(names, row, strict=False)) | {"": row} for row in rows], wanted, hits)

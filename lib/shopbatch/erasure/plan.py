@@ -1,7 +1,8 @@
-"""What an erasure has to do: the rows of each table, in all files that still lie there, and the names of texts.
+"""Finds out what an erasure has to remove from the tables, and the names under which models record these rows.
 
-Nothing is written here. Files that are in no version of a table count as well: those of killed runs, and those that an
-earlier version had.
+With these names `models.erasure.models_of` finds the models that were trained on the rows. Nothing is written here.
+Files that the newest version of a table does not contain are searched as well: files of killed runs and of earlier
+versions.
 """
 
 from __future__ import annotations
@@ -32,21 +33,21 @@ from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
 
 LOG = "_delta_log/"
-CACHES = {table.name: table for table in (TRAINING_BLOCKS, TRAINING_VECTORS)}  # not listed: nobody asks for them
+CACHES = {table.name: table for table in (TRAINING_BLOCKS, TRAINING_VECTORS)}  # internal, so not in TABLES
 TextOf = Callable[[pa.Table], pa.Array]
 
 
 @dataclass
 class TablePlan:
-    """One table of the warehouse.
+    """What to erase from one table.
 
     Attributes:
-        snapshot: Its newest version.
-        person: Where a person stands in it.
-        rows: For each visible file with rows to erase their number.
-        strays: Files that the newest version does not show, relative to the table, and whether they hold such rows
-            (also if they cannot be read).
-        logged: Whether the table's log may name a person.
+        snapshot: Newest version of the table.
+        person: Which columns name or quote a person.
+        rows: {file of the newest version: number of its rows to erase}, only files with such rows.
+        strays: {file that is not part of the newest version, relative to the table: whether it holds rows to erase}. A
+            file that cannot be read counts as holding some.
+        logged: Whether the table's Delta log may name a person.
     """
 
     snapshot: Snapshot
@@ -57,22 +58,26 @@ class TablePlan:
 
     @property
     def name(self) -> str:
-        """The table's name."""
+        """Name of the table."""
         return self.snapshot.name
 
     @property
     def total(self) -> int:
-        """Number of rows to erase that readers see."""
+        """Number of rows to erase that readers can see."""
         return sum(self.rows.values())
 
     @property
     def is_touched(self) -> bool:
-        """Whether anything is to be done."""
+        """True if anything of the table has to be erased: rows, invisible files or log entries."""
         return bool(self.rows) or any(self.strays.values()) or self.logged
 
 
 def person_of(snapshot: Snapshot) -> Person | Nobody:
-    """Say where a person stands in a table; one that is not declared is judged by the names of its columns."""
+    """Return which columns of a table name or quote a person; `Nobody` if none does.
+
+    The table's declaration says so. A memo is recognised by its name, any other undeclared table by the names of its
+    columns (user_id, review_id and the like).
+    """
     table = CACHES.get(snapshot.name) or declared(snapshot.name)
     if table is not None and table.person is not None:
         return table.person
@@ -91,13 +96,16 @@ def person_of(snapshot: Snapshot) -> Person | Nobody:
 
 
 def as_it_stands(snapshot: Snapshot) -> Table:
-    """Declare a table just as it stands in the warehouse."""
+    """Build a table declaration (`Table`) from the columns and partitioning that a table has in the warehouse now."""
     columns = tuple(Column(f.name, f.type, "", f.nullable) for f in snapshot.schema)
     return Table(snapshot.name, "", (), columns, partition_by=snapshot.demands.partition_by)
 
 
 def tables_of(store: Store) -> list[TablePlan]:
-    """List the tables of the warehouse. Where no person stands in the rows, one may still be named in the log."""
+    """Return an empty plan for each table of the warehouse.
+
+    Tables without personal columns are included, because their log may still name a person.
+    """
     plans = []
     for name in store.names():
         snapshot = store.snapshot(name)
@@ -107,16 +115,17 @@ def tables_of(store: Store) -> list[TablePlan]:
 
 
 def widen(store: Store, plans: Sequence[TablePlan], wanted: Wanted, texts: Mapping[str, TextOf]) -> list[str]:
-    """Add to `wanted` what the erased rows of the sources say: reviews, texts, content hashes.
+    """Read the rows to erase, and add their review ids, texts and content hashes to `wanted`.
 
     Args:
         store: The warehouse.
-        plans: Its tables.
-        wanted: Whom to erase. It is added to.
-        texts: As for `models.erasure.trained_on`.
+        plans: Plans of its tables.
+        wanted: Whom to erase; it is changed.
+        texts: {table: function that returns the training text of each row}, see `erase.foretell`.
 
     Returns:
-        The names by which models know these rows.
+        The names under which the manifests of models record these rows as training rows, for
+        `models.erasure.models_of`.
     """
     names: list[str] = []
     for plan in plans:
@@ -124,7 +133,7 @@ def widen(store: Store, plans: Sequence[TablePlan], wanted: Wanted, texts: Mappi
             for rows in _all_erased(store, plan, wanted):
                 wanted.reviews |= {r for r in trimmed(rows[plan.person.review]).to_pylist() if r}
     for plan in plans:
-        if plan.person.user and plan.person.review:  # what somebody else has written under the same id is theirs
+        if plan.person.user and plan.person.review:  # another person's review may have the same id, and stays
             for rows in _others(plan, wanted):
                 wanted.reviews -= set(trimmed(rows[plan.person.review]).to_pylist()) - wanted.asked
     for plan in plans:
@@ -133,7 +142,7 @@ def widen(store: Store, plans: Sequence[TablePlan], wanted: Wanted, texts: Mappi
             for rows in _all_erased(store, plan, wanted):
                 wanted.texts |= {t for name in free for t in utf8.blank(rows[name]).to_pylist() if t}
                 names += _names(plan.name, rows, free, texts)
-        elif plan.name == USER_SEQUENCES.name:  # blocks are made of them as well
+        elif plan.name == USER_SEQUENCES.name:  # training blocks are made of user sequences as well
             wanted.wrote = wanted.wrote or any(rows.num_rows for rows in _all_erased(store, plan, wanted))
     wanted.wrote = wanted.wrote or bool(names)
     _add_hashes(store, plans, wanted)
@@ -142,7 +151,17 @@ def widen(store: Store, plans: Sequence[TablePlan], wanted: Wanted, texts: Mappi
 
 
 def _names(table: str, rows: pa.Table, free: Sequence[str], texts: Mapping[str, TextOf]) -> list[str]:
-    """The names of rows in the manifests of models: their keys, and their texts, each alone and as models read them."""
+    """Return the names under which the manifests of models record rows as training rows.
+
+    These are the keys of the rows, the hash of each of their texts, and the hash of their training text (`texts`).
+    Models record a support dialog also by question and reply, joined by a line break.
+
+    Args:
+        table: Name of the table.
+        rows: Rows to erase.
+        free: Columns with free text.
+        texts: {table: function that returns the training text of each row}, see `erase.foretell`.
+    """
     declaration = declared(table)
     keys = [
         name for name in (declaration.key if declaration else ()) if pa.types.is_string(rows.schema.field(name).type)
@@ -160,7 +179,7 @@ def _names(table: str, rows: pa.Table, free: Sequence[str], texts: Mapping[str, 
 
 
 def _add_hashes(store: Store, plans: Sequence[TablePlan], wanted: Wanted) -> None:
-    """Add the content hashes of what is erased, without those that rows of others have as well."""
+    """Add to `wanted.hashes` the content hashes of the rows to erase, except those that other people's rows share."""
     sinks = {t.person.hashed for t in TABLES.values() if isinstance(t.person, Person) and t.person.hashed}
     own: set[str] = set()
     for plan in plans:
@@ -168,7 +187,7 @@ def _add_hashes(store: Store, plans: Sequence[TablePlan], wanted: Wanted) -> Non
             for rows in _all_erased(store, plan, wanted):
                 own |= {h for h in rows[plan.person.hashes[0]].to_pylist() if h}
     for plan in plans:
-        if plan.person.user and len(plan.person.hashes) == 1:  # two users may have one history
+        if plan.person.user and len(plan.person.hashes) == 1:  # two users may have equal histories
             for rows in _others(plan, wanted) if own else ():
                 own -= set(rows[plan.person.hashes[0]].to_pylist())
     for plan in plans:
@@ -181,11 +200,17 @@ def _add_hashes(store: Store, plans: Sequence[TablePlan], wanted: Wanted) -> Non
 
 
 def _content(rows: pa.Table, sinks: set[tuple[str, ...]]) -> set[str]:
+    """Return the content hashes of rows of `reviews`, as the published tables store them.
+
+    Args:
+        rows: Rows of `reviews`.
+        sinks: Lists of columns (`Person.hashed` of the tables): each table stores the hash of a review over its list.
+    """
     return {name for columns in sinks for name in all_names([rows[c] for c in columns])}
 
 
 def other_texts(plans: Sequence[TablePlan], wanted: Wanted) -> Iterator[list[str]]:
-    """Yield what everybody else wrote, in batches."""
+    """Yield the texts of all people who are not erased, in batches, with white space collapsed."""
     for plan in plans:
         free = _free_text(plan.snapshot)
         if (plan.person.user or plan.person.review) and free:
@@ -195,25 +220,29 @@ def other_texts(plans: Sequence[TablePlan], wanted: Wanted) -> Iterator[list[str
 
 
 def _free_text(snapshot: Snapshot) -> list[str]:
+    """Return the names of a table's columns with free text."""
     return [f.name for f in snapshot.schema if f.metadata and FREE_TEXT.encode() in f.metadata]
 
 
 def _others(plan: TablePlan, wanted: Wanted) -> Iterator[pa.Table]:
-    """The visible rows of a table that stay, file by file."""
+    """Yield the visible rows of a table that are not erased, file by file."""
     for file in plan.snapshot.files:
         rows = files.read(file.uri, plan.snapshot.schema, file.partition)
         yield rows.filter(pc.invert(wanted.rows(plan.person, rows)))
 
 
 def _all_erased(store: Store, plan: TablePlan, wanted: Wanted) -> Iterator[pa.Table]:
-    """The rows to erase of every file of a table that can be read, whether a version has it or not."""
+    """Yield the rows to erase of each readable file of a table, also of files outside the newest version."""
     for path in data_files(store, plan.name):
         if (rows := _erased(store, plan, path, wanted)) is not None and rows.num_rows:
             yield rows
 
 
 def _erased(store: Store, plan: TablePlan, path: str, wanted: Wanted) -> pa.Table | None:
-    """The rows of one file that are to be erased; None if it cannot be read or is no file of this table."""
+    """Return the rows to erase of one file; None if it cannot be read or is no file of this table.
+
+    A damaged file that the newest version shows is an error, not None.
+    """
     uri, schema = f"{store.uri(plan.name)}/{path}", plan.snapshot.schema
     try:
         chosen = wanted.rows(plan.person, files.read(uri, columns_of(plan.person, schema), partition_of(path)))
@@ -227,22 +256,31 @@ def _erased(store: Store, plan: TablePlan, path: str, wanted: Wanted) -> pa.Tabl
 
 
 def partition_of(path: str) -> dict[str, str | None]:
-    """Read the values of the partition columns from a file's folders."""
+    """Read the partition values from a file's path ("day=2026-01-31/x.parquet" -> {"day": "2026-01-31"}).
+
+    A null value is None.
+    """
     pairs = [folder.partition("=") for folder in path.split("/")[:-1] if "=" in folder]
     return {name: None if value == "__HIVE_DEFAULT_PARTITION__" else unquote(value) for name, _, value in pairs}
 
 
 def file_schema(snapshot: Snapshot, path: str) -> pa.Schema:
-    """Return the columns that a file of a table has, as the table declares them; other clients write other forms."""
+    """Return the columns that a file of a table has, with the types and metadata of the table's declaration.
+
+    The file's own types are not used where the table knows the column, because other clients write other types.
+    """
     table = declared(snapshot.name)
     known = {f.name: f for f in snapshot.schema}
-    if table is not None:  # the newest declaration knows best of which columns no statistics may be shown
+    if table is not None:  # the declaration says which columns may have no statistics
         known |= {f.name: f for f in table.schema() if f.name in known and f.type == known[f.name].type}
     return pa.schema([known.get(f.name, f) for f in files.read_schema(f"{snapshot.uri}/{path}")])
 
 
 def data_files(store: Store, name: str) -> list[str]:
-    """List every file of a table outside its log, relative to the table, whether a version has it or not."""
+    """Return every file of a table outside its log, sorted, with paths relative to the table.
+
+    Files that no version of the table shows are included.
+    """
     fs, base = files.filesystem(store.uri(name))
     infos = fs.get_file_info(pafs.FileSelector(base, recursive=True))
     paths = sorted(i.path[len(base) + 1 :] for i in infos if i.type == pafs.FileType.File)
@@ -250,7 +288,10 @@ def data_files(store: Store, name: str) -> list[str]:
 
 
 def fill(store: Store, plan: TablePlan, wanted: Wanted) -> TablePlan:
-    """Count the rows of each file that are to be erased."""
+    """Count the rows to erase in each file of a table, enter them into its plan, and return the plan.
+
+    The given ids that occur in the rows are added to `wanted.known`.
+    """
     visible = plan.snapshot.by_path
     plan.logged = _is_logged(plan, wanted)
     for path in data_files(store, plan.name) if plan.person != Person() else ():
@@ -265,10 +306,13 @@ def fill(store: Store, plan: TablePlan, wanted: Wanted) -> TablePlan:
 
 
 def _is_logged(plan: TablePlan, wanted: Wanted) -> bool:
-    """Whether the log may name a person, in statistics or in what another client did: rather yes than no."""
+    """Return True if the table's Delta log may name a person, in statistics or in another client's commands.
+
+    In doubt it is True, and the log is then replaced by a checkpoint.
+    """
     names = set(wanted.names)
     if plan.person.user or plan.person.review:
-        names = wanted.users | wanted.reviews  # also those that could be any number
+        names = wanted.users | wanted.reviews  # also ids that could be ordinary numbers
     names = {form.replace("\\", "") for name in names for form in (name, json.dumps(name)[1:-1])}
     fs, base = files.filesystem(f"{plan.snapshot.uri}/_delta_log")
     for info in fs.get_file_info(pafs.FileSelector(base, recursive=True)):
@@ -284,5 +328,5 @@ def _is_logged(plan: TablePlan, wanted: Wanted) -> bool:
 
 
 def _words(text: str) -> set[str]:
-    """The strings of a log, which is JSON with JSON in its strings, and with SQL in those of other clients."""
+    """Return the quoted strings of a log, also those inside nested JSON and inside the SQL of other clients."""
     return set(text.replace("\\", "").replace("'", '"').split('"'))

@@ -1,7 +1,8 @@
-"""What is remembered of an erasure: keyed hashes of who was erased, never the ids; and what is pending of one.
+"""Stores the records of erasures and the state of an interrupted one, in `<warehouse>/_erasures`.
 
-`<warehouse>/_erasures/<moment>.json` is the record. `pending.json` is there only between the first change and the end
-of an erasure. It holds what a later attempt needs to know and can no longer read from the tables.
+- `<moment>.json` is the record of a finished erasure. It holds keyed hashes of the erased ids, never the ids.
+- `pending.json` exists only from the first change of an erasure until its end. It keeps what a later attempt needs and
+  can no longer read from the tables.
 """
 
 from __future__ import annotations
@@ -23,7 +24,12 @@ _PENDING = f"{FOLDER}/pending.json"
 
 
 def write_pending(store: Store, state: Mapping[str, Any]) -> None:
-    """Keep what an interrupted erasure needs to go on, where only its owner can read it."""
+    """Write the state of an erasure to pending.json, readable only by the file's owner (on a local disk).
+
+    Args:
+        store: The warehouse.
+        state: The data that a later attempt needs to finish the erasure, as JSON types.
+    """
     uri = f"{store.root}/{_PENDING}"
     files.write_bytes(uri, json.dumps(dict(state), ensure_ascii=False).encode())
     if "://" not in store.root:
@@ -31,7 +37,7 @@ def write_pending(store: Store, state: Mapping[str, Any]) -> None:
 
 
 def read_pending(store: Store) -> dict[str, Any]:
-    """Read what an interrupted erasure has kept; {} if none was interrupted."""
+    """Read the state of an interrupted erasure; {} if none was interrupted."""
     fs, path = files.filesystem(f"{store.root}/{_PENDING}")
     try:
         with fs.open_input_stream(path) as stream:
@@ -41,19 +47,28 @@ def read_pending(store: Store) -> dict[str, Any]:
 
 
 def remove_pending(store: Store) -> None:
-    """Forget what was pending."""
+    """Delete pending.json, when the erasure is finished."""
     files.remove(f"{store.root}/{_PENDING}")
 
 
 def write_record(store: Store, name: str, record: Mapping[str, Any]) -> str:
-    """Write the record of an erasure and return its path in the warehouse."""
+    """Write the record of a finished erasure.
+
+    Args:
+        store: The warehouse.
+        name: Name of the file, without ".json".
+        record: The record, as JSON types.
+
+    Returns:
+        Path of the record, relative to the warehouse.
+    """
     path = f"{FOLDER}/{name}.json"
     files.write_bytes(f"{store.root}/{path}", json.dumps(dict(record), indent=1).encode() + b"\n")
     return path
 
 
 def records(store: Store) -> list[dict[str, Any]]:
-    """Read all records, oldest first."""
+    """Read the records of all finished erasures, oldest first."""
     fs, base = files.filesystem(f"{store.root}/{FOLDER}")
     listed = []
     for info in sorted(files.entries(fs, base), key=lambda i: i.path):
@@ -64,7 +79,9 @@ def records(store: Store) -> list[dict[str, Any]]:
 
 
 def returned(store: Store, table: str, paths: Iterable[str]) -> int:
-    """Count the rows of data files, just written, that are about an erased user or review.
+    """Count the rows of newly written data files that are about a user or review erased before.
+
+    Used to notice that erased persons came back, for example by loading an old export again.
 
     Args:
         store: The warehouse.

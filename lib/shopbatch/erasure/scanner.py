@@ -1,9 +1,8 @@
-"""Looks for erased persons in every byte of a warehouse. It shares no code with what erases them.
+"""Searches every byte of a warehouse for erased persons, as a proof that is independent of the code that erases.
 
-Every file is searched as raw bytes. What can be decoded is decoded and searched again: Parquet (all columns, their
-dictionaries, the statistics of the footer), JSON in JSON, HTML, and compressed files. An id that could also be an
-ordinary number or word, such as 17 or anna, is looked for only where a column or a key says that it names a user or a
-review.
+Every file is searched as raw bytes. Content that can be decoded is decoded and searched again: Parquet (all columns,
+their dictionaries, the statistics of the footer), JSON inside JSON, HTML, and compressed files. An id that could also
+be an ordinary number or word, such as 17 or anna, is searched for only in columns and keys that name users or reviews.
 """
 
 from __future__ import annotations
@@ -26,23 +25,28 @@ import pyarrow.parquet as pq
 from shopbatch.erasure.finder import Finder
 from shopbatch.warehouse.files import entries, filesystem
 
-# the names of columns and keys, and the ids that they hold
+# {name of a column or JSON key: whose ids it holds, a field of Needles}
 NAMING = {name: "users" for name in ("user_id", "inviter_id", "invitee_id", "root_id")} | {"review_id": "reviews"}
-APART = ("_erasures/pending.json", "_models/erasure.key")  # what the erasure itself needs until it has ended
-_WINDOW = 32  # characters of a text that are looked for at a time
-_SPECIFIC = 24  # bytes; a shorter text may be anybody's
+APART = ("_erasures/pending.json", "_models/erasure.key")  # not searched: the erasure needs them
+_WINDOW = 32  # length of a piece in characters
+_SPECIFIC = 24  # in bytes; a shorter text may be anybody's, so it has no pieces
 _AT_ONCE, _OVERLAP = 16 << 20, 1 << 10
-_BATCH = 200_000  # texts of a Parquet file that are searched at a time
-_LONG_ID = 8  # bytes; a shorter id may stand in compressed bytes by chance
+_BATCH = 200_000  # texts that are searched together
+_LONG_ID = 8  # in bytes; a shorter id may occur in compressed bytes by chance
 _COMPRESSED = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".lz4": "lz4"}
-_WEIGHTS = (".safetensors", ".bin")  # of models: large, and no text
+_WEIGHTS = (".safetensors", ".bin")  # files of model weights: large, and not text
 _TEXT = ("string", "large_string", "string_view", "binary", "large_binary", "binary_view")
 _WORD = frozenset(bytes([byte]) for byte in b"-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz")
 
 
 @dataclass(frozen=True)
 class Hit:
-    """A place where an erased person still stands. The person is not named."""
+    """A place where an erased person was found. The person is not named.
+
+    Attributes:
+        path: The file, relative to the warehouse.
+        what: The part of the file, for example "its name" or "column user_id".
+    """
 
     path: str
     what: str
@@ -50,7 +54,13 @@ class Hit:
 
 @dataclass
 class Scan:
-    """What a scan has read and seen."""
+    """Result of a scan.
+
+    Attributes:
+        files: Number of files read.
+        bytes: Number of bytes read.
+        hits: Places where an erased person was found.
+    """
 
     files: int = 0
     bytes: int = 0
@@ -59,7 +69,13 @@ class Scan:
 
 @dataclass(frozen=True)
 class Needles:
-    """What is looked for: ids of users, ids of reviews, and pieces of their texts that nobody else has written."""
+    """The strings that a scan searches for.
+
+    Attributes:
+        users: Ids of users.
+        reviews: Ids of reviews.
+        pieces: Parts of the texts of erased persons, up to 32 characters each, that nobody else wrote.
+    """
 
     users: frozenset[str]
     reviews: frozenset[str]
@@ -67,7 +83,14 @@ class Needles:
 
     @classmethod
     def of(cls, users: Iterable[str], reviews: Iterable[str], texts: Iterable[str], others: Iterable[str]) -> Needles:
-        """Choose the pieces of the texts that do not occur in the texts of others."""
+        """Make the needles, whose pieces are those parts of `texts` that do not occur in the texts of other people.
+
+        Args:
+            users: Ids of users.
+            reviews: Ids of reviews.
+            texts: Texts that erased persons wrote.
+            others: Texts of other people.
+        """
         pieces = {piece.encode() for text in texts for piece in _pieces(text)}
         finder = Finder(pieces)
         for batch in _batches(others, _BATCH) if pieces else ():
@@ -76,7 +99,7 @@ class Needles:
 
     @cached_property
     def marks(self) -> list[str]:
-        """The ids that cannot be ordinary words or numbers."""
+        """Ids that cannot be ordinary words or numbers, so that they may be searched for anywhere; sorted."""
         return sorted(name for name in self.users | self.reviews if _is_mark(name))
 
     @cached_property
@@ -88,7 +111,12 @@ class Needles:
         return {mark.encode() for mark in self.marks}
 
     def are_in(self, data: bytes, shortest: int = 0) -> bool:
-        """Whether bytes hold an id that is a mark, of `shortest` bytes or more, or a piece of a text."""
+        """Return True if bytes contain one of `marks` as a word of its own, or one of `pieces`.
+
+        Args:
+            data: The bytes.
+            shortest: Shorter marks (in bytes) are ignored. Pieces of any length are looked for.
+        """
         for position, text in self._finder.find(data):
             if text not in self._names:
                 return True
@@ -97,18 +125,28 @@ class Needles:
         return False
 
     def named_by(self, column: str, values: Iterable[Any]) -> bool:
-        """Whether one of the values of a column or key that names users or reviews is looked for."""
+        """Return True if a column or JSON key names users or reviews, and one of its values is an id to search for.
+
+        Args:
+            column: Name of the column or key; for a nested one, with its path.
+            values: Its values; None is ignored.
+        """
         kind = NAMING.get(column.rpartition(".")[2])
         wanted: frozenset[str] = getattr(self, kind) if kind else frozenset()
         return any(str(value).strip() in wanted for value in values if value is not None)
 
     def mentioned_in(self, texts: Iterable[str]) -> bool:
-        """Whether one of the texts holds an id that is a mark, or a piece of a text."""
+        """Return True if one of the texts contains one of `marks` as a word of its own, or one of `pieces`."""
         return self.are_in(_joined(texts))
 
 
 def scan(root: str, needles: Needles) -> Scan:
-    """Search every file of a warehouse; `root` is its folder or URI."""
+    """Search every file of a warehouse for erased persons.
+
+    Args:
+        root: Folder or URI of the warehouse.
+        needles: What to search for.
+    """
     fs, base = filesystem(root)
     result = Scan()
     for info in entries(fs, base, recursive=True):
@@ -122,7 +160,7 @@ def scan(root: str, needles: Needles) -> Scan:
 
 
 def _search(path: str, stream: Any, needles: Needles) -> Iterator[str]:
-    """Yield what is seen in one file: its name, its raw bytes, and what they decode to."""
+    """Yield the parts of one file in which a person was found: its name, its raw bytes, its decoded content."""
     if needles.mentioned_in(path.split("/")) or any(needles.named_by(*_folder(part)) for part in path.split("/")):
         yield "its name"
     if _in_bytes(stream, needles):
@@ -144,12 +182,13 @@ def _search(path: str, stream: Any, needles: Needles) -> Iterator[str]:
 
 
 def _folder(part: str) -> tuple[str, list[str]]:
-    """A folder `column=value` as column and values."""
+    """Split a folder's name "column=value" into the column and a list with the value."""
     column, _, value = part.partition("=")
     return column, [value]
 
 
 def _in_bytes(stream: Any, needles: Needles) -> bool:
+    """Return True if the raw bytes of a stream contain a mark of at least 8 bytes or a piece."""
     end = b""
     stream.seek(0)
     while data := stream.read(_AT_ONCE):
@@ -160,7 +199,7 @@ def _in_bytes(stream: Any, needles: Needles) -> bool:
 
 
 def _in_text(data: bytes, needles: Needles) -> bool:
-    """Search what is UTF-8 text; JSON (also one value a line) and HTML are decoded."""
+    """Return True if UTF-8 text names a person; JSON, JSON lines and HTML are decoded. Other bytes give False."""
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
@@ -173,6 +212,7 @@ def _in_text(data: bytes, needles: Needles) -> bool:
 
 
 def _json_values(text: str) -> Iterator[Any]:
+    """Yield the value of a JSON text, else the value of each line that is a JSON object or list."""
     try:
         yield json.loads(text)
     except ValueError:
@@ -183,7 +223,14 @@ def _json_values(text: str) -> Iterator[Any]:
 
 
 def _gather(value: Any, key: str, texts: dict[str, None], named: dict[str, set[Any]]) -> None:
-    """Collect the texts of a JSON value, and what stands under keys that name users or reviews."""
+    """Collect the texts of a JSON value, also of JSON objects inside its strings, and the values of `named` keys.
+
+    Args:
+        value: The JSON value.
+        key: The key whose value it is; "" at the top.
+        texts: All keys and texts are added to it.
+        named: {key that names users or reviews: its values}; the values found are added.
+    """
     if isinstance(value, dict):
         for name, inner in value.items():
             texts[name] = None
@@ -203,7 +250,13 @@ def _gather(value: Any, key: str, texts: dict[str, None], named: dict[str, set[A
 
 @dataclass(frozen=True)
 class _Part:
-    """Values of one column, from its pages or from its statistics."""
+    """Values of one Parquet column, from its pages or its statistics.
+
+    Attributes:
+        what: Description for `Hit.what`.
+        column: Name of the column; for a nested one, with its path.
+        texts: The values as text.
+    """
 
     what: str
     column: str
@@ -211,22 +264,23 @@ class _Part:
 
     @property
     def is_log(self) -> bool:
-        """Whether the values are the statistics of a checkpoint, which are JSON."""
+        """True if the values are the statistics column of a Delta checkpoint, which holds JSON."""
         return self.column.rpartition(".")[2] == "stats"
 
 
 def _in_parquet(stream: Any, needles: Needles) -> Iterator[str]:
+    """Yield the parts of a Parquet file in which a person was found; a damaged file counts as one."""
     waiting: list[_Part] = []
     size = 0
     try:
-        # a dictionary may hold values that no row has; of nested columns only the values of rows can be read
+        # dictionaries may hold values that no row has; those of nested columns cannot be read
         names = [f.name for f in pq.read_schema(stream) if pa.types.is_string(f.type)]
         stream.seek(0)
         parquet = pq.ParquetFile(stream, read_dictionary=names)
         for part in _parts(parquet):
             waiting.append(part)
             size += len(part.texts)
-            if size > _BATCH:  # one search of many texts costs much less than many searches
+            if size > _BATCH:  # one search of many texts is much faster than many searches
                 yield from _in_parts(waiting, needles)
                 waiting, size = [], 0
     except (pa.ArrowInvalid, OSError):
@@ -235,6 +289,7 @@ def _in_parquet(stream: Any, needles: Needles) -> Iterator[str]:
 
 
 def _in_parts(parts: list[_Part], needles: Needles) -> Iterator[str]:
+    """Yield the description of each part that names a person."""
     any_mention = needles.mentioned_in(text for part in parts for text in part.texts)
     for part in parts:
         mentioned = any_mention and needles.mentioned_in(part.texts)
@@ -244,14 +299,14 @@ def _in_parts(parts: list[_Part], needles: Needles) -> Iterator[str]:
 
 
 def _parts(parquet: pq.ParquetFile) -> Iterator[_Part]:
-    """Everything in a file that is text, and the numbers in columns that name users or reviews."""
+    """Yield all text of a Parquet file, and the numbers in columns that name users or reviews."""
     meta = parquet.metadata
     for group in range(meta.num_row_groups):
         for index in range(meta.num_columns):
             column = meta.row_group(group).column(index)
             known = column.statistics
             if known is not None and known.has_min_max:
-                with suppress(ValueError, OverflowError):  # no text, or no moment that Python has
+                with suppress(ValueError, OverflowError):  # invalid text, or a time outside of Python's range
                     name = column.path_in_schema
                     yield _Part(f"the statistics of column {name}", name, _as_texts([known.min, known.max]))
         rows = parquet.read_row_group(group)
@@ -261,7 +316,7 @@ def _parts(parquet: pq.ParquetFile) -> Iterator[_Part]:
 
 
 def _column(name: str, values: pa.Array) -> Iterator[_Part]:
-    """A column with all its parts."""
+    """Yield the text of a column and of all columns nested in it."""
     kind = values.type
     if pa.types.is_dictionary(kind):
         values, kind = values.dictionary, values.dictionary.type
@@ -280,10 +335,15 @@ def _column(name: str, values: pa.Array) -> Iterator[_Part]:
 
 
 def _as_texts(values: Iterable[Any]) -> list[str]:
+    """Return values as strings, without None; bytes are decoded as UTF-8."""
     return [v.decode("utf-8", "replace") if isinstance(v, bytes) else str(v) for v in values if v is not None]
 
 
 def _in_compressed(stream: Any, codec: str, needles: Needles) -> Iterator[str]:
+    """Yield a description if a file's decompressed content names a person.
+
+    A file that cannot be decompressed gives nothing; its raw bytes are searched by `_in_bytes`.
+    """
     try:
         with pa.CompressedInputStream(stream, codec) as inner:
             data = inner.read()
@@ -294,7 +354,10 @@ def _in_compressed(stream: Any, codec: str, needles: Needles) -> Iterator[str]:
 
 
 def _pieces(text: str) -> list[str]:
-    """Pieces of a text from its beginning, middle and end, white space collapsed; none of a short one."""
+    """Return up to three parts of 32 characters from a text's beginning, middle and end; [] if it is under 24 bytes.
+
+    White space is collapsed first.
+    """
     flat = " ".join(text.split())
     if len(flat.encode()) < _SPECIFIC:
         return []
@@ -303,7 +366,10 @@ def _pieces(text: str) -> list[str]:
 
 
 def _is_mark(name: str) -> bool:
-    """Whether an id is recognised wherever it stands: it has letters and digits or signs, or is very long."""
+    """Return True if an id may be searched for anywhere, because it is hardly an ordinary word or number.
+
+    It has at least 4 characters. If it has only digits, it needs 9; if it has only letters, 12.
+    """
     if len(name) < 4:
         return False
     if name.isdigit():
@@ -312,16 +378,17 @@ def _is_mark(name: str) -> bool:
 
 
 def _stands_alone(data: bytes, start: int, end: int) -> bool:
-    """Whether the bytes of an id stand there without letters or digits around them."""
+    """Return True if no letter, digit, "_" or "-" stands directly before or after an id in bytes."""
     return data[max(0, start - 1) : start] not in _WORD and data[end : end + 1] not in _WORD
 
 
 def _joined(texts: Iterable[str]) -> bytes:
-    """Texts as bytes, white space collapsed, one a line."""
+    """Return texts as UTF-8 bytes, one per line, with white space collapsed."""
     return "\n".join(" ".join(text.split()) for text in texts).encode("utf-8", "replace")
 
 
 def _batches(values: Iterable[str], size: int) -> Iterator[list[str]]:
+    """Yield the values in lists of `size`; the last list may be shorter."""
     batch: list[str] = []
     for value in values:
         batch.append(value)

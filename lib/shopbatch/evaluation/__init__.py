@@ -1,1 +1,1 @@
-"""Metrics that judge outputs. They take arrays and texts, and know nothing of models or jobs."""
+"""Metrics, intervals and baselines that judge model outputs. They take arrays and texts, and know no model or job."""

@@ -1,21 +1,24 @@
-"""Whether shares have changed, and which of many changes stand out."""
+"""Tests whether a share changed between two periods, and picks the significant changes among many.
+
+`summarise_reviews` uses it to find products and categories whose reviews changed.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
-_FAR = 40.0  # standard deviations beyond which no probability is left
-_TIE = 1 + 1e-7  # outcomes that are as probable as the observed one, but for rounding
+_FAR = 40.0  # standard deviations beyond which probabilities are negligible
+_TIE = 1 + 1e-7  # tolerance for outcomes as probable as the observed one
 
 
 def exact_p_values(hits: np.ndarray, rows: np.ndarray, hits_before: np.ndarray, rows_before: np.ndarray) -> np.ndarray:
-    """Return Fisher's two-sided exact p-value of each change of a share, float [n].
+    """Return Fisher's two-sided exact p-value of each group's change of share between two periods, float [n].
 
     Fisher's test (1935) never has more false alarms than its level says, also where counts are small.
 
     Args:
-        hits: Hits per group, [n].
-        rows: Rows per group, [n].
+        hits: Hits per group in this period, [n].
+        rows: Rows per group in this period, [n].
         hits_before: Hits per group in the period before, [n].
         rows_before: Rows per group in the period before, [n].
     """
@@ -28,7 +31,10 @@ def exact_p_values(hits: np.ndarray, rows: np.ndarray, hits_before: np.ndarray, 
 
 
 def _fisher(hits: int, rows: int, hits_before: int, rows_before: int) -> float:
-    """The p-value of one table, by the ratios of neighbouring probabilities of the hypergeometric distribution."""
+    """Return the two-sided p-value of one 2 x 2 table.
+
+    The hypergeometric probabilities are computed from the ratios of neighbouring ones, which cannot overflow.
+    """
     total, all_hits = rows + rows_before, hits + hits_before
     least, most = max(0, all_hits - rows_before), min(rows, all_hits)
     if least == most:
@@ -45,15 +51,16 @@ def _fisher(hits: int, rows: int, hits_before: int, rows_before: int) -> float:
 
 
 def discovery_threshold(p_values: np.ndarray, rate: float) -> float:
-    """Return the greatest p-value that stands out among all of these; 0 if none does.
+    """Return the largest p-value that counts as a discovery among many comparisons; 0 if none does.
 
-    Benjamini and Hochberg (1995): of the changes at or below it, at most the share `rate` is expected to be chance, and
-    if nothing has changed at all, the probability of any is at most `rate`. It holds for tests that are independent or
-    positively dependent (Benjamini and Yekutieli 2001), as those of a product and of its category are.
+    The method is that of Benjamini and Hochberg (1995): among the changes at or below the threshold, the expected share
+    of false discoveries is at most `rate`; if nothing has changed at all, the probability of any discovery is at most
+    `rate`. It holds for tests that are independent or positively dependent (Benjamini and Yekutieli 2001), as the tests
+    of a product and of its category are.
 
     Args:
-        p_values: All comparisons that were made, float [n].
-        rate: The rate of false discoveries, such as 0.05.
+        p_values: The p-values of all comparisons that were made, float [n].
+        rate: The accepted rate of false discoveries, such as 0.05.
     """
     ordered = np.sort(p_values)
     limits = rate * np.arange(1, len(ordered) + 1) / max(len(ordered), 1)

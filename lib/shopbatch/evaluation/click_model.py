@@ -1,9 +1,10 @@
-"""Clicks on lists of results, corrected for where a product stood: the position-based model.
+"""The position-based click model: corrects clicks on result lists for the place at which a product was shown.
 
-A product is clicked if its place is looked at and it attracts: P(click) = examined[place] x attractive[pair], a pair
-being a query and a product (Richardson, Dominowska and Ragno 2007). The two are told apart only by pairs that were
-shown at several places (Joachims, Swaminathan and Schnabel 2017; Agarwal et al. 2019): `examination` learns from these
-alone.
+`judge_by_clicks` uses it. A place is a position in the result list, and a pair is a (query, product) combination. A
+product is clicked if its place is examined (the shopper looks at it) and the product is attractive for the query:
+P(click) = examined[place] x attractive[pair] (Richardson, Dominowska and Ragno 2007). The two factors can be separated
+only by pairs that were shown at several places (Joachims, Swaminathan and Schnabel 2017; Agarwal et al. 2019), so
+`examination` learns from these pairs alone.
 """
 
 from __future__ import annotations
@@ -24,14 +25,17 @@ _LEAST = 1e-12
 
 @dataclass(frozen=True)
 class Clicks:
-    """How often pairs of a query and a product were shown and clicked, by place; no pair stands twice at a place.
+    """Impressions and clicks of (query, product) pairs by place (position in the result list).
+
+    There is one row per pair and place; no pair has two rows for the same place.
 
     Attributes:
-        pair: Number of the pair, from 0, int64 [n].
-        place: Place in the list, from 0, int64 [n].
-        shown: How often it was shown there, float64 [n], above 0.
+        pair: Index of the (query, product) pair, from 0, int64 [n].
+        place: Place in the result list, from 0, int64 [n].
+        shown: Impressions: how often the pair was shown at the place, float64 [n], above 0.
         clicked: How often it was clicked there, float64 [n], at most `shown`.
-        pairs, places: How many there are.
+        pairs: Number of pairs.
+        places: Number of places.
     """
 
     pair: Ints
@@ -42,24 +46,30 @@ class Clicks:
     places: int
 
     def of(self, rows: npt.NDArray[np.bool_]) -> Clicks:
-        """Return some of the rows; pairs and places keep their numbers."""
+        """Return the rows for which the mask `rows`, bool [n], is True; pairs and places keep their numbers."""
         parts = (self.pair[rows], self.place[rows], self.shown[rows], self.clicked[rows])
         return Clicks(*parts, self.pairs, self.places)
 
     @property
     def moved(self) -> npt.NDArray[np.bool_]:
-        """Whether each row is of a pair that was shown at several places, bool [n]."""
+        """Return a mask of the rows whose (query, product) pair was shown at several places, bool [n]."""
         return np.asarray(np.bincount(self.pair, minlength=self.pairs)[self.pair] > 1)
 
 
 def examination(clicks: Clicks) -> Floats:
-    """Learn how likely each place is looked at, by expectation-maximisation over the pairs shown at several places.
+    """Estimate how likely shoppers look at each place (position in the result list), relative to the likeliest place.
 
-    Only the ratios of places can be known: the place that is looked at most has 1. Places that no chain of such pairs
-    links with most of the others have nan.
+    The estimate learns from the (query, product) pairs that were shown at several places: if such a pair is clicked
+    more often at one place than at another, shoppers look there more often. It is fitted by expectation-maximisation.
+    Only the ratios between places can be estimated, so the greatest value is set to 1.
+
+    Args:
+        clicks: Impressions and clicks per pair and place.
 
     Returns:
-        float64 [places].
+        The relative probability of each place, float64 [places], 0 to 1. Two places are linked if one pair was shown at
+        both. A place without a chain of links to the largest group of linked places has nan; without any click on the
+        pairs of this group, all places have nan.
     """
     rows = clicks.of(clicks.moved)
     out = np.full(clicks.places, np.nan)
@@ -73,7 +83,7 @@ def examination(clicks: Clicks) -> Floats:
     missed = rows.shown - rows.clicked
     for _ in range(_ROUNDS):
         at, of = examined[rows.place], attractive[rows.pair]
-        none = missed / np.maximum(1 - at * of, _LEAST)  # what is expected of a showing without a click
+        none = missed / np.maximum(1 - at * of, _LEAST)  # unclicked impressions / P(no click)
         after = by_place(rows.clicked + none * at * (1 - of)) / np.maximum(all_place, _LEAST)
         attractive = by_pair(rows.clicked + none * of * (1 - at)) / np.maximum(all_pair, _LEAST)
         done = np.abs(after - examined).max() < _SURE
@@ -85,15 +95,16 @@ def examination(clicks: Clicks) -> Floats:
 
 
 def attraction(clicks: Clicks, examined: Floats, prior: float) -> tuple[Floats, Floats]:
-    """Learn how likely each pair is clicked where it is looked at, drawn to the mean of all pairs.
+    """Estimate how likely each (query, product) pair is clicked when its place is examined, shrunk towards the mean.
 
     Args:
-        clicks: The clicks; rows of places whose `examined` is nan do not count.
-        examined: As `examination` returns it.
-        prior: How many looks the mean of all pairs weighs as much as.
+        clicks: Impressions and clicks per pair and place; rows whose place has nan in `examined` are ignored.
+        examined: Relative probability that a shopper looks at each place, from `examination`, float64 [places].
+        prior: Strength of the shrinkage: weight of the mean of all pairs, as a number of examined impressions.
 
     Returns:
-        Attraction, float64 [pairs], and how often each pair was looked at, as expected, float64 [pairs].
+        The probability of a click when examined, float64 [pairs]; and the expected number of each pair's examined
+        impressions, float64 [pairs].
     """
     rows = clicks.of(~np.isnan(examined)[clicks.place])
     at = examined[rows.place]
@@ -114,11 +125,11 @@ def attraction(clicks: Clicks, examined: Floats, prior: float) -> tuple[Floats, 
 
 
 def log_likelihood(clicks: Clicks, chance: Floats) -> Floats:
-    """Return the log likelihood of each row's clicks.
+    """Return the log likelihood of the clicks of each row, float64 [n], given a model's click probabilities.
 
     Args:
-        clicks: The clicks.
-        chance: Probability of a click, float64 [n].
+        clicks: The observed impressions and clicks.
+        chance: Predicted probability of a click per impression, float64 [n]; it is clipped to [1e-6, 1 - 1e-6].
     """
     chance = np.clip(chance, 1e-6, 1 - 1e-6)
     missed = clicks.shown - clicks.clicked
@@ -126,19 +137,33 @@ def log_likelihood(clicks: Clicks, chance: Floats) -> Floats:
 
 
 def rates(clicks: Clicks, by: Ints, count: int, prior: float) -> Floats:
-    """Return the share of showings that were clicked, by a number of each row, drawn to the share of all; float64."""
+    """Return the click rate (clicks per impression) of each group of rows, shrunk towards the overall rate.
+
+    Args:
+        clicks: The observed impressions and clicks.
+        by: Index of each row's group, from 0, int64 [n]; `clicks.place` gives the rate of each place.
+        count: Number of groups.
+        prior: Weight of the overall rate, in impressions.
+
+    Returns:
+        The rates, float64 [count].
+    """
     sums = _sums(by, count)
     mean = float(clicks.clicked.sum() / max(clicks.shown.sum(), _LEAST))
     return (sums(clicks.clicked) + prior * mean) / np.maximum(sums(clicks.shown) + prior, _LEAST)
 
 
 def _sums(numbers: Ints, count: int) -> Callable[[Floats], Floats]:
-    """Return what sums values by number, float64 [count]."""
+    """Return a function that sums values [n] by group number and returns float64 [count]."""
     return lambda values: np.asarray(np.bincount(numbers, values, count), np.float64)
 
 
 def _linked(rows: Clicks) -> npt.NDArray[np.bool_]:
-    """The places of the component with most showings, in the graph of places and pairs, bool [places]."""
+    """Return a mask of the places that belong to the largest group of linked places, bool [places].
+
+    Places and (query, product) pairs form a graph: a place is linked to each pair that was shown there. The largest
+    group is the connected component with the most impressions.
+    """
     ones, size = np.ones(len(rows.pair)), rows.places + rows.pairs
     graph = coo_array((ones, (rows.place, rows.places + rows.pair)), shape=(size, size))
     _, labels = connected_components(graph, directed=False)

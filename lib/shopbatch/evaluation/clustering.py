@@ -1,4 +1,7 @@
-"""K-means, how far two clusterings agree, and which cluster of today is which of yesterday."""
+"""K-means clustering, the stability of a clustering, and the matching of today's clusters with yesterday's.
+
+`segment_users` uses it to group users.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ _STARTS, _ROUNDS = 5, 100
 
 
 def k_means(x: Floats, k: int, seed: int) -> Floats:
-    """Find the centres of k clusters by Lloyd's method, the best of several starts (k-means++, Arthur 2007).
+    """Return the centres of k clusters found by Lloyd's k-means, the best of five starts (k-means++, Arthur 2007).
 
     Args:
         x: Rows, float64 [n, dim], with n at least k.
@@ -20,7 +23,7 @@ def k_means(x: Floats, k: int, seed: int) -> Floats:
         seed: Seed of the starts.
 
     Returns:
-        The centres, float64 [k, dim], in the order of their coordinates.
+        The centres, float64 [k, dim], sorted by their coordinates so that the order does not depend on chance.
     """
     best, least = x[:k], np.inf
     for start in range(_STARTS):
@@ -38,12 +41,19 @@ def k_means(x: Floats, k: int, seed: int) -> Floats:
 
 
 def nearest(x: Floats, centres: Floats) -> Ints:
-    """Return the number of the nearest centre of each row, int64 [n]."""
+    """Return the number of the nearest centre (Euclidean distance) for each row of `x` [n, dim], int64 [n]."""
     return np.asarray(_distances(x, centres).argmin(axis=1), np.int64)
 
 
 def adjusted_rand(first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> float:
-    """Return the adjusted Rand index of two clusterings of the same rows (Hubert and Arabie 1985); 1: the same."""
+    """Return the adjusted Rand index of two clusterings of the same rows (Hubert and Arabie 1985).
+
+    It is 1 for equal clusterings and about 0 for unrelated ones.
+
+    Args:
+        first: Cluster number of each row, int64 [n].
+        second: Cluster number of each row in the second clustering, int64 [n].
+    """
     a, b = (np.unique(labels, return_inverse=True)[1] for labels in (first, second))
     table = np.bincount(a * (int(b.max(initial=0)) + 1) + b)
     pairs, rows, columns, whole = (
@@ -55,13 +65,16 @@ def adjusted_rand(first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -
 
 
 def stability(x: Floats, k: int, seed: int, splits: int = 3) -> float:
-    """Return the adjusted Rand index of clusterings found in two random halves of the rows, both applied to all.
+    """Return how stable a clustering into k clusters is, as a mean adjusted Rand index: 1 if it is fully reproducible.
+
+    The rows are split into random halves, each half is clustered, and both sets of centres are applied to all rows; the
+    index compares the resulting clusterings.
 
     Args:
         x: Rows, float64 [n, dim], with n at least 2 k.
         k: Number of clusters.
         seed: Seed of the halves and of the clusters.
-        splits: How many splits it is the mean of.
+        splits: Number of splits over which the index is averaged.
     """
     generator, agreement = np.random.default_rng(seed), []
     for _ in range(splits):
@@ -72,15 +85,17 @@ def stability(x: Floats, k: int, seed: int, splits: int = 3) -> float:
 
 
 def match(before: Floats, now: Floats, most: float) -> Ints:
-    """Match centres with former ones so that the sum of distances is least (Kuhn 1955, the Hungarian method).
+    """Match new cluster centres with former ones so that the sum of distances is least.
+
+    The method is the Hungarian one (Kuhn 1955).
 
     Args:
         before: Former centres, float64 [m, dim].
-        now: Centres, float64 [k, dim].
-        most: Greatest distance of a pair.
+        now: New centres, float64 [k, dim].
+        most: Greatest distance at which two centres may be matched.
 
     Returns:
-        For each centre the number of its former one, or -1, int64 [k].
+        For each new centre the number of its former centre, or -1 if it has none, int64 [k].
     """
     out = np.full(len(now), -1, np.int64)
     if len(before) and len(now):
@@ -101,5 +116,5 @@ def _first_centres(x: Floats, k: int, generator: np.random.Generator) -> Floats:
 
 
 def _distances(x: Floats, centres: Floats) -> Floats:
-    """Squared distances, float64 [n, k]."""
+    """Return the squared distance of each row to each centre, float64 [n, k]."""
     return np.asarray(((x[:, None, :] - centres[None, :, :]) ** 2).sum(axis=2), np.float64)

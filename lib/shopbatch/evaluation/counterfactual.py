@@ -1,4 +1,7 @@
-"""What a change of one word does to a score, over many sentences: mean shifts with intervals and corrected p-values."""
+"""Measures how far the swap of one term in a sentence moves a score: mean shifts with intervals and p-values.
+
+`audit_bias` puts terms such as names into the same sentence frames and compares the sentiment scores.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,14 @@ RESAMPLES = 4000
 
 @dataclass(frozen=True)
 class Shifts:
-    """How far each term moves a score from the mean of all terms, over the same frames.
+    """How far each term moves the score from the mean of all terms in the same frame (a sentence with a gap).
 
     Attributes:
         mean: Mean shift over the frames, float64 [terms].
-        low, high: 95 % percentile bootstrap interval over frames, float64 [terms].
+        low, high: Ends of the 95 % percentile bootstrap interval over frames, float64 [terms].
         p: Two-sided bootstrap p-value of "the mean shift is 0", corrected over the terms by Holm, float64 [terms].
-        greatest: The greatest shift in one frame, with its sign, float64 [terms].
-        gaps: The range of the score over the terms in each frame, float64 [frames].
+        greatest: The shift with the greatest size in any one frame, with its sign, float64 [terms].
+        gaps: Range of the score over the terms (greatest minus least) in each frame, float64 [frames].
     """
 
     mean: np.ndarray
@@ -30,15 +33,15 @@ class Shifts:
 
 
 def shifts(scores: np.ndarray, seed: int, resamples: int = RESAMPLES) -> Shifts:
-    """Compare terms that were put into the same frames.
+    """Compare the scores of terms that were put into the same frames (sentences with a gap).
 
-    Frames are redrawn, not rows: the terms of a frame share its words, and another set of frames is what would be
-    asked next time.
+    The bootstrap draws whole frames, because the scores of a frame share its words, and because a repeated test would
+    use other frames.
 
     Args:
-        scores: float [frames, terms].
+        scores: Score of each frame with each term, float [frames, terms].
         seed: Seed of the bootstrap.
-        resamples: Number of redraws; no p-value is below 2 / (resamples + 1) before the correction.
+        resamples: Number of bootstrap samples; no p-value is below 2 / (resamples + 1) before the correction.
     """
     moved = scores - scores.mean(axis=1, keepdims=True)
     rows = np.random.default_rng(seed).integers(0, len(moved), (resamples, len(moved)))
@@ -59,7 +62,10 @@ def shifts(scores: np.ndarray, seed: int, resamples: int = RESAMPLES) -> Shifts:
 
 
 def holm(p: np.ndarray) -> np.ndarray:
-    """Return p-values corrected for their number (Holm 1979), in the same order: all of them hold together."""
+    """Return p-values corrected for multiple testing by Holm's method (1979), float [n], in the same order.
+
+    With them, the probability of any false rejection among all tests is at most the level.
+    """
     order = np.argsort(p, kind="stable")
     stepped = np.maximum.accumulate(p[order] * (len(p) - np.arange(len(p))))
     corrected = np.empty(len(p))

@@ -1,4 +1,4 @@
-"""How varied a set of texts is: distinct-n (Li et al. 2016, "A Diversity-Promoting Objective Function")."""
+"""Distinct-n: measures how varied generated texts are (Li et al. 2016, "A Diversity-Promoting Objective Function")."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ from collections.abc import Iterable
 
 
 def distinct(texts: Iterable[str], n: int = 4) -> float:
-    """Return the share of distinct n-grams among all word n-grams of the texts, 0 to 1; 0 if there are none.
+    """Return the share of different n-grams among all word n-grams of the texts, 0 to 1; 0 if there are none.
 
-    Words are lower-case runs of letters and digits, or single Chinese characters. The value falls as the
-    number of texts grows, so compare only equal numbers of texts.
+    Words are runs of letters and digits in lower case, or single Chinese characters. The value falls as the number of
+    texts grows, so compare only equal numbers of texts.
+
+    Args:
+        texts: The texts, such as all product copy of a run.
+        n: Number of words of an n-gram.
     """
     seen: set[tuple[str, ...]] = set()
     total = 0

@@ -1,7 +1,7 @@
-"""Effects of an arm that chance has drawn, with intervals; and whether it looks as if chance had drawn it.
+"""Evaluates randomised experiments: treatment effects with intervals, variance reduction, and randomisation checks.
 
-Every user counts 1 / probability of the arm that the user got (Hajek's estimator), so arms may be drawn with any
-probabilities. Intervals are those of the normal distribution.
+`measure_campaigns` and `train_uplift` use it. Every user gets the weight 1 / probability of the arm that the user was
+assigned to (Hajek's estimator), so arms may be drawn with any probabilities. Intervals use the normal distribution.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ import numpy as np
 
 from shopbatch.evaluation.classification import Interval
 
-_Z = 1.959963984540054  # of a 95 % interval
+_Z = 1.959963984540054  # normal quantile of a 95 % interval
 
 
 @dataclass(frozen=True)
 class Arms:
-    """Users of one arm and of the control.
+    """The assignment of users to one treatment arm and the control arm.
 
     Attributes:
-        treated: Whether each user is of the arm, bool [n].
-        probability: The probability of the arm that the user got, above 0, float64 [n].
+        treated: True for users of the treatment arm, False for controls, bool [n].
+        probability: Probability of the arm that the user was assigned to, above 0, float64 [n].
     """
 
     treated: np.ndarray
@@ -30,13 +30,19 @@ class Arms:
 
     @property
     def weight(self) -> np.ndarray:
-        """What each user counts, float64 [n]."""
+        """Return the weight of each user, 1 / probability, float64 [n]."""
         return np.asarray(1.0 / self.probability)
 
 
 @dataclass(frozen=True)
 class Effect:
-    """What the arm brought: the means of both arms, and their difference with its 95 % interval."""
+    """The estimated effect of a treatment on an outcome.
+
+    Attributes:
+        mean: Weighted mean outcome of the treatment arm.
+        control_mean: Weighted mean outcome of the control arm.
+        difference: `mean` - `control_mean` with its 95 % interval.
+    """
 
     mean: float
     control_mean: float
@@ -44,7 +50,15 @@ class Effect:
 
 
 def mean_and_error(values: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
-    """Return a weighted mean and its standard error; nan for fewer than 2 values."""
+    """Return the weighted mean of values and its standard error.
+
+    Args:
+        values: float [n].
+        weight: Weight of each value, float [n].
+
+    Returns:
+        (mean, standard error). The error is nan for fewer than 2 values, the mean for none.
+    """
     if len(values) < 2:
         return (float(values.mean()) if len(values) else math.nan), math.nan
     mean = float(np.average(values, weights=weight))
@@ -53,7 +67,12 @@ def mean_and_error(values: np.ndarray, weight: np.ndarray) -> tuple[float, float
 
 
 def effect(values: np.ndarray, arms: Arms) -> Effect:
-    """Return the difference of the arms' weighted means. values: of each user, float64 [n]."""
+    """Return the effect of the treatment: the difference of the arms' weighted means, with its 95 % interval.
+
+    Args:
+        values: Outcome of each user, float64 [n].
+        arms: The assignment of the users.
+    """
     arm, weight = arms.treated, arms.weight
     mean, error = mean_and_error(values[arm], weight[arm])
     control, control_error = mean_and_error(values[~arm], weight[~arm])
@@ -63,19 +82,16 @@ def effect(values: np.ndarray, arms: Arms) -> Effect:
 
 
 def adjusted(values: np.ndarray, before: np.ndarray, arms: Arms) -> np.ndarray:
-    """Take off what the time before the assignment predicts, which chance has made equal in both arms.
+    """Return outcomes minus the part that the users' behaviour before the assignment predicts (CUPED), float64 [n].
 
-    CUPED: Deng, Xu, Kohavi and Walker ("Improving the sensitivity of online controlled experiments by utilizing
-    pre-experiment data", 2013), with several columns and slopes within the arms. The effect stays what it is, and its
-    interval becomes narrower.
+    Randomisation makes the earlier behaviour equal in both arms, so the effect stays the same in expectation, and its
+    interval becomes narrower. Deng, Xu, Kohavi and Walker ("Improving the sensitivity of online controlled experiments
+    by utilizing pre-experiment data", 2013), here with several columns and with slopes fitted within the arms.
 
     Args:
-        values: Of each user, float64 [n].
-        before: What the users did before, float64 [n, columns].
-        arms: The arms.
-
-    Returns:
-        float64 [n].
+        values: Outcome of each user, float64 [n].
+        before: Measures of the users' earlier behaviour, float64 [n, columns].
+        arms: The assignment of the users.
     """
     weight = arms.weight
     centred, left = np.empty_like(before), np.empty_like(values)
@@ -89,14 +105,14 @@ def adjusted(values: np.ndarray, before: np.ndarray, arms: Arms) -> np.ndarray:
 
 
 def sample_ratio(arm: np.ndarray, probability: np.ndarray) -> float:
-    """Return the probability of arms of such sizes if they were drawn with the stated probabilities.
+    """Return the p-value of a test for sample ratio mismatch: a small one says that the arms were not drawn as stated.
 
-    For each arm, the users count 1 / probability; if the probabilities are right, that is the number of all users, but
-    for chance. The smallest p-value counts, times the number of arms (Bonferroni).
+    In each arm, the users' weights 1 / probability add up to about the number of all users if the stated probabilities
+    are right. The smallest p-value of all arms is multiplied by their number (Bonferroni) and capped at 1.
 
     Args:
-        arm: The arm of each user, [n].
-        probability: Of that arm for that user, float64 [n].
+        arm: The arm of each user, any labels, [n].
+        probability: Stated probability of that arm for that user, float64 [n].
     """
     least, names = 1.0, np.unique(arm)
     for name in names:
@@ -109,11 +125,11 @@ def sample_ratio(arm: np.ndarray, probability: np.ndarray) -> float:
 
 @dataclass(frozen=True)
 class Balance:
-    """How far the arms were apart before the assignment.
+    """How far a measure from before the assignment differs between the arms.
 
     Attributes:
-        difference: Of the means, in standard deviations of a user.
-        z: The same, in standard errors: what chance explains is seldom beyond 4.
+        difference: Difference of the arms' means, in standard deviations of a user.
+        z: The same difference in standard errors; chance alone seldom exceeds 4.
     """
 
     difference: float
@@ -121,7 +137,12 @@ class Balance:
 
 
 def balance(before: np.ndarray, arms: Arms) -> Balance:
-    """Return the standardised mean difference of a column from before the assignment, float64 [n]."""
+    """Compare the arms in a measure from before the assignment, as a check of the randomisation.
+
+    Args:
+        before: The measure of each user, float64 [n].
+        arms: The assignment of the users.
+    """
     arm, weight = arms.treated, arms.weight
     means, errors, spreads = [], [], []
     for rows in (arm, ~arm):

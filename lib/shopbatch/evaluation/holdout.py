@@ -1,4 +1,4 @@
-"""Who is left out of a plan, so that its effect can be measured: an exact share, drawn by hash."""
+"""Chooses the hold-out group of a campaign: users who are left out so that its effect can be measured."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ import numpy.typing as npt
 
 
 def held_out(user_ids: Sequence[str], plan: str, share: float) -> npt.NDArray[np.bool_]:
-    """Choose the users who are left out of a plan.
+    """Choose the users who are left out of a plan: an exact share of them, selected by hash.
 
     The users are ordered by a hash of the plan's name and their id, and the first `share` of them are left out. So the
-    order of the rows does not matter, two plans leave out different users, and a plan that is made again leaves out the
-    same users but for those at the edge, which moves as users come and go.
+    order of the rows does not matter, two plans leave out different users, and a repeated plan leaves out the same
+    users; only a few at the edge of the share change as users come and go.
 
     Args:
-        user_ids: The users who could be addressed [n]; each stands once.
-        plan: The name of the plan, campaign or experiment.
-        share: The share that is left out, 0 to 1.
+        user_ids: Ids of the users who could be addressed, [n], without duplicates.
+        plan: Name of the plan, campaign or experiment.
+        share: Share of users to leave out, 0 to 1.
 
     Returns:
-        Whether each user is left out [n]; true for exactly `share * n` of them, rounded half up.
+        A mask, bool [n]: True for users who are left out; exactly `share * n` of them, rounded half up.
 
     Raises:
-        ValueError: A user stands twice, or the share is not from 0 to 1.
+        ValueError: A user id occurs twice, or the share is not from 0 to 1.
     """
     if not 0.0 <= share <= 1.0:
         raise ValueError(f"a share is from 0 to 1, and this is {share}")

@@ -1,7 +1,8 @@
-"""How good ranked lists are against graded judgements of some products: what nobody judged is counted apart.
+"""Metrics of ranked lists against graded relevance judgements of which some are missing (NDCG, recall).
 
-Discounted gain is that of Järvelin and Kekäläinen 2002, "Cumulated gain-based evaluation of IR techniques", with the
-grade itself as the gain and log2(place + 1) as the discount.
+The search quality jobs use it. Products that nobody judged are counted separately. Discounted cumulative gain is that
+of Järvelin and Kekäläinen 2002, "Cumulated gain-based evaluation of IR techniques", with the grade itself as the gain
+and log2(place + 1) as the discount.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ DEPTH, RECALL_DEPTH = 10, 50
 
 @dataclass(frozen=True)
 class Judged:
-    """The judgements of one query.
+    """The relevance judgements of one query.
 
     Attributes:
-        products: Numbers of the products, int64 [n], distinct and ascending.
-        gains: What each is worth, float64 [n], 0 or above; 0 is of no use.
+        products: Numbers of the judged products, int64 [n], distinct and ascending.
+        gains: Relevance of each product, float64 [n], 0 or above; 0 means irrelevant.
     """
 
     products: np.ndarray
@@ -28,17 +29,25 @@ class Judged:
 
     @classmethod
     def of(cls, gains: Mapping[int, float]) -> Judged:
-        """Make it of product number -> gain."""
+        """Make the judgements of a query from a mapping of product (as a row number of the catalogue) to gain."""
         products = np.array(sorted(gains), np.int64)
         return cls(products, np.array([gains[p] for p in products.tolist()], np.float64))
 
     @property
     def useful(self) -> int:
-        """Number of products that are worth something."""
+        """Return the number of relevant products (gain above 0)."""
         return int(np.count_nonzero(self.gains > 0))
 
     def gain_of(self, ranked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the gains of a list's products, 0 where not judged, and which of them are judged; [len(ranked)]."""
+        """Look up the gains of a list's products.
+
+        Args:
+            ranked: The products of the list, as row numbers of the catalogue, int64 [n].
+
+        Returns:
+            The gain of each product, float64 [n], 0 where nobody judged it; and a mask of the judged products, bool
+            [n].
+        """
         if not len(self.products):
             return np.zeros(len(ranked)), np.zeros(len(ranked), bool)
         at = np.minimum(np.searchsorted(self.products, ranked), len(self.products) - 1)
@@ -48,15 +57,16 @@ class Judged:
 
 @dataclass(frozen=True)
 class ListQuality:
-    """What one list is worth; nan where it cannot be said.
+    """The metrics of one ranked list; nan where a metric is undefined.
 
     Attributes:
-        ndcg: Discounted gain of the first ten places, unjudged products as worth nothing, by that of the best list. nan
-            if no product of the query is worth anything.
-        ndcg_judged: The same of the list without the products that nobody judged (the condensed list of Sakai 2007).
-        recall: Share of the useful products that are among the first fifty.
-        unjudged: Share of the first ten that nobody judged; nan for an empty list.
-        shown: Products in the list, at most ten.
+        ndcg: Normalised discounted cumulative gain of the first ten products, 0 to 1; unjudged products are taken as
+            irrelevant. nan if the query has no relevant product.
+        ndcg_judged: The same after unjudged products are removed from the list (the condensed list of Sakai 2007).
+        recall: Share of the relevant products that are among the first fifty products of the list; nan if the query has
+            none.
+        unjudged: Share of the first ten products that nobody judged; nan for an empty list.
+        shown: Number of products in the list, at most ten.
     """
 
     ndcg: float
@@ -67,11 +77,12 @@ class ListQuality:
 
 
 def list_quality(ranked: np.ndarray, judged: Judged) -> ListQuality:
-    """Judge a list.
+    """Return the metrics of one ranked list.
 
     Args:
-        ranked: Product numbers, best first, int64 [n], distinct. The deeper, the more `ndcg_judged` can say.
-        judged: The query's judgements.
+        ranked: The products of the list, as row numbers of the catalogue, best first, int64 [n], distinct. For a
+            reliable `ndcg_judged`, pass more than ten: unjudged products are removed, and later ones move up.
+        judged: The judgements of the query.
     """
     gains, known = judged.gain_of(ranked)
     best = discounted(np.sort(judged.gains)[::-1], DEPTH)
@@ -88,17 +99,17 @@ def list_quality(ranked: np.ndarray, judged: Judged) -> ListQuality:
 
 
 def discounted(gains: np.ndarray, places: int) -> float:
-    """Return the discounted gain of the first places of a list.
+    """Return the discounted cumulative gain of the first products of a list.
 
     Args:
         gains: Gain of each place, float [n].
-        places: How many count.
+        places: Number of first products that are summed up.
     """
     first = gains[:places]
     return float(first @ (1 / np.log2(np.arange(2, len(first) + 2))))
 
 
 def mean(values: np.ndarray) -> float:
-    """Return the mean of the numbers that are not nan; nan if there are none."""
+    """Return the mean of the values that are not nan; nan if there are none."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else float("nan")

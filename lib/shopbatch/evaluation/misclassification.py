@@ -1,4 +1,7 @@
-"""A share that a classifier counted, corrected for the errors that it is known to make."""
+"""Corrects a share that was counted with a classifier for the classifier's known error rates.
+
+`summarise_reviews` uses it for groups of reviews with too few labels of their own.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,16 @@ import numpy as np
 
 from shopbatch.evaluation.prediction_powered import Shares
 
-LEAST_SKILL = 0.2  # sensitivity + specificity - 1; with less the predictions say next to nothing
+LEAST_SKILL = 0.2  # least sensitivity + specificity - 1 of useful predictions
 
 
 def skill(labelled: np.ndarray) -> np.ndarray:
-    """Return sensitivity + specificity - 1 of each classifier, float [n]; 0 where one truth is not among the labels.
+    """Return sensitivity + specificity - 1 of each classifier (Youden's index), float [n].
+
+    It is 0 where the labelled rows lack positives or negatives.
 
     Args:
-        labelled: Labelled rows by truth and prediction, [n, 4], as for `corrected_shares`.
+        labelled: Counts of labelled rows by truth and prediction, [n, 4], as for `corrected_shares`.
     """
     table = np.asarray(labelled, float)
     positive, negative = table[:, 0] + table[:, 1], table[:, 2] + table[:, 3]
@@ -25,20 +30,21 @@ def skill(labelled: np.ndarray) -> np.ndarray:
 
 
 def corrected_shares(labelled: np.ndarray, hits: np.ndarray, rows: np.ndarray, level: float) -> Shares:
-    """Estimate the share of rows that are truly positive from predictions alone, given how often these are wrong.
+    """Estimate the share of rows that are truly positive from a classifier's predictions and its known error rates.
 
-    The estimate is that of Rogan and Gladen (1978, American Journal of Epidemiology 107); the interval is that of Lang
+    The estimate is that of Rogan and Gladen (1978, American Journal of Epidemiology 107). The interval is that of Lang
     and Reiczigel (2014, "Confidence limits for prevalence of disease adjusted for estimated sensitivity and
-    specificity", Preventive Veterinary Medicine 113), which counts the uncertainty of the predictions' share and of
-    both error rates, and holds its level also where counts are small. Unlike prediction-powered inference it takes for
-    granted that the classifier errs among these rows as often as among the labelled ones.
+    specificity", Preventive Veterinary Medicine 113): it includes the uncertainty of the predicted share and of both
+    error rates, and reaches its nominal coverage also where counts are small. Unlike prediction-powered inference it
+    assumes that the classifier errs among these rows as often as among the labelled ones.
 
     Args:
-        labelled: Labelled rows, of whatever origin, by truth and prediction, [n, 4]: both positive, truth positive and
-            prediction negative, truth negative and prediction positive, both negative. Their `skill` is well above 0.
-        hits: Rows with a positive prediction, [n].
-        rows: Rows, [n], each at least 1.
-        level: The probability that the interval holds the true share, such as 0.95.
+        labelled: Counts of labelled rows from any source, [n, 4]: truth and prediction positive; truth positive,
+            prediction negative; truth negative, prediction positive; both negative. Their `skill` should be well above
+            0.
+        hits: Number of rows with a positive prediction, [n].
+        rows: Number of rows, [n], each at least 1.
+        level: Probability that the interval contains the true share, such as 0.95.
     """
     table, x, n = np.asarray(labelled, float), np.asarray(hits, float), np.asarray(rows, float)
     z = NormalDist().inv_cdf((1 + level) / 2)

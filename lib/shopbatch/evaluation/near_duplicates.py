@@ -1,7 +1,8 @@
-"""The near-duplicate filter: held-out texts that resemble a training text are found by MinHash and left out.
+"""Finds near-duplicate texts by MinHash, so that held-out texts that resemble a training text can be removed.
 
 Broder 1997, "On the resemblance and containment of documents": the share of equal minima estimates the Jaccard
-similarity of two sets. The library rensa computes minima and bands; candidates that share a band are then compared.
+similarity of two sets. The library rensa computes the minima, which are cut into bands; only texts that share a band
+are compared.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ _MINIMA, _BANDS, _SEED = 128, 16, 1  # with bands of 8 minima, a pair of similar
 
 
 def near_duplicates(training: Sequence[str], held_out: Sequence[str], similar: float = SIMILAR) -> np.ndarray:
-    """Return for each held-out text whether it resembles a training text, bool [n].
+    """Return a mask of the held-out texts that resemble a training text, bool [held-out texts].
 
     Texts are compared as sets of 5-character shingles in lower case, with every run of white space or digits as one
     character: two templates that differ in an order number are near-duplicates.
@@ -25,7 +26,7 @@ def near_duplicates(training: Sequence[str], held_out: Sequence[str], similar: f
     Args:
         training: Training texts.
         held_out: Held-out texts.
-        similar: Jaccard similarity from which texts count as near-duplicates.
+        similar: Jaccard similarity from which two texts count as near-duplicates.
     """
     training_minima, held_out_minima = (
         rensa.RMinHash.digest_matrix_from_token_sets(list(map(shingles, texts)), _MINIMA, _SEED)
@@ -48,13 +49,14 @@ def near_duplicates(training: Sequence[str], held_out: Sequence[str], similar: f
 
 
 def near_duplicate_groups(texts: Sequence[str], similar: float = SIMILAR) -> np.ndarray:
-    """Return the group of each text, int64 [n]: near-duplicates, and near-duplicates of these, share one.
+    """Return the group number of each text, int64 [n]; near-duplicates, directly or through others, share a group.
 
-    A group's number is that of its first text.
+    A group's number is the position of its first text. `train_intents` keeps each group within one fold of its
+    cross-validation.
 
     Args:
-        texts: The texts, which are compared as `near_duplicates` does.
-        similar: Jaccard similarity from which texts count as near-duplicates.
+        texts: The texts, compared in the same way as in `near_duplicates`.
+        similar: Jaccard similarity from which two texts count as near-duplicates.
     """
     group = np.arange(len(texts))
     if not len(texts):
@@ -76,12 +78,12 @@ def near_duplicate_groups(texts: Sequence[str], similar: float = SIMILAR) -> np.
 
 
 def without_near_duplicates(texts: Sequence[str], training: np.ndarray, similar: float = SIMILAR) -> np.ndarray:
-    """Return which texts to keep, bool [n]: all training texts, and the held-out texts that resemble none of them.
+    """Return a mask of the texts to keep, bool [n]: all training texts, and held-out texts that resemble none of them.
 
     Args:
-        texts: Training and held-out texts.
-        training: Which of them are training texts, bool [n].
-        similar: Jaccard similarity from which texts count as near-duplicates.
+        texts: Training and held-out texts together.
+        training: True for training texts, False for held-out ones, bool [n].
+        similar: Jaccard similarity from which two texts count as near-duplicates.
     """
     held_out = np.flatnonzero(~training)
     keep = np.ones(len(texts), bool)
@@ -91,7 +93,10 @@ def without_near_duplicates(texts: Sequence[str], training: np.ndarray, similar:
 
 
 def shingles(text: str) -> list[str]:
-    """Return the different runs of 5 characters of a normalised text, at least one."""
+    """Return the different 5-character runs (shingles) of a normalised text, sorted, at least one.
+
+    A text is normalised to lower case, single spaces, and one "0" for each run of digits.
+    """
     normalised = " ".join("".join("0" if c.isdigit() else c for c in text.lower()).split())
     while "00" in normalised:
         normalised = normalised.replace("00", "0")

@@ -1,4 +1,4 @@
-"""Whether one model is better than another on the same rows, and how certain that is."""
+"""Compares two models on the same rows: the difference or ratio of their scores with a bootstrap interval."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from shopbatch.evaluation.classification import RESAMPLES, Interval, interval_of
 def difference(
     first: np.ndarray, second: np.ndarray, seed: int, weights: np.ndarray | None = None, draws: int = RESAMPLES
 ) -> Interval:
-    """Return the weighted mean of first - second over paired rows, with its 95 % bootstrap interval.
+    """Return the weighted mean of first - second over paired rows, with its 95 % bootstrap interval; nan for no rows.
 
-    The bootstrap draws rows, so both numbers of a row stay together.
+    The bootstrap draws rows, so the two scores of a row stay together.
 
     Args:
-        first: One number per row, float [n].
-        second: The other number of each row, float [n].
+        first: Score of each row by the first model, float [n].
+        second: Score of each row by the second model, float [n].
         seed: Seed of the bootstrap.
-        weights: Weight of each row (such as a document's tokens), float [n]; None for equal weights.
+        weights: Weight of each row (such as a document's number of tokens), float [n]; None for equal weights.
         draws: Number of bootstrap samples.
     """
     if not len(first):
@@ -30,10 +30,13 @@ def difference(
 
 
 def ratio(first: np.ndarray, second: np.ndarray, seed: int, draws: int = RESAMPLES) -> Interval:
-    """Return the sum of first divided by that of second over paired rows, with its 95 % bootstrap interval.
+    """Return sum(first) / sum(second) over paired rows, with its 95 % bootstrap interval; nan for no rows.
 
     Args:
-        first, second, seed, draws: As for `difference`.
+        first: Number of each row for the numerator, float [n].
+        second: Number of each row for the denominator, float [n].
+        seed: Seed of the bootstrap.
+        draws: Number of bootstrap samples.
     """
     if not len(first):
         return Interval(*[float("nan")] * 3)

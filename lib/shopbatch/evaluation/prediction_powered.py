@@ -1,11 +1,11 @@
-"""A share that a classifier counted, estimated with few labels: prediction-powered inference.
+"""Prediction-powered inference: estimates a share from a classifier's predictions and a few true labels.
 
-Counts of a classifier's predictions with a binomial interval are wrong by the classifier's errors, however many rows
-there are. Prediction-powered inference (Angelopoulos, Bates, Fannjiang, Jordan and Zrnic 2023, "Prediction-powered
-inference", Science 382) takes the mean of the predictions and corrects it by the mean error on labelled rows, so that
-the interval is valid whatever the classifier is. With its power tuning (Angelopoulos, Duchi and Zrnic 2023, "PPI++",
-arXiv:2311.01453) the predictions get a weight between 0 and 1, so that the interval is never much wider than that
-of the labels alone.
+`summarise_reviews` uses it. The share of positive predictions is wrong by the classifier's errors, however many rows
+there are, so a binomial interval around it is too narrow. Prediction-powered inference (Angelopoulos, Bates, Fannjiang,
+Jordan and Zrnic 2023, "Prediction-powered inference", Science 382) takes the mean of the predictions and corrects it by
+the mean error on labelled rows, so that the interval is valid for any classifier. With its power tuning (Angelopoulos,
+Duchi and Zrnic 2023, "PPI++", arXiv:2311.01453) the predictions get a weight between 0 and 1, so that the interval is
+never much wider than that of the labels alone.
 """
 
 from __future__ import annotations
@@ -16,13 +16,19 @@ import numpy as np
 
 from shopbatch.evaluation.proportions import student_quantile
 
-_PSEUDO = 1.5  # labels that are added for the variance, spread over the four cells of truth and prediction
-_LEAST_HITS = 0.75  # hits that the variance of a share of labels is at least computed with
+_PSEUDO = 1.5  # labels added for the variance, spread over the four cells of truth and prediction
+_LEAST_HITS = 0.75  # least number of hits in the variance of a share
 
 
 @dataclass(frozen=True)
 class Shares:
-    """Estimated shares and the ends of their intervals, each float [n] between 0 and 1."""
+    """Estimated shares of several groups with their confidence intervals.
+
+    Attributes:
+        share: The estimates, float [n], 0 to 1.
+        low: Lower ends of the intervals, float [n], 0 to 1.
+        high: Upper ends of the intervals, float [n], 0 to 1.
+    """
 
     share: np.ndarray
     low: np.ndarray
@@ -30,18 +36,20 @@ class Shares:
 
 
 def powered_shares(labelled: np.ndarray, hits: np.ndarray, rows: np.ndarray, level: float) -> Shares:
-    """Estimate the share of rows that are truly positive, from predictions for all and the truth of some.
+    """Estimate the share of truly positive rows of each group, from predictions for all rows and labels of some.
 
-    The interval is Wilson's score interval at the effective number of labels (the number of which the plain share would
-    have the variance of the estimate), with the quantile of Student's distribution. The variances are computed with 1.5
-    labels more than there are, so that 50 labels without an error do not stand for a classifier without errors.
+    The interval is Wilson's score interval with the quantile of Student's distribution. Its number of rows is the
+    effective number of labels: as many as would give the plain share of labels the same variance as the estimate. The
+    variances are computed with 1.5 more labels than there are, so that 50 labels without an error do not stand for a
+    classifier without errors.
 
     Args:
-        labelled: Labelled rows by truth and prediction, [n, 4]: both positive, truth positive and prediction negative,
-            truth negative and prediction positive, both negative. They are a random sample of the rows; at least 2.
-        hits: Rows with a positive prediction, those labelled included, [n].
-        rows: Rows, those labelled included, [n].
-        level: The probability that the interval holds the true share, such as 0.95.
+        labelled: Counts of labelled rows, [n, 4]: truth and prediction positive; truth positive, prediction negative;
+            truth negative, prediction positive; both negative. They are a random sample of the rows; at least 2 per
+            group.
+        hits: Number of rows with a positive prediction, labelled rows included, [n].
+        rows: Number of rows, labelled rows included, [n].
+        level: Probability that the interval holds the true share, such as 0.95.
     """
     table, total = np.asarray(labelled, float), np.asarray(rows, float)
     n = table.sum(axis=1)
@@ -66,7 +74,10 @@ def powered_shares(labelled: np.ndarray, hits: np.ndarray, rows: np.ndarray, lev
 
 
 def _score(share: np.ndarray, rows: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The ends of Wilson's score interval for `rows` rows, which need not be whole."""
+    """Return the lower and upper ends of Wilson's score interval, float [n] each.
+
+    `rows` is the number of rows behind each share, which need not be whole; `z` is the quantile.
+    """
     whole = 1 + z * z / rows
     middle = (share + z * z / (2 * rows)) / whole
     wide = z * np.sqrt(share * (1 - share) / rows + (z / (2 * rows)) ** 2) / whole

@@ -1,8 +1,8 @@
-"""Shares of small counts: estimates that are drawn towards the common share, and their intervals.
+"""Estimates shares from small counts: empirical-Bayes shrinkage towards the common share, and intervals.
 
-The estimates are empirical-Bayes: the shares of all groups come from one Beta distribution, which is fitted to the
-counts by moments (Kleinman 1973, "Proportions with extraneous variance: single and independent samples", JASA 68), and
-the posterior of a group is again a Beta distribution. A group with few rows stays near the common share.
+The shares of all groups are assumed to come from one Beta distribution, which is fitted to the counts by moments
+(Kleinman 1973, "Proportions with extraneous variance: single and independent samples", JASA 68); the posterior of a
+group is again a Beta distribution. The estimate of a group with few rows stays near the common share.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-_UNKNOWN_STRENGTH = 10.0  # where the groups do not show how much they differ, the common share counts as ten rows
+_UNKNOWN_STRENGTH = 10.0  # rows that the common share counts as if the groups do not show how much they differ
 _LEAST, _MOST = 0.001, 0.5  # limits of the correlation within a group: a strength between 999 rows and 1 row
 _ROUNDS = 50
 _TINY = 1e-300
@@ -21,24 +21,29 @@ _TINY = 1e-300
 
 @dataclass(frozen=True)
 class Prior:
-    """The Beta distribution that the groups' shares come from: its mean, and the number of rows it counts as."""
+    """The Beta distribution that the groups' shares come from.
+
+    Attributes:
+        mean: The common share, 0 to 1.
+        strength: How many rows the common share counts as in the estimate of a group.
+    """
 
     mean: float
     strength: float
 
     @property
     def alpha(self) -> float:
-        """Pseudo-count of hits."""
+        """Return the first Beta parameter: the pseudo-count of hits."""
         return self.mean * self.strength
 
     @property
     def beta(self) -> float:
-        """Pseudo-count of misses."""
+        """Return the second Beta parameter: the pseudo-count of misses."""
         return (1 - self.mean) * self.strength
 
 
 def fit_prior(hits: np.ndarray, rows: np.ndarray) -> Prior:
-    """Fit the common distribution of the groups' shares by moments, with weights that are refined in turns.
+    """Fit the Beta distribution of the groups' shares by moments, with weights that are refined iteratively.
 
     Args:
         hits: Hits per group, [n].
@@ -48,7 +53,7 @@ def fit_prior(hits: np.ndarray, rows: np.ndarray) -> Prior:
     if total == 0:
         return Prior(0.5, _UNKNOWN_STRENGTH)
     shares, correlation = hits / rows, None
-    low = 0.5 / (total + 1)  # never quite 0 or 1: a common share of 0 would forbid any other
+    low = 0.5 / (total + 1)  # keeps the common share off 0 and 1, which would force every group's share to it
     mean = float(np.clip(hits.sum() / total, low, 1 - low))
     for _ in range(_ROUNDS):
         weights = rows / (1 + (correlation or 0.0) * (rows - 1))
@@ -67,13 +72,16 @@ def fit_prior(hits: np.ndarray, rows: np.ndarray) -> Prior:
 def shrunken_shares(
     hits: np.ndarray, rows: np.ndarray, prior: Prior, level: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the posterior mean of each group's share and the ends of its central interval, each float [n].
+    """Return the shrunken share of each group (its posterior mean) with a credible interval.
 
     Args:
         hits: Hits per group, [n].
         rows: Rows per group, [n].
-        prior: The distribution of the shares.
-        level: The probability inside the interval, such as 0.9.
+        prior: The distribution of the shares, from `fit_prior`.
+        level: Probability inside the central interval, such as 0.9.
+
+    Returns:
+        The shares, and the lower and upper ends of their intervals, float [n] each.
     """
     pairs, place = np.unique(np.column_stack([hits, rows]).astype(np.float64), axis=0, return_inverse=True)
     place = place.reshape(-1)
@@ -83,7 +91,7 @@ def shrunken_shares(
 
 
 def beta_quantile(probability: float, alpha: np.ndarray, beta: np.ndarray) -> np.ndarray:
-    """Return the quantile of Beta distributions, float [n], by Newton's method inside a bracket.
+    """Return the quantile of each Beta distribution, float [n], by Newton's method inside a bracket.
 
     Args:
         probability: Between 0 and 1, exclusive.
@@ -111,17 +119,20 @@ def beta_quantile(probability: float, alpha: np.ndarray, beta: np.ndarray) -> np
 def difference_interval(
     hits: np.ndarray, rows: np.ndarray, hits_before: np.ndarray, rows_before: np.ndarray, level: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the ends of the interval of share - share before, each float [n].
+    """Return the confidence interval of each group's change of share (this period minus the period before).
 
-    Newcombe's hybrid score interval (1998, "Interval estimation for the difference between independent proportions",
-    Statistics in Medicine 17, method 10): it holds its level also where counts are small.
+    It is Newcombe's hybrid score interval (1998, "Interval estimation for the difference between independent
+    proportions", Statistics in Medicine 17, method 10), which holds its level also where counts are small.
 
     Args:
-        hits: Hits per group, [n].
-        rows: Rows per group, [n], each at least 1.
+        hits: Hits per group in this period, [n].
+        rows: Rows per group in this period, [n], each at least 1.
         hits_before: Hits per group in the period before, [n].
         rows_before: Rows per group in the period before, [n], each at least 1.
-        level: The probability that the interval covers the difference, such as 0.95.
+        level: Probability that the interval covers the difference, such as 0.95.
+
+    Returns:
+        The lower and the upper ends, float [n] each, between -1 and 1.
     """
     z = NormalDist().inv_cdf((1 + level) / 2)
     now, low, high = _wilson(hits, rows, z)
@@ -131,21 +142,21 @@ def difference_interval(
 
 
 def score_interval(hits: np.ndarray, rows: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the ends of Wilson's score interval (1927) of each share, float [n].
+    """Return Wilson's score interval (1927) of each share: the lower and the upper ends, float [n] each.
 
     Args:
         hits: Hits per group, [n].
         rows: Rows per group, [n], each at least 1.
-        level: The probability that the interval holds the true share, such as 0.95.
+        level: Probability that the interval holds the true share, such as 0.95.
     """
     _, low, high = _wilson(hits, rows, NormalDist().inv_cdf((1 + level) / 2))
     return np.clip(low, 0, 1), np.clip(high, 0, 1)
 
 
 def student_quantile(probability: float, freedom: np.ndarray) -> np.ndarray:
-    """Return the quantile of Student's distribution, float [n], to three digits from 5 degrees of freedom on.
+    """Return the quantile of Student's t distribution, float [n], right to three digits from 5 degrees of freedom on.
 
-    Hill's expansion about the normal quantile (Abramowitz and Stegun 26.7.5).
+    It uses Hill's expansion about the normal quantile (Abramowitz and Stegun 26.7.5).
 
     Args:
         probability: Between 0 and 1, exclusive.
@@ -158,7 +169,7 @@ def student_quantile(probability: float, freedom: np.ndarray) -> np.ndarray:
 
 
 def _wilson(hits: np.ndarray, rows: np.ndarray, z: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The share and the ends of its Wilson score interval."""
+    """Return (share, lower end, upper end) of Wilson's score interval with the normal quantile `z`, float [n] each."""
     share = hits / rows
     middle, wide = share + z * z / (2 * rows), z * np.sqrt(share * (1 - share) / rows + (z / (2 * rows)) ** 2)
     whole = 1 + z * z / rows
@@ -166,7 +177,7 @@ def _wilson(hits: np.ndarray, rows: np.ndarray, z: float) -> tuple[np.ndarray, n
 
 
 def _log_density(x: np.ndarray, alpha: np.ndarray, beta: np.ndarray) -> np.ndarray:
-    """Logarithm of the density of Beta distributions."""
+    """Return the logarithm of the Beta density at each `x`, float [n]."""
     lgamma = np.vectorize(math.lgamma, otypes=[np.float64])
     with np.errstate(divide="ignore"):
         curve = (alpha - 1) * np.log(x) + (beta - 1) * np.log1p(-x)
@@ -174,7 +185,10 @@ def _log_density(x: np.ndarray, alpha: np.ndarray, beta: np.ndarray) -> np.ndarr
 
 
 def _beta_cdf(x: np.ndarray, alpha: np.ndarray, beta: np.ndarray) -> np.ndarray:
-    """The regularised incomplete beta function, by its continued fraction (Numerical Recipes, section 6.4)."""
+    """Return the Beta distribution function at each `x`, float [n], 0 to 1.
+
+    It is the regularised incomplete beta function, by its continued fraction (Numerical Recipes, section 6.4).
+    """
     flip = x > (alpha + 1) / (alpha + beta + 2)  # the fraction converges fast on one side of the mean only
     a, b, y = np.where(flip, beta, alpha), np.where(flip, alpha, beta), np.where(flip, 1 - x, x)
     front = np.exp(_log_density(y, a, b) + np.log(np.maximum(y, _TINY)) + np.log1p(-np.minimum(y, 1 - 1e-16))) / a
@@ -183,7 +197,7 @@ def _beta_cdf(x: np.ndarray, alpha: np.ndarray, beta: np.ndarray) -> np.ndarray:
 
 
 def _continued_fraction(x: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Lentz's evaluation of the continued fraction of the incomplete beta function."""
+    """Evaluate the continued fraction of the incomplete beta function by Lentz's method, float [n]."""
     c, d = np.ones_like(x), 1 / _away_from_zero(1 - (a + b) * x / (a + 1))
     value: np.ndarray = d.copy()
     change = np.ones_like(x)

@@ -1,7 +1,8 @@
-"""How good ranked lists are: every item is ranked, no negatives are sampled, and equal scores favour nobody.
+"""Metrics of ranked item lists (NDCG, hit rate, recall, exposure), with all items ranked and ties treated fairly.
 
-Where several items have the same score, each number is its expected value over the random orders of these items. A
-model that scores few items and leaves the others at zero therefore gains nothing from its zeros, wherever they stand.
+`train_recommender` uses it. No negatives are sampled. Where several items have the same score, each metric is its
+expected value over random orders of these items, so a model that scores few items and leaves the others at zero gains
+nothing from the order of its zeros.
 """
 
 from __future__ import annotations
@@ -14,14 +15,15 @@ import torch
 
 
 def gathered(starts: np.ndarray, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Find the entries of some sets that lie one after the other: set s has the entries starts[s] to starts[s + 1].
+    """Select some sets from a flat array in which set s has the elements starts[s] to starts[s + 1].
 
     Args:
-        starts: int64 [sets + 1].
-        which: Numbers of the sets wanted, int [n].
+        starts: Start of each set and the end of the last one, int64 [sets + 1].
+        which: Indexes of the wanted sets, int [n].
 
     Returns:
-        The starts of the wanted sets, in the order given, int64 [n + 1], and where their entries stand.
+        The starts of the wanted sets in the new array, in the order given, int64 [n + 1]; and the positions of their
+        elements in the old array, int64 [elements], to index it with.
     """
     sizes = np.diff(starts)[which]
     new = np.concatenate([[0], np.cumsum(sizes)])
@@ -30,11 +32,11 @@ def gathered(starts: np.ndarray, which: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 @dataclass(frozen=True)
 class ItemSets:
-    """One set of items for each user: user u has items[starts[u]:starts[u + 1]].
+    """One set of items for each user, in one flat array: user u has items[starts[u]:starts[u + 1]].
 
     Attributes:
-        starts: int64 [users + 1], ascending, the first 0.
-        items: Item numbers, int64 [n]; those of a user are distinct and ascending.
+        starts: Start of each user's items and the end of the last one, int64 [users + 1].
+        items: The items as column numbers of a score matrix, int64 [n]; those of a user are distinct and ascending.
     """
 
     starts: np.ndarray
@@ -42,7 +44,13 @@ class ItemSets:
 
     @classmethod
     def of(cls, user: np.ndarray, item: np.ndarray, users: int) -> ItemSets:
-        """Collect pairs of a user and an item, int [n] each, in any order; a repeated pair counts once."""
+        """Build the sets from (user, item) pairs in any order; repeated pairs are merged.
+
+        Args:
+            user: The user of each pair, 0 to users - 1, int [n].
+            item: The item of each pair, as a column number of a score matrix, int [n].
+            users: Number of users; those without a pair get an empty set.
+        """
         order = np.lexsort((item, user))
         user, item = user[order].astype(np.int64), item[order].astype(np.int64)
         first = np.ones(len(user), bool)
@@ -55,24 +63,24 @@ class ItemSets:
 
     @property
     def sizes(self) -> np.ndarray:
-        """Items per user, int64 [users]."""
+        """Return the number of items of each user, int64 [users]."""
         return np.diff(self.starts)
 
     def pairs(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return (user, item) of every pair, int64 [n] each."""
+        """Return the (user, item) pairs of all sets as two arrays, int64 [n] each."""
         return np.repeat(np.arange(len(self)), self.sizes), self.items
 
     def of_users(self, users: np.ndarray) -> ItemSets:
-        """Return the sets of some users, in the order given."""
+        """Return the sets of the users with the numbers `users`, in the order given; the first becomes user 0."""
         starts, at = gathered(self.starts, users)
         return ItemSets(starts, self.items[at])
 
     def without(self, other: ItemSets) -> ItemSets:
-        """Return each user's items that the user's set in `other` does not hold."""
+        """Return each user's items minus the same user's items in `other` (set difference)."""
         return self._kept(other, False)
 
     def within(self, other: ItemSets) -> ItemSets:
-        """Return each user's items that the user's set in `other` holds too."""
+        """Return each user's items that are also among the same user's items in `other` (intersection)."""
         return self._kept(other, True)
 
     def _kept(self, other: ItemSets, inside: bool) -> ItemSets:
@@ -85,11 +93,11 @@ class ItemSets:
 
 @dataclass(frozen=True)
 class Quality:
-    """What the first k places of each user's list are worth, float64 [users] each.
+    """The metrics of the first k items of each user's list, float64 [users] each; nan for a user who wanted nothing.
 
     Attributes:
-        ndcg: Discounted gain of the wanted items, divided by that of the best list (Järvelin and Kekäläinen 2002).
-        hit: Probability that a wanted item is among the first k.
+        ndcg: Normalised discounted cumulative gain (Järvelin and Kekäläinen 2002), 0 to 1.
+        hit: Probability that at least one wanted item is among the first k.
         recall: Share of the wanted items that are among the first k.
     """
 
@@ -101,20 +109,21 @@ class Quality:
 def judge(
     scores: np.ndarray, wanted: ItemSets, cutoffs: Sequence[int], unknown: np.ndarray | None = None
 ) -> list[Quality]:
-    """Judge a tile of users, all items ranked.
+    """Return the ranking metrics of a batch of users, with all items ranked by score.
 
     Args:
-        scores: Score of every item for each user of the tile, float [users, items]; -inf for an item that the list must
-            not hold. Call it with tiles of users: a matrix of all users would not fit.
-        wanted: The items that each user wanted, all of them numbers of columns.
-        cutoffs: The numbers of places, such as (10, 20).
-        unknown: Wanted items of each user that the model does not know, int [users]; they count as missed.
+        scores: Score of every item for each user of the batch, float [users, items]; -inf for an item that must not be
+            in the list. Call the function with batches of users: a matrix of all users would not fit into memory.
+        wanted: The items that each user wanted (such as later purchases), as column numbers of `scores`.
+        cutoffs: List lengths k to measure, such as (10, 20).
+        unknown: Number of wanted items of each user that have no column in `scores`, int [users]; they are taken as
+            missed.
 
     Returns:
-        One Quality per cutoff. A user who wanted nothing has nan.
+        One Quality per cutoff.
 
     Raises:
-        ValueError: A score is nan, or the tile and `wanted` differ in users.
+        ValueError: A score is nan, or `scores` and `wanted` have different numbers of users.
     """
     users, items = scores.shape
     if len(wanted) != users:
@@ -127,10 +136,11 @@ def judge(
 
 
 def _tie_groups(scores: np.ndarray, wanted: ItemSets, most: int) -> tuple[np.ndarray, ...]:
-    """The groups of equal scores that reach into the first `most` places.
+    """Return the groups of items with equal scores that reach into the first `most` items of each user's list.
 
     Returns:
-        user, items ranked before the group, items of the group, wanted items of the group; [groups] each, best first.
+        The user, the number of items ranked before the group, the number of items of the group, and the number of
+        wanted items in it; [groups] each, best groups of a user first.
     """
     users, items = scores.shape
     least = _kth_best(scores, most)
@@ -159,8 +169,11 @@ def _tie_groups(scores: np.ndarray, wanted: ItemSets, most: int) -> tuple[np.nda
 def _quality(
     user: np.ndarray, before: np.ndarray, size: np.ndarray, hits: np.ndarray, k: int, total: np.ndarray
 ) -> Quality:
-    """Expected quality of the first k places, from the tie groups."""
-    gain = np.concatenate([[0.0], np.cumsum(1 / np.log2(np.arange(2, k + 2)))])  # of the first 0, 1, ... places
+    """Return the expected metrics of the first k items over random orders within the groups of `_tie_groups`.
+
+    `total` is the number of wanted items of each user, int [users].
+    """
+    gain = np.concatenate([[0.0], np.cumsum(1 / np.log2(np.arange(2, k + 2)))])  # cumulative, of 0, 1, ... places
     from_, to = np.minimum(before, k), np.minimum(before + size, k)
     users = len(total)
     dcg = np.bincount(user, hits / size * (gain[to] - gain[from_]), users)
@@ -173,7 +186,13 @@ def _quality(
 
 
 def _log_all_miss(size: np.ndarray, hits: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Logarithm of the probability that `places` draws without replacement from `size` items get none of `hits`."""
+    """Return the log probability that draws without replacement get no wanted item, float64 [groups].
+
+    Args:
+        size: Items of each group, [groups].
+        hits: Wanted items among them, [groups].
+        places: Number of draws from each group, [groups].
+    """
     out = np.zeros(len(size))
     for drawn in range(int(places.max(initial=0))):
         open_ = (drawn < places) & (hits > 0)
@@ -184,7 +203,13 @@ def _log_all_miss(size: np.ndarray, hits: np.ndarray, places: np.ndarray) -> np.
 
 
 def restricted(scores: np.ndarray, owned: ItemSets, kind: str) -> np.ndarray:
-    """Return the scores of a tile with only the items of one kind: "repeat" (owned by the user), "new", or "all"."""
+    """Return the scores of a batch with -inf for the items that the recommendation task `kind` excludes.
+
+    Args:
+        scores: float [users, items].
+        owned: Items that each user has bought before.
+        kind: "repeat" excludes items that the user has not bought before, "new" those that the user has, "all" none.
+    """
     user, item = owned.pairs()
     if kind == "all":
         return scores
@@ -198,7 +223,15 @@ def restricted(scores: np.ndarray, owned: ItemSets, kind: str) -> np.ndarray:
 
 
 def top(scores: np.ndarray, k: int) -> np.ndarray:
-    """Return the best k items of each row, int64 [users, k], best first; of equal scores the first; -1 where none."""
+    """Return the k best items of each row, best first; of equal scores the item in the lower column.
+
+    Args:
+        scores: float [users, items]; -inf for items that may not be returned.
+        k: Length of the lists.
+
+    Returns:
+        The items as column numbers of `scores`, int64 [users, k]; -1 where a row has fewer than k items.
+    """
     users, items = scores.shape
     k_here = min(k, items)
     least = _kth_best(scores, k_here)[:, None]
@@ -214,20 +247,24 @@ def top(scores: np.ndarray, k: int) -> np.ndarray:
 
 
 def _kth_best(scores: np.ndarray, k: int) -> np.ndarray:
-    """The k-th greatest score of each row, [users]: ten times as fast as NumPy's partition where k is small."""
+    """Return the k-th greatest score of each row, [users].
+
+    It uses PyTorch's topk, which is ten times as fast as NumPy's partition where k is small.
+    """
     return np.asarray(torch.from_numpy(np.ascontiguousarray(scores)).topk(k, 1).values[:, -1].numpy())
 
 
 @dataclass(frozen=True)
 class Exposure:
-    """Which items the lists show.
+    """How evenly recommendation lists show the items of a catalogue.
 
     Attributes:
-        shown: Times that each item stands in a list, int64 [items].
-        coverage: Share of the items that stand in at least one list.
-        gini: Gini coefficient of `shown`: 0 if all items are shown equally often, towards 1 if few items take it all.
-        popularity: Mean popularity of what is shown, each place counted.
-        popularity_wanted: Mean popularity of what the users wanted.
+        shown: Number of lists in which each item is shown, int64 [items].
+        coverage: Share of the items that are in at least one list.
+        gini: Gini coefficient of `shown`: 0 if all items are shown equally often, towards 1 if the lists show only few
+            items.
+        popularity: Mean popularity of the shown items, each once per list that shows it; nan if nothing is shown.
+        popularity_wanted: Mean popularity of the items that the users wanted; nan if there are none.
     """
 
     shown: np.ndarray
@@ -238,11 +275,12 @@ class Exposure:
 
 
 def exposure(lists: Iterable[np.ndarray], wanted: ItemSets, popularity: np.ndarray) -> Exposure:
-    """Measure which items the lists show.
+    """Measure how evenly recommendation lists show the items of a catalogue.
 
     Args:
-        lists: Item numbers, int [users, k] per tile; -1 where a list is shorter.
-        wanted: What the same users wanted.
+        lists: Batches of lists. The items are indexes into `popularity`, int [users, k] each; -1 where a list is
+            shorter.
+        wanted: The items that the same users wanted, as the same indexes.
         popularity: Any measure of the items' popularity, float [items].
     """
     shown = np.zeros(len(popularity), np.int64)
@@ -255,7 +293,7 @@ def exposure(lists: Iterable[np.ndarray], wanted: ItemSets, popularity: np.ndarr
 
 
 def gini(counts: np.ndarray) -> float:
-    """Return the Gini coefficient of counts that are 0 or above; nan if there is nothing to share out."""
+    """Return the Gini coefficient of counts that are 0 or above, 0 (all equal) to almost 1; nan if their sum is 0."""
     total = float(counts.sum())
     if total == 0:
         return float("nan")

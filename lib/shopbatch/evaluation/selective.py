@@ -1,11 +1,12 @@
-"""Answering only where one is sure enough: from which score on the share of right ones certainly reaches a target.
+"""Chooses a score threshold for selective answering: above it, the share of right answers certainly reaches a target.
 
-A bound that is chosen among many on the same rows looks better than it is. So the bounds are tested one after
-another, from the greatest scores downwards, each by the Clopper-Pearson lower bound at the full level, and the first
-one that fails ends the search. Which bounds are tested, and in which order, does not depend on what is right. Then the
-chance that any bound passes wrongly is at most that of the first one that should not pass: no more than the error that
-is allowed (testing in a fixed sequence: Bauer 1991, "Multiple testing in clinical trials", Statistics in Medicine 10;
-Angelopoulos et al. 2021, "Learn then test").
+`train_intents`, `train_image_classifier` and `train_cascade` use it: below the threshold, a person or a larger model
+answers. A threshold chosen as the best of many on the same rows looks better than it is. So thresholds are tested one
+after another, from the greatest score downwards, each by the Clopper-Pearson lower bound at the full level, and the
+first one that fails ends the search. Which thresholds are tested, and in which order, does not depend on which rows are
+right. Therefore the probability that any threshold passes wrongly is at most that of the first one that should not
+pass: the allowed error (testing in a fixed sequence: Bauer 1991, "Multiple testing in clinical trials", Statistics in
+Medicine 10; Angelopoulos et al. 2021, "Learn then test").
 """
 
 from __future__ import annotations
@@ -18,19 +19,19 @@ import numpy as np
 from shopbatch.evaluation.classification import Interval
 from shopbatch.evaluation.proportions import beta_quantile
 
-NEVER = 2.0  # a bound that no probability reaches
-_FIRST = 0.2  # share of the rows that the first bound takes at least: among fewer, one wrong row would end the search
-_PLACES = 50  # most bounds that are tested
+NEVER = 2.0  # a threshold that no probability reaches: never answer
+_FIRST = 0.2  # least share of rows above the first threshold; with fewer, one error would end the search
+_PLACES = 50  # most thresholds that are tested
 
 
 @dataclass(frozen=True)
 class Bound:
-    """A chosen bound.
+    """A score threshold that was chosen on labelled rows.
 
     Attributes:
-        score: The least score that is taken; NEVER if no bound is certain.
-        rows: Rows that it takes.
-        right: How many of them are right.
+        score: The least score at which the model may answer; NEVER if no threshold is certain enough.
+        rows: Number of rows at or above the threshold.
+        right: Number of these rows with a right answer; for `agreeing_bound`, with the same answer of both models.
     """
 
     score: float = NEVER
@@ -39,16 +40,16 @@ class Bound:
 
 
 def certain_bound(score: np.ndarray, right: np.ndarray, precision: float, confidence: float) -> Bound:
-    """Return the lowest bound from which on the share of right rows is at least `precision`.
+    """Return the lowest threshold at or above which the share of right rows certainly is at least `precision`.
 
-    A bound whose true share is below `precision` is chosen with a probability of at most 1 - `confidence`, however the
-    share of right rows changes with the score.
+    The probability of choosing a threshold whose true share is below `precision` is at most 1 - `confidence`, however
+    the share of right rows changes with the score.
 
     Args:
-        score: float [n].
-        right: bool [n], whether the row is right.
-        precision: The share to reach, between 0 and 1, exclusive.
-        confidence: How sure, such as 0.9.
+        score: The model's confidence in each row's answer, float [n].
+        right: True for rows whose answer is right, bool [n].
+        precision: The share of right rows to reach, between 0 and 1, exclusive.
+        confidence: How sure the result must be, such as 0.9.
     """
     order = np.argsort(-score, kind="stable")
     ranked, wrong = score[order], np.cumsum(~right[order].astype(bool))
@@ -63,15 +64,16 @@ def certain_bound(score: np.ndarray, right: np.ndarray, precision: float, confid
 
 @lru_cache(maxsize=256)
 def places_to_test(size: int, precision: float, level: float) -> tuple[int, ...]:
-    """Return the numbers of rows at which a bound is tested, ascending.
+    """Return the places at which `certain_bound` tests a threshold, as numbers of top-scored rows, ascending.
 
-    Each is the least number among which one more row may be wrong than at the place before, since a place between two
-    such ones could only fail. They begin with a fifth of all rows and end with all.
+    With more rows, more of them may be wrong (`most_errors`). Each place is the least number of rows at which one more
+    wrong row is allowed than at the place before; numbers between two places need no test. Places below a fifth of all
+    rows are left out, and the last place is all rows. Of many places about 50 are kept.
 
     Args:
         size: Number of all rows.
-        precision: The share to prove.
-        level: The chance to prove it wrongly.
+        precision: The share of right rows to prove.
+        level: Allowed probability of proving it wrongly.
     """
     most = most_errors(size, precision, level) if size else -1
     places = [_fewest_rows(wrong, size, precision, level) for wrong in _thinned(most)]
@@ -79,13 +81,16 @@ def places_to_test(size: int, precision: float, level: float) -> tuple[int, ...]
 
 
 def _thinned(most: int) -> list[int]:
-    """Numbers of wrong rows, 0 to `most`, of which those that are tested are at most _PLACES."""
+    """Return numbers of wrong rows from 0 to `most`, evenly spaced, at most _PLACES of them."""
     step = max(1, -(-(most + 1) // _PLACES))
     return list(range(most % step, most + 1, step))
 
 
 def _fewest_rows(wrong: int, size: int, precision: float, level: float) -> int:
-    """The least number of rows, up to `size`, among which so many may be wrong."""
+    """Return the least number of rows that prove the precision although `wrong` of them are wrong; at most `size`.
+
+    It is the inverse of `most_errors`.
+    """
     low, high = 0, size
     while high - low > 1:
         middle = (low + high) // 2
@@ -94,19 +99,19 @@ def _fewest_rows(wrong: int, size: int, precision: float, level: float) -> int:
 
 
 def agreeing_bound(score: np.ndarray, same: np.ndarray, agreement: float, confidence: float) -> Bound:
-    """Return the lowest bound at which enough of *all* rows get the same answer as without it.
+    """Return the lowest threshold at which a cascade of two models keeps enough of the large model's answers.
 
-    Rows from the bound on get the answer that is judged; the others keep theirs. A lower bound can only add rows with
-    another answer, so the bounds may be tested from the greatest score downwards, each at the full level: the first
-    one that fails ends the search (Bates et al. 2021, "Distribution-free, risk-controlling prediction sets", theorem
-    1). The true share of all rows with the same answer is below `agreement` with a probability of at most 1 -
-    `confidence`.
+    Rows at or above the threshold get the small model's answer, the others the large model's. The share of *all* rows
+    that thus get the answer of the large model must reach `agreement`. A lower threshold can only add rows with a
+    different answer, so thresholds may be tested from the greatest score downwards, each at the full level, and the
+    first one that fails ends the search (Bates et al. 2021, "Distribution-free, risk-controlling prediction sets",
+    theorem 1). The probability that the true share is below `agreement` is at most 1 - `confidence`.
 
     Args:
-        score: float [n].
-        same: bool [n], whether the row's answer would be the same.
-        agreement: The share to reach, between 0 and 1, exclusive.
-        confidence: How sure, such as 0.95.
+        score: The small model's confidence, float [n].
+        same: True for rows where both models give the same answer, bool [n].
+        agreement: The share of all rows to reach, between 0 and 1, exclusive.
+        confidence: How sure the result must be, such as 0.95.
     """
     order = np.argsort(-score, kind="stable")
     ranked, other = score[order], np.cumsum(~same[order].astype(bool))
@@ -119,27 +124,32 @@ def agreeing_bound(score: np.ndarray, same: np.ndarray, agreement: float, confid
 
 @lru_cache(maxsize=65536)
 def most_errors(rows: int, precision: float, level: float) -> int:
-    """Return the most wrong rows at which the Clopper-Pearson lower bound of the share is still `precision`.
+    """Return how many of `rows` may be wrong so that the Clopper-Pearson lower bound still reaches `precision`.
 
     Args:
         rows: Number of rows.
-        precision: The share.
-        level: Probability that the bound is above the true share; -1 is returned where no number is small enough.
+        precision: The share of right rows to prove.
+        level: Probability that the lower bound exceeds the true share, such as 0.1.
+
+    Returns:
+        The greatest number of wrong rows; -1 if even none would be too many.
     """
     return int(np.searchsorted(np.cumsum(_binomial(rows, 1 - precision)), level, side="right")) - 1
 
 
 def curve(score: np.ndarray, right: np.ndarray, confidence: float, points: int = 50) -> np.ndarray:
-    """Return the share of right rows among those with the greatest scores, with Clopper-Pearson intervals.
+    """Return the accuracy-coverage curve: the share of right rows among the rows with the greatest scores.
 
     Args:
-        score: float [n].
-        right: bool [n].
-        confidence: Probability inside an interval, such as 0.9. It holds at each place by itself.
-        points: How many places.
+        score: Confidence of each row, float [n].
+        right: True for rows whose answer is right, bool [n].
+        confidence: Probability inside each Clopper-Pearson interval, such as 0.9. It applies to each point by itself.
+        points: Greatest number of points of the curve.
 
     Returns:
-        float [places, 5]: least score, share of all rows, share of right ones, ends of the interval.
+        float [points, 5], one row per threshold: the threshold; the share of all rows that are at or above it
+        (coverage); the share of right rows among them (accuracy); the lower and the upper end of the accuracy's
+        interval. [0, 5] without rows.
     """
     order = np.argsort(-score, kind="stable")
     ranked, hits = score[order], np.cumsum(right[order])
@@ -153,12 +163,12 @@ def curve(score: np.ndarray, right: np.ndarray, confidence: float, points: int =
 
 
 def clopper_pearson(hits: np.ndarray, rows: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the ends of the exact interval of shares (Clopper and Pearson 1934), each float [n].
+    """Return the exact confidence interval of shares (Clopper and Pearson 1934): lower and upper ends, float [n] each.
 
     Args:
         hits: Hits, [n].
         rows: Rows, each at least 1, [n].
-        confidence: Probability inside the interval.
+        confidence: Probability inside the interval, such as 0.9.
     """
     tail = (1 - confidence) / 2
     low = np.where(hits > 0, beta_quantile(tail, np.maximum(hits, 1), rows - hits + 1), 0.0)
@@ -167,11 +177,13 @@ def clopper_pearson(hits: np.ndarray, rows: np.ndarray, confidence: float) -> tu
 
 
 def auroc(score: np.ndarray, positive: np.ndarray) -> float:
-    """Return the probability that a positive row has a greater score than another one, ties half; nan without both.
+    """Return the area under the ROC curve; nan without a positive or without a negative row.
+
+    It is the probability that a positive row has a greater score than a negative one; ties count half.
 
     Args:
         score: float [n].
-        positive: bool [n].
+        positive: Mask of the positive rows, bool [n].
     """
     rank = _ranks(score)
     good = int(positive.sum())
@@ -180,14 +192,14 @@ def auroc(score: np.ndarray, positive: np.ndarray) -> float:
 
 
 def auroc_interval(score: np.ndarray, positive: np.ndarray, groups: np.ndarray) -> Interval:
-    """Return `auroc` with its 95 % interval, where the rows of a group may be alike; nan without both kinds.
+    """Return `auroc` with its 95 % interval for rows that are correlated within groups; nan without both classes.
 
-    By the placements of the rows among those of the other kind (DeLong et al. 1988), summed up by group (Obuchowski
-    1997).
+    The variance comes from the placement of each row among the rows of the opposite class (DeLong et al. 1988), summed
+    by group (Obuchowski 1997).
 
     Args:
         score: float [n].
-        positive: bool [n].
+        positive: Mask of the positive rows, bool [n].
         groups: Group of each row, such as its user, int [n].
     """
     value, good, bad = auroc(score, positive), int(positive.sum()), int((~positive).sum())
@@ -202,13 +214,13 @@ def auroc_interval(score: np.ndarray, positive: np.ndarray, groups: np.ndarray) 
 
 
 def _ranks(score: np.ndarray) -> np.ndarray:
-    """The rank of each row from 1, that of ties in the middle, float [n]."""
+    """Return the rank of each row by ascending score, from 1, float [n]; tied rows share their mean rank."""
     _, place, counts = np.unique(score, return_inverse=True, return_counts=True)
     return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[place.reshape(-1)])
 
 
 def _binomial(rows: int, chance: float) -> np.ndarray:
-    """The probabilities of 0 to `rows` hits, float [rows + 1]."""
+    """Return the binomial probabilities of 0 to `rows` hits, each with probability `chance`, float [rows + 1]."""
     logs = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, rows + 1)))])
     hits = np.arange(rows + 1)
     return np.asarray(

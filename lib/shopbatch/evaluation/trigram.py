@@ -1,6 +1,6 @@
-"""The baseline of a language model: a trigram model of tokens with interpolated Kneser-Ney smoothing.
+"""The baseline that a language model has to beat: a token trigram model with interpolated Kneser-Ney smoothing.
 
-Kneser and Ney 1995; the interpolated form of Chen and Goodman 1999, one discount for each order.
+Kneser and Ney 1995; the interpolated form of Chen and Goodman 1999, with one discount for each order.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 _WORD = 21  # bits of a token id in a packed key
-_BEGIN = (1 << _WORD) - 1  # stands before the first token
+_BEGIN = (1 << _WORD) - 1  # padding token before the first token
 
 
 class Trigram:
-    """Counts of token sequences. `losses` are natural logarithms, so exp(mean) is the perplexity.
+    """A trigram model of token ids, counted from training documents. exp(mean of `losses`) is the perplexity.
 
     Args:
         documents: Token ids of the training documents.
@@ -43,7 +43,10 @@ class Trigram:
         self.contexts2 = _sums(self.pairs >> _WORD, self.counts2)
 
     def losses(self, document: Sequence[int]) -> np.ndarray:
-        """Return the negative log probability of each token given the two before it, float64 [tokens]."""
+        """Return the negative log probability of each token given the two tokens before it, float64 [tokens].
+
+        The logarithm is the natural one.
+        """
         three = _keys(document)
         mask2, mask1 = (1 << 2 * _WORD) - 1, (1 << _WORD) - 1
         two, one = three & mask2, three & mask1
@@ -57,19 +60,27 @@ class Trigram:
 
 
 def _keys(document: Sequence[int]) -> np.ndarray:
-    """Pack each token and the two before it into one integer, int64 [tokens]."""
+    """Pack each token and the two tokens before it into one integer key, int64 [tokens]."""
     ids = np.concatenate([[_BEGIN, _BEGIN], np.asarray(document, np.int64)])
     return np.asarray((ids[:-2] << 2 * _WORD) | (ids[1:-1] << _WORD) | ids[2:])
 
 
 def _discount(counts: np.ndarray) -> float:
-    """Return n1 / (n1 + 2 n2), the estimate of Ney et al. 1994."""
+    """Return the Kneser-Ney discount n1 / (n1 + 2 n2), the estimate of Ney et al. 1994; 0.5 where it is undefined.
+
+    n1 and n2 are the numbers of sequences that were counted once and twice.
+    """
     ones, twos = float((counts == 1).sum()), float((counts == 2).sum())
     return ones / (ones + 2 * twos) if ones and twos else 0.5
 
 
 def _sums(contexts: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return (contexts, the sum of their counts, the number of different continuations)."""
+    """Sum the counts of all sequences that share a context.
+
+    Returns:
+        The different contexts (sorted keys), the sum of the counts of each, and the number of different continuations
+        of each; [contexts] each.
+    """
     keys, where, kinds = np.unique(contexts, return_inverse=True, return_counts=True)
     return keys, np.bincount(where, counts), kinds.astype(float)
 
@@ -87,6 +98,16 @@ def _context(contexts: tuple[np.ndarray, np.ndarray, np.ndarray], wanted: np.nda
 def _interpolate(
     count: np.ndarray, total: np.ndarray, kinds: np.ndarray, discount: float, lower: np.ndarray
 ) -> np.ndarray:
-    """Mix an order with the next lower one, which alone decides after a context that was never seen."""
+    """Return the smoothed probability of one order, mixed with that of the next lower order, float64 [tokens].
+
+    After a context that was never seen, the lower order alone decides.
+
+    Args:
+        count: Count of each sequence.
+        total: Sum of the counts of its context.
+        kinds: Number of different continuations of its context.
+        discount: Discount of this order.
+        lower: Probability by the next lower order.
+    """
     safe = np.maximum(total, 1)
     return np.where(total > 0, np.maximum(count - discount, 0) / safe + discount * kinds / safe * lower, lower)

@@ -1,16 +1,16 @@
-"""Qini: how well an order of users finds those whom a treatment moves, and how certain that is.
+"""Qini: measures how well a ranking of users finds those whose behaviour a treatment changes, with intervals.
 
-Libraries define Qini in different ways, so here is this one. Users are ordered by their score, greatest first; users of
-equal score are taken together. When the first share `x` of all users is treated, the incremental outcome per treated
-head of the whole group is
+`train_uplift` uses it. Libraries define Qini in different ways; this is the definition used here. Users are ordered by
+their score, greatest first; users of equal score are taken together. When the first share `x` of all users is treated,
+the incremental outcome per treated head of the whole group is
 
     g(x) = (Y_t(x) - Y_c(x) * N_t(x) / N_c(x)) / N_t(1)
 
 where Y and N are sums of outcomes and of users among the first `x`, of the treated (t) and the controls (c). Every user
-counts 1 / probability of the arm that was drawn, so arms may be of different sizes, also by user. This is the curve of
-Radcliffe ("Using control groups to target on predicted lift", 2007). Qini is the area between the curve and the
-straight line from (0, 0) to (1, g(1)), which is what a random order brings, times 10,000. Between two points the curve
-is straight. Where there is no control among the first users yet, what a random order brings stands for the curve.
+has the weight 1 / probability of the assigned arm, so arms may be of different sizes, also by user. This is the curve
+of Radcliffe ("Using control groups to target on predicted lift", 2007). Qini is the area between the curve and the
+straight line from (0, 0) to (1, g(1)), which is the result of a random order, times 10,000. Between two points the
+curve is straight. Where there is no control among the first users yet, the straight line stands for the curve.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ import numpy as np
 from shopbatch.evaluation.classification import Interval
 
 SCALE = 1e4
-RANDOM = "random"  # the name of an order by chance
-CROSS_FITTED = 1.5  # see `compare`
-BUCKETS = 400  # groups of neighbouring users by which resampled curves are drawn
+RANDOM = "random"  # name of the random ranking
+CROSS_FITTED = 1.5  # factor of the intervals, see `compare`
+BUCKETS = 400  # groups of users of similar score in bootstrap curves
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What happened to users who were treated or not by chance.
+    """The data of a randomised trial: which users were treated, and their outcomes.
 
     Attributes:
-        outcome: What each user did afterwards, float64 [n].
-        treated: Whether each user was treated, bool [n].
-        probability: The probability of the arm that the user got, above 0, float64 [n].
+        outcome: Outcome of each user after the assignment, float64 [n].
+        treated: True for treated users, False for controls, bool [n].
+        probability: Probability of the arm that the user was assigned to, above 0, float64 [n].
     """
 
     outcome: np.ndarray
@@ -47,20 +47,24 @@ class Trial:
 
     @property
     def weight(self) -> np.ndarray:
-        """What each user counts, float64 [n]."""
+        """Return the weight of each user, 1 / probability, float64 [n]."""
         return np.asarray(1.0 / self.probability)
 
     def of(self, rows: np.ndarray) -> Trial:
-        """Return the trial of some of the users. rows: bool [n] or their numbers."""
+        """Return the trial of some of the users.
+
+        Args:
+            rows: Mask, bool [n], or numbers of the users.
+        """
         return Trial(self.outcome[rows], self.treated[rows], self.probability[rows])
 
 
 def buckets(score: np.ndarray, most: int | None = None) -> np.ndarray:
-    """Number users by their score, greatest first; users of equal score have equal numbers.
+    """Number users by their score, greatest first; users of equal score get equal numbers.
 
     Args:
         score: float [n].
-        most: About how many numbers there may be; None: as many as there are different scores.
+        most: About how many different numbers there may be (neighbouring scores are merged); None: no limit.
 
     Returns:
         Numbers from 0 on, without gaps, int64 [n].
@@ -74,43 +78,44 @@ def buckets(score: np.ndarray, most: int | None = None) -> np.ndarray:
 
 
 def curve(score: np.ndarray, trial: Trial) -> tuple[np.ndarray, np.ndarray]:
-    """Return the Qini curve of an order.
+    """Return the Qini curve of a ranking of users, for a plot.
 
     Args:
-        score: Of each user, float [n].
-        trial: What happened.
+        score: Score of each user, float [n]; users with the greatest scores are treated first.
+        trial: The trial of the same users.
 
     Returns:
-        Shares of the users from 0 to 1, and the incremental outcome per treated head at each, float64 [points] each.
+        Shares of users treated, from 0 to 1, and the incremental outcome per treated head at each; float64 [points]
+        each.
     """
     share, gain = _curves(buckets(score), trial, trial.weight[None, :])
     return share[0], gain[0]
 
 
 def qini(score: np.ndarray, trial: Trial) -> float:
-    """Return the Qini of an order, times 10,000; 0 if one arm has no user.
+    """Return the Qini of a ranking of users (see the module), times 10,000; 0 if one arm has no user.
 
     Args:
-        score: Of each user, float [n].
-        trial: What happened.
+        score: Score of each user, float [n].
+        trial: The trial of the same users.
     """
     return float(_areas(*_curves(buckets(score), trial, trial.weight[None, :]))[0])
 
 
 def resampled(scores: Mapping[str, np.ndarray], trial: Trial, draws: int, seed: int) -> dict[str, np.ndarray]:
-    """Draw users again and again, and return the Qini of each order in every draw.
+    """Return bootstrap samples of the Qini of several rankings.
 
-    Every user counts as often as a Poisson number of mean 1 says, equally for all orders, so the orders are compared on
-    the same users. The curves have about `BUCKETS` points.
+    In each sample every user counts as often as a Poisson number of mean 1 says, equally for all rankings, so the
+    rankings are compared on the same users. The curves have about `BUCKETS` points.
 
     Args:
-        scores: By the order's name, the score of each user, float [n].
-        trial: What happened.
-        draws: How often.
-        seed: Of the draws.
+        scores: Name of the ranking -> score of each user, float [n].
+        trial: The trial of the same users.
+        draws: Number of bootstrap samples.
+        seed: Seed of the samples.
 
     Returns:
-        By the order's name, float64 [draws].
+        Name of the ranking -> its Qini in each sample, float64 [draws].
     """
     places = {name: buckets(score, BUCKETS) for name, score in scores.items()}
     random = np.random.default_rng(seed)
@@ -125,13 +130,13 @@ def resampled(scores: Mapping[str, np.ndarray], trial: Trial, draws: int, seed: 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What several orders are worth beside each other.
+    """The Qini of several rankings, and the differences between them.
 
     Attributes:
-        qini: Of each order, with its 95 % bootstrap interval.
-        above: By (candidate, rival), how far the candidate is above the rival. The lower ends of all candidates hold at
-            once with the probability that was asked for.
-        better: By (candidate, rival), the share of the draws in which the candidate is above the rival.
+        qini: Name of the ranking -> its Qini with its 95 % bootstrap interval.
+        above: (candidate, rival) -> Qini of the candidate minus that of the rival, with its interval. The lower ends of
+            all candidates hold simultaneously with the probability `level` of `compare`.
+        better: (candidate, rival) -> share of the bootstrap samples in which the candidate is above the rival.
     """
 
     qini: Mapping[str, Interval]
@@ -142,23 +147,24 @@ class Comparison:
 def compare(
     scores: Mapping[str, np.ndarray], trial: Trial, rivals: tuple[str, ...], level: float, draws: int, seed: int
 ) -> Comparison:
-    """Compare every order with some of them on the same users.
+    """Compare the Qini of candidate rankings with that of reference rankings on the same users.
 
     The best of many candidates looks better than it is. So the intervals are as wide as the greatest error among all
-    candidates asks for (studentised maximum: White, "A reality check for data snooping", 2000; Romano and Wolf 2005).
+    candidates requires (studentised maximum: White, "A reality check for data snooping", 2000; Romano and Wolf 2005).
 
-    The bootstrap takes the scores as given. Scores that were fitted to the other folds of the same users hang together
-    with what is judged: each pair of users counts twice, once in each role, which makes the true standard error larger
-    by the square root of 2 where there is nothing to find, or by 1.5 as measured on shuffled arms. The intervals of
-    `above` are as much wider (`CROSS_FITTED`).
+    The bootstrap takes the scores as fixed. But scores that were fitted to the other folds of the same users depend on
+    the data that judge them: each pair of users enters the estimate twice, once in each role. Without any real effect
+    this makes the true standard error larger by the square root of 2, or by 1.5 as measured on shuffled arms. The
+    intervals of `above` are widened by that factor (`CROSS_FITTED`).
 
     Args:
-        scores: By the order's name, the score of each user, float [n].
-        trial: What happened.
-        rivals: Names of orders, or `random`, which is worth 0. All other orders are candidates.
+        scores: Name of the ranking -> score of each user, float [n].
+        trial: The trial of the same users.
+        rivals: Names of the reference rankings; RANDOM stands for a random order, whose Qini is 0. All other rankings
+            of `scores` are candidates.
         level: Probability with which the lower ends hold, such as 0.975; the upper ends likewise.
-        draws: Of the bootstrap.
-        seed: Of the bootstrap.
+        draws: Number of bootstrap samples.
+        seed: Seed of the bootstrap.
     """
     values = {name: qini(score, trial) for name, score in scores.items()} | {RANDOM: 0.0}
     drawn = resampled(scores, trial, draws, seed) | {RANDOM: np.zeros(draws)}
@@ -180,7 +186,16 @@ def compare(
 
 
 def _curves(place: np.ndarray, trial: Trial, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return curves [draws, points] from the users' places [n] and what they count [draws, n]."""
+    """Compute the Qini curves for several weightings of the users.
+
+    Args:
+        place: Bucket number of each user, int64 [n].
+        trial: The trial of the same users.
+        weights: Weight of each user in each draw, float [draws, n].
+
+    Returns:
+        Shares of users and gains at each point of the curve, float64 [draws, points] each.
+    """
     size = 2 * (int(place.max(initial=0)) + 1)
     cell = 2 * place + trial.treated
     users = np.stack([np.bincount(cell, row, size) for row in weights]).reshape(len(weights), -1, 2).cumsum(1)
@@ -197,6 +212,6 @@ def _curves(place: np.ndarray, trial: Trial, weights: np.ndarray) -> tuple[np.nd
 
 
 def _areas(share: np.ndarray, gain: np.ndarray) -> np.ndarray:
-    """Return the areas between curves and their straight lines, times 10,000, float64 [draws]."""
+    """Return the Qini of each curve: the area between it and its straight line, times 10,000, float64 [draws]."""
     over = gain - share * gain[:, -1:]
     return np.asarray(((over[:, 1:] + over[:, :-1]) / 2 * np.diff(share, axis=1)).sum(1) * SCALE)

@@ -1,1 +1,4 @@
-"""Whether copy says only what a product's attributes say. No model and no I/O; the entry point is `check.check`."""
+"""Checks that generated text states only known facts: product copy (`check.check`) and replies (`replies.check_reply`).
+
+The checks are rules over word lists (the YAML files of this folder); they call no language model.
+"""

@@ -1,7 +1,8 @@
-"""Finds brand names in copy that the attributes do not hold: known ones by a list, invented ones by their position.
+"""Finds brand names in product copy that are not in the product's attributes.
 
-English: a word with a capital letter in the middle of a sentence. In a line in which most words have a capital letter
-(a headline), only the list counts. Chinese: Latin letters, and what stands before words such as 牌, 出品 and 旗下.
+Known brands are found by a list (brands.yaml), invented ones by their position. English: a word with a capital letter
+in the middle of a sentence; in a line in which most words have a capital letter (a headline), only the list is used.
+Chinese: Latin letters, and the characters before words such as 牌, 出品 and 旗下.
 """
 
 from __future__ import annotations
@@ -40,7 +41,13 @@ _NOT_NAMED_ZH = re.compile(r"品$|招$|名$|老$|大$|王$|杂$|门$|自有|全�
 
 
 class _BrandsFile(WordFile):
-    """The words of brands.yaml: names separated by commas, ordinary words separated by spaces."""
+    """The word lists of brands.yaml.
+
+    Attributes:
+        en: English brand names, separated by commas.
+        zh: Chinese brand names, separated by commas.
+        ordinary: Capitalised words that are no brands, in small letters, separated by spaces.
+    """
 
     en: str
     zh: str
@@ -67,13 +74,15 @@ def _brands() -> _Brands:
 
 
 def unknown_brands(text: str, facts: str, brand: str, language: str) -> Iterator[tuple[int, int]]:
-    """Yield (start, end) of each brand in a text that the attributes do not hold.
+    """Yield (start, end) of each brand name in a text that the attributes do not contain.
+
+    Also yield statements that contradict the attribute `brand`, such as "our own label" for a national brand.
 
     Args:
-        text: The copy.
+        text: The product copy.
         facts: All attributes, in small letters.
-        brand: The attribute brand, or "".
-        language: "zh", or any other, which is read as English.
+        brand: The attribute `brand`: "Private" (the shop's own label), "National", a name, or "" if unknown.
+        language: "zh"; any other is read as English.
     """
     yield from _wrong_kind(text, brand)
     for pattern in (_brands().english, _brands().chinese):
@@ -84,14 +93,20 @@ def unknown_brands(text: str, facts: str, brand: str, language: str) -> Iterator
 
 
 def known_brands(text: str) -> Iterator[str]:
-    """Yield the brands of the lists that a text names, as it writes them."""
+    """Yield the brand names of brands.yaml that a text contains, as the text spells them.
+
+    The translation checks use it, because a translation must keep brand names unchanged.
+    """
     for pattern in (_brands().english, _brands().chinese):
         for m in pattern.finditer(text):
             yield m.group()
 
 
 def _wrong_kind(text: str, brand: str) -> Iterator[tuple[int, int]]:
-    """The shop's own label called another's brand, or another's brand called the shop's own."""
+    """Yield (start, end) of statements about own labels and national brands that do not fit the attribute `brand`.
+
+    "Our own label" is wrong unless the brand is "private", "famous brand" is wrong unless it is "national".
+    """
     wrong = [] if brand.lower() == "national" else [_NATIONAL_EN, _NATIONAL_ZH]
     wrong += [] if brand.lower() == "private" else [_OWN_EN, _OWN_ZH]
     for pattern in wrong:
@@ -100,6 +115,7 @@ def _wrong_kind(text: str, brand: str) -> Iterator[tuple[int, int]]:
 
 
 def _holds(name: str, facts: str) -> bool:
+    """Return True if the facts contain a brand name; hyphens, blanks, apostrophes and a plural s are ignored."""
     name = re.sub(r"['’]s?$|['’]", "", name.lower())
     if len(name) > 3 and name.endswith("s") and name[:-1] in facts:
         return True
@@ -125,6 +141,7 @@ def _english(text: str, facts: str) -> Iterator[tuple[int, int]]:
 
 
 def _ordinary(name: str, facts: str) -> bool:
+    """Return True if each part of a capitalised word is an ordinary word or in the facts."""
     ordinary = _brands().ordinary
     parts = re.split(r"[-&.]", name.lower())
     return all(not p or re.sub(r"['’]s?$", "", p) in ordinary or p in ordinary or _holds(p, facts) for p in parts)

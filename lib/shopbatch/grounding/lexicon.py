@@ -1,8 +1,13 @@
-"""What may be said of goods beyond their own facts (lexicon.en.yaml, lexicon.zh.yaml), and what facts are about.
+"""The lexicon of product language: words that copy may use beyond the product's facts, and the roles of attributes.
 
-A lexicon knows free words, which state nothing (and phrases of such words that do: refused); the kinds of goods, with
-what may be said of any goods of the kind; and the roles of attributes (colour, capacity, ...), with the names that
-shops give them. Called by `allowed.py` and by whoever writes copy.
+The word lists are lexicon.en.yaml and lexicon.zh.yaml. A lexicon holds
+
+- free words, which state nothing about a product, and `refused` phrases, which make a claim out of free words;
+- groups of products ("kinds": tops, shoes, ...), with their nouns and the phrases that are true of any product of the
+  group;
+- roles of attributes (colour, capacity, ...), with the names that shops give to such attributes, and their values.
+
+`allowed.py` checks product copy with it; copywriting writes copy with it.
 """
 
 from __future__ import annotations
@@ -18,7 +23,7 @@ from pydantic import Field
 from shopbatch.text.word_files import WordFile, read_words
 
 LANGUAGES = ("en", "zh")
-ANYTHING = "anything"  # the kind of goods that are of no other kind
+ANYTHING = "anything"  # group of products for phrases that are true of any product
 MEANT_BOTH_WAYS = (
     "gender",
     "age_group",
@@ -26,11 +31,11 @@ MEANT_BOTH_WAYS = (
     "sleeve",
     "closure",
     "origin",
-)  # words for a value mean each other
+)  # roles whose values are synonyms in both directions
 _WORD = re.compile(r"[A-Za-zÀ-ɏ0-9]+(?:['’.][A-Za-zÀ-ɏ0-9]+)*")
 _HAN = re.compile(r"[\u3400-\u9fff]")
 
-Phrase = tuple[str, ...]  # stems of English words; a Chinese phrase is one string
+Phrase = tuple[str, ...]  # the stems of an English phrase; a Chinese phrase is one string
 
 
 class _Kind(WordFile):
@@ -48,7 +53,18 @@ class _Role(WordFile):
 
 
 class _LexiconFile(WordFile):
-    """The words of a lexicon, where the fields are explained."""
+    """The content of a lexicon file.
+
+    Attributes:
+        free: Phrases that state nothing about a product.
+        scenes: Words for people, places, times and activities, allowed in descriptions of a product's use ("for the
+            beach") but not as statements about the product itself.
+        refused: Phrases that make a claim although each of their words is free ("all day").
+        kinds: Groups of products by name.
+        roles: Roles of attributes by name.
+        adjacent: Phrase of a fact -> further phrases that it backs.
+        denies: Phrase of a fact -> properties that it rules out.
+    """
 
     free: tuple[str, ...]
     scenes: tuple[str, ...] = ()
@@ -64,29 +80,39 @@ _STEMMER = snowballstemmer.stemmer("english")
 
 @lru_cache(maxsize=65_536)
 def stem(word: str) -> str:
-    """The stem of an English word, in small letters and without a possessive ending."""
+    """Return the stem of an English word in small letters, without a possessive ending ("Women's" -> "women").
+
+    Words with digits or non-ASCII letters are only lower-cased.
+    """
     word = re.sub(r"['’]s?$", "", word.lower())
     return str(_STEMMER.stemWord(word)) if word.isascii() and not any(c.isdigit() for c in word) else word
 
 
 def words_of(text: str) -> list[re.Match[str]]:
-    """The words of an English text, hyphenated ones in parts."""
+    """Return a match object for each word of an English text, in order ("T-shirt" is two words)."""
     return list(_WORD.finditer(text))
 
 
 def phrase_of(text: str) -> Phrase:
-    """The stems of the words of an English phrase."""
+    """Return the stems of the words of an English phrase, the key under which the lexicon stores it."""
     return tuple(stem(m[0]) for m in words_of(text))
 
 
 def is_chinese(text: str) -> bool:
-    """Whether a text holds a Chinese character."""
+    """Return True if a text contains a Chinese character."""
     return bool(_HAN.search(text))
 
 
 @dataclass(frozen=True)
 class Goods:
-    """What a product is: its kind, the name of the goods as the lexicon has it, and where it stands in the text."""
+    """A product noun of the lexicon that was found in a text.
+
+    Attributes:
+        kind: The group of products that the noun belongs to, such as "tableware".
+        name: The noun as the lexicon spells it, such as "mug".
+        start: Start of the noun in the text, in characters.
+        end: End of the noun (exclusive).
+    """
 
     kind: str
     name: str
@@ -96,42 +122,52 @@ class Goods:
 
 @dataclass(frozen=True, eq=False)
 class Lexicon:
-    """The words of one language. Phrases are tuples of stems in English, and strings in Chinese (`key`)."""
+    """The lexicon of one language, indexed for look-ups.
+
+    Phrases are stored under keys (see `key`): tuples of stems in English, strings in Chinese.
+
+    Attributes:
+        language: "en" or "zh".
+        words: The content of the lexicon file.
+    """
 
     language: str
     words: _LexiconFile
 
     def key(self, phrase: str) -> Phrase | str:
-        """A phrase as it is compared."""
+        """Return the key of a phrase: the stems of its words in English, the phrase itself in Chinese."""
         return phrase if self.language == "zh" else phrase_of(phrase)
 
     def keys(self, phrases: Iterable[str]) -> frozenset[Phrase | str]:
-        """Phrases as they are compared."""
+        """Return the keys of several phrases; empty ones are left out."""
         return frozenset(key for phrase in phrases if (key := self.key(phrase)))
 
     @cached_property
     def free(self) -> frozenset[Phrase | str]:
-        """Phrases that state nothing of a product."""
+        """Return the keys of the phrases that state nothing about a product and are allowed anywhere."""
         return self.keys(self.words.free)
 
     @cached_property
     def scenes(self) -> frozenset[Phrase | str]:
-        """Words of people, places, hours and doings, for any goods: free where they are not said of the product."""
+        """Return the keys of words for people, places, times and activities.
+
+        They are allowed in descriptions of a product's use, but not as statements about the product itself.
+        """
         return self.keys(self.words.scenes)
 
     @cached_property
     def refused(self) -> frozenset[Phrase | str]:
-        """Phrases that state something though each of their words is free: `all day`."""
+        """Return the phrases that claim something although each of their words is free, such as "all day"."""
         return self.keys(self.words.refused)
 
     @cached_property
     def may_say(self) -> Mapping[str, frozenset[Phrase | str]]:
-        """What may be said of any goods, by kind."""
+        """Return a mapping from each group of products to the keys of the phrases that are true of all of them."""
         return {name: self.keys(kind.may_say) for name, kind in self.words.kinds.items()}
 
     @cached_property
     def goods(self) -> Mapping[Phrase | str, tuple[str, str]]:
-        """(kind, name) of goods, by name."""
+        """Return a mapping from the key of each product noun to (group, noun): ("jean",) -> ("bottoms", "jeans")."""
         found: dict[Phrase | str, tuple[str, str]] = {}
         for kind, words in self.words.kinds.items():
             for name in words.goods:
@@ -140,7 +176,7 @@ class Lexicon:
 
     @cached_property
     def other_names(self) -> Mapping[Phrase | str, frozenset[Phrase | str]]:
-        """What goods may be called besides, by name."""
+        """Return a mapping from the key of each product noun to the keys of its other names (jeans -> denims)."""
         found: dict[Phrase | str, frozenset[Phrase | str]] = {}
         for words in self.words.kinds.values():
             for name, others in words.goods.items():
@@ -149,23 +185,29 @@ class Lexicon:
 
     @cached_property
     def role_names(self) -> Mapping[str, str]:
-        """Role of an attribute, by the attribute's name without blanks and signs."""
+        """Return a mapping from normalised attribute names to roles ("maincolour" -> "colour").
+
+        The names are in lower case, without blanks and signs.
+        """
         named = {_bare(name): role for role, words in self.words.roles.items() for name in words.names}
         return named | {_bare(role): role for role in self.words.roles}
 
     def role(self, attribute: str) -> str:
-        """The role of an attribute such as `Main colour` or `pa_colour`; "" for an unknown one."""
+        """Return the role of an attribute by its name ("Main colour" and "pa_colour" -> "colour"); "" if unknown."""
         name = _bare(re.sub(r"[(\[（].*?[)\]）]", "", attribute))
         return self.role_names.get(name) or self.role_names.get(name.removeprefix("pa")) or ""
 
     @cached_property
     def says(self) -> Mapping[str, frozenset[Phrase | str]]:
-        """Words that express an attribute whatever its value, by role."""
+        """Return a mapping from each role to the keys of the words for the attribute itself ("colour" -> "shade", ...).
+
+        A text may use these words whatever the attribute's value is.
+        """
         return {role: self.keys(words.says) for role, words in self.words.roles.items()}
 
     @cached_property
     def means(self) -> Mapping[Phrase | str, frozenset[Phrase | str]]:
-        """What a phrase among the facts backs besides itself."""
+        """Return a mapping from the key of a phrase in the facts to the keys of phrases that it backs (synonyms)."""
         found: dict[Phrase | str, frozenset[Phrase | str]] = {}
 
         def add(phrase: str, others: Iterable[str]) -> None:
@@ -184,12 +226,12 @@ class Lexicon:
 
     @cached_property
     def denies(self) -> Mapping[Phrase | str, tuple[str, ...]]:
-        """What a phrase among the facts denies: `wired` denies that goods are wireless."""
+        """Return a mapping from the key of a phrase in the facts to properties that it rules out (wired: wireless)."""
         return {self.key(phrase): denied for phrase, denied in self.words.denies.items()}
 
     @cached_property
     def role_of_value(self) -> Mapping[Phrase | str, str]:
-        """The role of a known value: `red` is a colour."""
+        """Return a mapping from the key of each known attribute value to its role ("red" -> "colour")."""
         found: dict[Phrase | str, str] = {}
         for role, words in self.words.roles.items():
             for value, others in words.values.items():
@@ -199,7 +241,7 @@ class Lexicon:
 
     @cached_property
     def vocabulary(self) -> frozenset[str]:
-        """All single words of an English lexicon, as stems: a word outside it may be a proper name."""
+        """Return all single words of an English lexicon, as stems; a word outside it may be a proper name."""
         phrases = (
             *self.free,
             *self.scenes,
@@ -211,31 +253,37 @@ class Lexicon:
 
     @cached_property
     def values(self) -> Mapping[str, frozenset[Phrase | str]]:
-        """The known values of a role, by role; roles whose values cannot be listed are left out."""
+        """Return a mapping from each role to the keys of its known values; roles with open-ended values are absent."""
         return {role: self.keys(words.values) for role, words in self.words.roles.items() if words.values}
 
     def knows(self, role: str, value: str) -> bool:
-        """Whether a text holds a known value of a role, or the role's values cannot be listed."""
+        """Return True if the text `value` contains a known value of the role, or if the role is open-ended.
+
+        A role is open-ended if its values cannot be listed.
+        """
         known = self.values.get(role)
         return known is None or any(key in known for text in {value, value.lower()} for *_, key in self.spans(text))
 
     @cached_property
     def telling(self) -> frozenset[str]:
-        """Chinese characters that tell something by themselves: they are values."""
+        """Return the single Chinese characters that are attribute values, so that even one of them makes a claim."""
         return frozenset(key for key in self.role_of_value if isinstance(key, str) and len(key) == 1)
 
     @cached_property
     def longest(self) -> int:
-        """Length of the longest phrase, in words or characters."""
+        """Return the length of the longest phrase, in words (English) or characters (Chinese)."""
         return max(map(len, (*self.free, *self.scenes, *self.refused, *self.goods, *self.means, *self.role_of_value)))
 
     @cached_property
     def longest_refused(self) -> int:
-        """Length of the longest refused phrase."""
+        """Return the length of the longest refused phrase, in words (English) or characters (Chinese)."""
         return max(map(len, self.refused), default=1)
 
     def find_goods(self, text: str) -> list[Goods]:
-        """The goods that a name of a product mentions; the last one is mostly what it is."""
+        """Return the product nouns in a product's name, in order; the last one usually names what the product is.
+
+        A noun that lies inside a longer noun is left out.
+        """
         found = []
         for start, end, key in self.spans(text):
             if key in self.goods:
@@ -244,7 +292,13 @@ class Lexicon:
         return sorted(outer, key=lambda g: g.start)
 
     def spans(self, text: str, longest: int = 0) -> Iterable[tuple[int, int, Phrase | str]]:
-        """Each part of a text that may be a phrase of the lexicon: where it begins and ends, and its key."""
+        """Yield every part of a text that is short enough to be a phrase of the lexicon, as (start, end, key).
+
+        Args:
+            text: The text.
+            longest: Greatest length of a part in words (English) or characters (Chinese); 0: that of the longest
+                phrase.
+        """
         longest = longest or self.longest
         if self.language == "zh":
             for start in range(len(text)):
@@ -264,6 +318,6 @@ def _bare(name: str) -> str:
 
 @lru_cache(maxsize=len(LANGUAGES))
 def lexicon(language: str) -> Lexicon:
-    """The lexicon of a language; that of English for others than those of LANGUAGES."""
+    """Return the lexicon of a language; languages other than those of LANGUAGES get the English one."""
     language = language if language in LANGUAGES else "en"
     return Lexicon(language, read_words(_LexiconFile, "shopbatch.grounding", f"lexicon.{language}.yaml"))

@@ -1,10 +1,11 @@
-"""Finds what a reply to a customer says beyond the facts of the shop, with its place.
+"""Checks that a generated reply to a customer says nothing beyond the shop's facts, and names each problem.
 
-The facts are passages of text: sections of policies, sentences about the customer's own order, dates that code has
-reckoned. The question is no fact: a number in it backs nothing. Every number of the reply must be one of the facts, in
-its unit, and in a statement about the same thing (`reply_roles`); a promise keeps its condition (`reply_conditions`);
-what was done, will be done, is waived, whom to reach and who else is concerned must stand in the facts
-(`reply_claims`). The languages are English and Chinese. No model and no I/O.
+`answer_tickets` uses it. The facts are passages of text: sections of policies, sentences about the customer's own
+order, dates that code has calculated. The customer's question is no fact: a number in it backs nothing. Every number of
+the reply must be in the facts, in its unit, and in a statement about the same subject (`reply_roles`). A promise must
+keep its condition (`reply_conditions`). Statements about actions, waivers, contacts and other people must be in the
+facts (`reply_claims`). The languages are English and Chinese. The checks are rules over word lists; they call no
+language model.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from shopbatch.grounding.reply_orders import OrderFacts, OrderLine, order_claims
 from shopbatch.grounding.reply_roles import Backed, Question, judge_numbers
 from shopbatch.text.quantities import fold_width
 
-VERSION = 3  # of all that is found, words included
+VERSION = 3  # of the checks and their word lists
 LANGUAGES = ("en", "zh")
 KINDS = (
     *("number", "unit", "role", "mixed", "condition", "act", "commitment", "waiver", "contact", "other_customer"),
@@ -34,14 +35,14 @@ KINDS = (
 
 @dataclass(frozen=True)
 class Problem:
-    """What a reply says beyond the facts.
+    """A part of a reply that the facts do not back or that contradicts them.
 
     Attributes:
         kind: One of KINDS.
         span: The words of the reply.
-        start: Where they begin in the reply.
-        end: Where they end.
-        against: The sentence of the facts that they contradict or cut short; "" if there is none.
+        start: Start of these words in the reply, in characters.
+        end: End of these words (exclusive).
+        against: For the kind "condition", the sentence of the facts whose condition the reply leaves out; else "".
     """
 
     kind: str
@@ -53,7 +54,16 @@ class Problem:
 
 @dataclass(frozen=True)
 class Backing:
-    """A number of a reply and the place in a passage that backs it."""
+    """A number of a reply and the number in a passage that backs it.
+
+    Attributes:
+        kind: Kind of number, such as "time" or "money" (see `reply_numbers.Stated`).
+        start: Start of the number in the reply, in characters.
+        end: End of the number in the reply (exclusive).
+        passage: Id of the passage.
+        source_start: Start of the number in the passage.
+        source_end: End of the number in the passage.
+    """
 
     kind: str
     start: int
@@ -65,7 +75,12 @@ class Backing:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is wrong with a reply, in the order of its text, and what backs its numbers."""
+    """The result of the check of one reply.
+
+    Attributes:
+        problems: The problems in the order of the text; [] if none was found.
+        backings: For each number of the reply that a passage backs, its position there.
+    """
 
     problems: list[Problem]
     backings: list[Backing]
@@ -74,14 +89,14 @@ class Verdict:
 def check_reply(
     reply: str, question: str, passages: Sequence[Passage], language: str, orders: Sequence[OrderFacts] = ()
 ) -> Verdict:
-    """Check a reply.
+    """Check a reply against the facts, and return its problems and the sources of its numbers.
 
     Args:
         reply: The reply.
-        question: What the customer wrote.
-        passages: The facts; a reply without any backs nothing.
-        language: The ticket's, in which the reply has to be: one of LANGUAGES.
-        orders: The customer's own orders that the ticket names.
+        question: The customer's message.
+        passages: The facts; without any, the only problem is "no_facts".
+        language: Language of the ticket, in which the reply must be: one of LANGUAGES.
+        orders: The shop's data on those of the customer's orders that the ticket names.
     """
     if language not in LANGUAGES:
         return Verdict([Problem("unknown_language", reply, 0, len(reply))], [])
@@ -104,6 +119,7 @@ def check_reply(
 def _numbers(
     said: list[Sentence], question: str, known: Known, orders: Sequence[OrderFacts]
 ) -> Iterator[tuple[Sentence, Backed]]:
+    """Yield (sentence, judgement) for each number in the sentences `said` of a reply."""
     asked = Question(known.words.telling(question), tuple(numbers(question, known.language)))
     for before, sentence in pairwise([None, *said]):
         if sentence is not None:
@@ -111,6 +127,7 @@ def _numbers(
 
 
 def _of_numbers(judged: Sequence[tuple[Sentence, Backed]], reply: str) -> Iterator[Problem]:
+    """Yield a `Problem`, with its position in the reply, for each number that `judge_numbers` found wrong."""
     for sentence, backed in judged:
         if backed.problem:
             start, end = sentence.start + backed.number.start, sentence.start + backed.number.end
@@ -120,6 +137,16 @@ def _of_numbers(judged: Sequence[tuple[Sentence, Backed]], reply: str) -> Iterat
 def _of_words(
     said: list[Sentence], text: str, question: str, known: Known, reply: str, orders: Sequence[OrderFacts]
 ) -> Iterator[Problem]:
+    """Yield the problems of the reply's statements in words: claims, order states, meaning, conditions and echoes.
+
+    Args:
+        said: The sentences of the reply.
+        text: The reply in half-width characters.
+        question: The customer's message.
+        known: The facts.
+        reply: The reply as written, from which the problems are quoted.
+        orders: The shop's data on the customer's orders.
+    """
     for sentence in said:
         states = list(order_states(sentence, orders, known)) if orders else []
         true = [(first, last) for (_, first, last), is_true in states if is_true]
@@ -140,6 +167,7 @@ def _of_words(
 
 
 def _backing(sentence: Sentence, backed: Backed) -> Backing:
+    """Return the position of a number in the reply, and that of the same number in the passage that backs it."""
     if backed.sentence is None or backed.source is None:
         raise TypeError("a number without a problem has a fact that backs it")
     first = backed.sentence.start

@@ -1,4 +1,9 @@
-"""What a reply claims in words: acts, commitments, waivers, contacts, other people, the prompt itself."""
+"""Checks a reply's statements in words against the facts, for `replies.check_reply`.
+
+It finds actions, commitments, waivers, contacts and other people that no fact mentions, and text that obeys
+instructions in the customer's message. "Content words" in this module are words that carry meaning, as normalised by
+`reply_words`.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +16,10 @@ from shopbatch.text.injection import is_injection
 from shopbatch.text.letters import LATIN
 
 _SPACES = re.compile(r"[\s()/.-]+")
-_SHORTEST = {"en": 3, "zh": 5}  # words (Chinese: characters) that a reply must share with an order to have obeyed it
+_SHORTEST = {"en": 3, "zh": 5}  # words (Chinese: characters) shared with an instruction: an echo
 _WORD = re.compile(r"[a-z0-9'’]+|[\u3400-\u9fff]")
 
-_LEAST_TELLING = {"en": 5, "zh": 7}  # Chinese words without a group count as pairs of characters, which are more
+_LEAST_TELLING = {"en": 5, "zh": 7}  # higher in Chinese, where unlisted words count as several pairs of characters
 _LEAST_KNOWN = {"en": 0.25, "zh": 0.15}
 _CAPITALS = re.compile(rf"(?<![{LATIN}])[A-ZÀ-ÖØ-Þ]{{4,}}(?![a-zß-öø-ÿ])|(?<![{LATIN}])[A-Z]{{2,}}[-_]?[A-Z\d]*\d+")
 
@@ -22,7 +27,13 @@ Span = tuple[str, int, int]
 
 
 def claims(sentence: Sentence, question: str, known: Known) -> Iterator[Span]:
-    """Yield kind, start and end (in the sentence) of claims that the facts do not back."""
+    """Yield (kind, start, end) of the claims in a sentence that the facts do not back.
+
+    Args:
+        sentence: A sentence of the reply; the positions are relative to its start.
+        question: The customer's message.
+        known: The facts.
+    """
     yield from _acts(sentence, known)
     yield from _commitments(sentence, known)
     yield from _waivers(sentence, known)
@@ -34,18 +45,22 @@ def claims(sentence: Sentence, question: str, known: Known) -> Iterator[Span]:
 
 
 def _found(sentence: Sentence, name: str, known: Known) -> Iterator[re.Match[str]]:
+    """Yield the matches of the pattern `name` of replies.*.yaml in a sentence."""
     for m in known.words.patterns[name].finditer(sentence.text):
         if m[0].strip():
             yield m
 
 
 def _clause(text: str, place: int, ends: str = ".;!?。；！？") -> str:
-    """What stands before a place in its clause."""
+    """Return the part of a clause from its beginning to the position `place`; any character of `ends` ends a clause."""
     return re.split(rf"[{ends}]", text[:place])[-1]
 
 
 def _acts(sentence: Sentence, known: Known) -> Iterator[Span]:
-    """What the shop has done, unless the facts say so, or the sentence only supposes it."""
+    """Yield ("act", start, end) of statements that something was done ("we have refunded") which no fact confirms.
+
+    Conditions and future actions ("once we have refunded") are left out.
+    """
     supposed = known.words.file.subjunctive
     for m in _found(sentence, "act", known):
         before = _clause(sentence.text, m.start(), ".,;!?。，；！？")
@@ -58,7 +73,15 @@ def _acts(sentence: Sentence, known: Known) -> Iterator[Span]:
 
 
 def _has_happened(m: re.Match[str], sentence: Sentence, known: Known) -> bool:
-    """Whether a fact says that something has happened with the same word."""
+    """Return True if a fact reports the event that a passive statement ("was sent") states.
+
+    The fact must share a content word with the statement (synonyms count as the same word).
+
+    Args:
+        m: Match of the statement in the sentence.
+        sentence: A sentence of the reply.
+        known: The facts.
+    """
     verb = next((word for name, word in m.groupdict().items() if word and name.startswith("verb")), m[0])
     done = known.words.telling(verb) or known.words.telling(m[0])
     clause = re.split(r"[，。；！？]", sentence.text[m.start() :])[0] if known.language == "zh" else ""
@@ -69,13 +92,16 @@ def _has_happened(m: re.Match[str], sentence: Sentence, known: Known) -> bool:
 
 
 def _is_event(fact: Sentence, known: Known) -> bool:
-    """Whether a fact tells what has happened to one order or on one day, and not the rule for all."""
+    """Return True if a fact reports a past event with a date or an order number, and is not a general rule."""
     past = known.words.file.past
     return bool(re.search(past, fact.text, re.I)) and any(n.kind in ("date", "order") for n in fact.numbers)
 
 
 def _commitments(sentence: Sentence, known: Known) -> Iterator[Span]:
-    """What somebody will do, and on which day, unless the facts say so."""
+    """Yield ("commitment", start, end) of promises of future actions ("we will call you") that no fact contains.
+
+    In sentences about the future, also yield days ("tomorrow") that no fact contains.
+    """
     for m in _found(sentence, "commitment", known):
         if not known.holds(m[0]) and not _is_backed(sentence.text, m, known):
             yield "commitment", *m.span()
@@ -87,13 +113,22 @@ def _commitments(sentence: Sentence, known: Known) -> Iterator[Span]:
 
 
 def _is_backed(text: str, m: re.Match[str], known: Known) -> bool:
-    """Whether all telling words of a commitment's clause are words of the facts."""
+    """Return True if the facts have all content words of the commitment's clause, and the sentence names no day.
+
+    Args:
+        text: The sentence.
+        m: Match of the commitment in `text`.
+        known: The facts.
+    """
     telling = known.words.telling(m[0] + re.split(r"[.;,!?。；，！？]", text[m.end() :])[0])
     return bool(telling) and telling <= known.all_words and not known.words.patterns["day"].search(text)
 
 
 def _waivers(sentence: Sentence, known: Known) -> Iterator[Span]:
-    """What a customer is let off, unless the facts say so."""
+    """Yield ("waiver", start, end) of concessions that no fact contains ("we waive the fee", "you need not ...").
+
+    Also yield ("unbacked", start, end) of strong words ("guaranteed", "unlimited") that no fact contains.
+    """
     for m in _found(sentence, "waiver", known):
         telling = known.words.telling(m[0])
         stated = len(telling) > 1 and any(telling <= fact.words for fact in known.sentences)
@@ -122,19 +157,19 @@ def _waivers(sentence: Sentence, known: Known) -> Iterator[Span]:
 
 
 def _due(known: Known) -> frozenset[str]:
-    """The telling words of what facts ask for."""
+    """Return the content words of all facts that demand something of the customer, such as a receipt or a fee."""
     asks = known.words.file.asks_for
     return frozenset(w for fact in known.sentences if re.search(asks, fact.text, re.I) for w in fact.words)
 
 
 def _frees(fact: Sentence, known: Known) -> bool:
-    """Whether a fact frees from something, without a condition."""
+    """Return True if a fact says without a condition that something is not needed or not due."""
     file = known.words.file
     return bool(re.search(file.negates, fact.text, re.I)) and not re.search(file.only, fact.text, re.I)
 
 
 def _contacts(sentence: Sentence, known: Known) -> Iterator[Span]:
-    """Addresses, numbers and channels that the facts do not hold."""
+    """Yield ("contact", start, end) of mail addresses, phone numbers and channels that the facts do not contain."""
     there = _SPACES.sub("", known.lower)
     for m in _found(sentence, "contact", known):
         if _SPACES.sub("", m[0].lower()) not in there:
@@ -142,7 +177,11 @@ def _contacts(sentence: Sentence, known: Known) -> Iterator[Span]:
 
 
 def _others(sentence: Sentence, question: str, known: Known) -> Iterator[Span]:
-    """Other people and their orders."""
+    """Yield ("other_customer", start, end) of other customers and their orders, and of unknown names of persons.
+
+    Other customers may be mentioned if a fact has the same words. A name is unknown if neither the facts nor the
+    question contain it.
+    """
     for m in _found(sentence, "others", known):
         if not known.holds(m[0]):
             yield "other_customer", *m.span()
@@ -155,9 +194,16 @@ def _others(sentence: Sentence, question: str, known: Known) -> Iterator[Span]:
 
 
 def unbacked(sentence: Sentence, question: str, known: Known) -> Iterator[Span]:
-    """A sentence of which hardly a telling word stands in the facts, and words in capitals that do not.
+    """Yield ("unbacked", start, end) if a whole sentence shares hardly any content word with the facts.
 
-    After a question that gives orders, one telling word in each sentence must be one of the facts.
+    Short sentences are not judged. But if the question gives instructions to the writer of the reply (`gives_orders`),
+    a sentence of any length without a shared word is yielded. Also yield ("echo", start, end) of words in capitals that
+    are not in the facts.
+
+    Args:
+        sentence: A sentence of the reply.
+        question: The customer's message.
+        known: The facts.
     """
     words = known.words
     telling = [word for word, _ in words.tokens(sentence.text)]
@@ -178,13 +224,26 @@ def unbacked(sentence: Sentence, question: str, known: Known) -> Iterator[Span]:
 
 
 def gives_orders(question: str, words: Words) -> bool:
-    """Whether a question tells the writer what to write, also with s p a c e s between its letters."""
+    """Return True if a customer's message tells the writer of the reply what to write (prompt injection).
+
+    Instructions in s p a c e d letters are found too.
+    """
     closed_up = re.sub(r"(?<=\b\w) (?=\w\b)", "", question)
     return is_injection(question) or any(re.search(words.file.asks, text, re.I) for text in (question, closed_up))
 
 
 def echoes(reply: str, question: str, known: Known) -> Iterator[Span]:
-    """Yield what a reply repeats of a question that gives orders, and no fact says."""
+    """Yield ("echo", start, end) of parts of a reply that obey instructions in the customer's message.
+
+    If the message gives no instructions (`gives_orders`), nothing is yielded. Else the parts are: text that the message
+    puts in quotation marks, and the first long run of words that reply and message share; both only if no fact has
+    them.
+
+    Args:
+        reply: The reply.
+        question: The customer's message.
+        known: The facts.
+    """
     if not gives_orders(question, known.words):
         return
     for quoted in re.findall(known.words.file.quoted, question):

@@ -1,8 +1,9 @@
-"""Whether a reply keeps the conditions of what it promises: unless, if, except, only, must; 除非, 如果, 仅限.
+"""Finds promises of a reply whose condition in the facts is left out, for `replies.check_reply`.
 
-A condition binds a promise of its own sentence. What must be, is not included or does not count also binds the amounts
-and spans of time that stand before it, if it is about the same. What a sentence excludes binds a reply to a question
-about it.
+Words such as unless, if, except, must, 除非 and 如果 mark a condition. It limits the promise in its own sentence. A
+requirement or an exclusion ("must be", "is not included", "does not count") also limits the amounts and periods of the
+sentence before it, if both sentences are about the same subject. If the customer asks about an exclusion, the reply
+must mention it.
 """
 
 from __future__ import annotations
@@ -17,15 +18,22 @@ from shopbatch.grounding.reply_numbers import DATE, ORDER, Stated, equal
 from shopbatch.grounding.reply_rules import cut, rules
 from shopbatch.grounding.reply_words import Words, words
 
-_STATED = 0.65  # share of a promise's words from which it counts as stated
-_NUMBERED, _UNNUMBERED = 0.35, 0.8  # the same, where the sentence also states a number of the promise, or leaves it out
-_KEPT = 0.3  # share of a condition's words from which it counts as kept
-_WORDS = 2  # telling words of a promise, at least
+_STATED = 0.65  # share of a promise's words that a sentence must have to state it
+_NUMBERED, _UNNUMBERED = 0.35, 0.8  # the same if it also states a number of the promise, or omits it
+_KEPT = 0.3  # share of a condition's words that a reply must have to keep it
+_WORDS = 2  # least number of content words of a promise
 
 
 @dataclass(frozen=True)
 class Conditional:
-    """A sentence with a condition: the words of its promise and those of its condition, and the promise's numbers."""
+    """A promise and its condition, from the sentences of the facts.
+
+    Attributes:
+        sentence: The sentence that states the condition.
+        promise: Content words of the promise.
+        condition: Content words of the condition that are not in the promise.
+        numbers: Numbers of the promise; if the condition limits the preceding sentence, the amounts and periods there.
+    """
 
     sentence: Sentence
     promise: frozenset[str]
@@ -35,7 +43,12 @@ class Conditional:
 
 @lru_cache(maxsize=16_384)
 def is_conditional(text: str, language: str = "") -> bool:
-    """Tell whether a sentence states a condition or excludes something; without a language, in any known one."""
+    """Return True if a sentence states a condition or an exclusion.
+
+    Args:
+        text: The sentence.
+        language: "en" or "zh"; "" tries both.
+    """
     codes = (language,) if language else ("en", "zh")
     return any(
         re.search(pattern, text, re.I)
@@ -45,7 +58,13 @@ def is_conditional(text: str, language: str = "") -> bool:
 
 
 def dropped(reply: list[Sentence], question: str, known: Known) -> Iterator[tuple[Sentence, Sentence]]:
-    """Yield the sentences of a reply that state a promise without its condition, with the sentence of the fact."""
+    """Yield (sentence of the reply, sentence of the facts) where the reply states a promise without its condition.
+
+    Args:
+        reply: The sentences of the reply.
+        question: The customer's message.
+        known: The facts.
+    """
     said = frozenset(word for sentence in reply for word in sentence.words)
     for conditional in _conditionals(known):
         if not _is_kept(conditional, said, known) and not _says_number(conditional, reply, known):
@@ -61,7 +80,10 @@ def dropped(reply: list[Sentence], question: str, known: Known) -> Iterator[tupl
 
 
 def _overridden(reply: list[Sentence], known: Known) -> Iterator[tuple[Sentence, Sentence]]:
-    """Sentences that grant something also where a condition is not met."""
+    """Yield (sentence of the reply, sentence of the facts) where the reply says that a condition does not matter.
+
+    An example is "also after the 30 days" where the fact says "within 30 days".
+    """
     despite = rules(known.language).despite
     for sentence in reply:
         said = frozenset(w for m in re.finditer(despite, sentence.text, re.I) for w in _around(sentence, m, known))
@@ -71,31 +93,41 @@ def _overridden(reply: list[Sentence], known: Known) -> Iterator[tuple[Sentence,
 
 
 def _around(sentence: Sentence, m: re.Match[str], known: Known) -> frozenset[str]:
-    """The telling words of the clause with some words."""
+    """Return the content words of the clause of `sentence` in which the match `m` lies."""
     start = max(sentence.text.rfind(mark, 0, m.start()) for mark in ",，;；:：") + 1
     end = min((place for mark in ",，;；.。" if (place := sentence.text.find(mark, m.end())) >= 0), default=None)
     return known.words.telling(sentence.text[start:end])
 
 
 def _holds(sentence: Sentence, conditional: Conditional, known: Known) -> bool:
+    """Return True if a sentence of the reply denies something, or is identical to the sentence with the condition."""
     return (
         bool(re.search(rules(known.language).denies, sentence.text, re.I)) or sentence.text == conditional.sentence.text
     )
 
 
 def _is_kept(conditional: Conditional, said: frozenset[str], known: Known) -> bool:
-    """Whether a reply has words of a condition: of those that only its sentence has, if there are such."""
+    """Return True if a reply contains at least the share `_KEPT` of the words of a condition.
+
+    Words that other facts contain too are not counted, unless the condition has no other words.
+
+    Args:
+        conditional: The promise with its condition.
+        said: All content words of the reply.
+        known: The facts.
+    """
     others = {word for s in known.sentences if s is not conditional.sentence for word in s.words}
     return _share(conditional.condition - others or conditional.condition, said, known) >= _KEPT
 
 
 def _says_number(conditional: Conditional, reply: list[Sentence], known: Known) -> bool:
-    """Whether a reply states a number that stands in the condition and not in its promise."""
+    """Return True if the reply states a number of the conditional sentence that is not part of the promise."""
     numbers = [n for n in conditional.sentence.numbers if n not in conditional.numbers]
     return any(equal(said, n, known.language) for s in reply for said in s.numbers for n in numbers)
 
 
 def _conditionals(known: Known) -> Iterator[Conditional]:
+    """Yield the promises that have a condition in the same sentence of the facts."""
     for sentence in known.sentences:
         for promise, condition in _cut(sentence.text, known.words):
             first, last = known.words.telling(promise), known.words.telling(condition)
@@ -106,13 +138,26 @@ def _conditionals(known: Known) -> Iterator[Conditional]:
 
 
 def _is_subject(promise: str, condition: str, text: str, known: Known) -> bool:
-    """Whether a condition only says what something must be; it binds numbers and questions, not its bare subject."""
+    """Return True if a condition states a property of the sentence's subject ("the item must be unused").
+
+    Such a condition limits numbers and answers to questions, but need not be repeated wherever the subject is
+    mentioned.
+
+    Args:
+        promise: The part of the sentence before the condition's marker.
+        condition: The part behind the marker.
+        text: The sentence.
+        known: The facts, for their language.
+    """
     subject = known.words.file.conditions.get("subject")
     return bool(subject) and bool(re.search(str(subject), text.removeprefix(promise).removesuffix(condition), re.I))
 
 
 def _bindings(known: Known) -> Iterator[Conditional]:
-    """Conditions that bind the numbers of the sentence before them."""
+    """Yield the conditions that limit amounts or periods of an earlier sentence of the facts.
+
+    `Conditional.numbers` of each has these amounts and periods.
+    """
     file, before = known.words.file, None
     for sentence in known.sentences:
         if re.search(file.binds, sentence.text, re.I) and before is not None:
@@ -129,9 +174,10 @@ def _bindings(known: Known) -> Iterator[Conditional]:
 
 
 def _cut(text: str, known: Words) -> Iterator[tuple[str, str]]:
-    """The promise and the condition of a sentence, for each marker in it.
+    """Split a sentence into (promise, condition), once for each word in it that marks a condition ("unless").
 
-    A pattern names them (`p` and `q`, `c`), or else stands between them.
+    A pattern of the word lists either names the parts (groups `p` and `q`: the promise, `c`: the condition), or matches
+    the marker between promise and condition.
     """
     for pattern in known.file.conditions.values():
         for m in re.finditer(pattern, text, re.I):
@@ -143,9 +189,12 @@ def _cut(text: str, known: Words) -> Iterator[tuple[str, str]]:
 
 
 def _states(sentence: Sentence, conditional: Conditional, known: Known) -> bool:
-    """Whether a sentence states a promise: it has most of its words, excludes nothing, and takes up no condition."""
+    """Return True if a sentence of the reply states a promise of the facts as if it had no condition.
+
+    It must contain most of the promise's words, and no exclusion, condition or refusal.
+    """
     if any(number.kind in (DATE, ORDER) for number in sentence.numbers):
-        return False  # it tells of one order, and not the rule
+        return False  # it is about one order, not about the general rule
     numbered = _has_number(sentence, conditional, known)
     if not (_grants_number(sentence, conditional, known) if numbered else _grants(sentence.text, known)):
         return False
@@ -154,32 +203,44 @@ def _states(sentence: Sentence, conditional: Conditional, known: Known) -> bool:
 
 
 def _grants(text: str, known: Known) -> bool:
+    """Return True if a text contains no exclusion, no condition and no refusal."""
     file = known.words.file
     patterns = (file.limits, file.then, file.marks, file.declines)
     return not any(re.search(pattern, text, re.I) for pattern in patterns)
 
 
 def _grants_number(sentence: Sentence, binding: Conditional, known: Known) -> bool:
-    """Whether the part of a sentence with a number that a condition binds grants something."""
+    """Return True if a sentence states a number that `binding` limits, in a part without any limit or refusal."""
     bound = [n for n in sentence.numbers if any(equal(n, fact, known.language) for fact in binding.numbers)]
     parts = [(start, text) for start, text in cut(sentence.text, known.language)]
     return any(start <= n.start < start + len(text) and _grants(text, known) for n in bound for start, text in parts)
 
 
 def _has_number(sentence: Sentence, conditional: Conditional, known: Known) -> bool:
+    """Return True if a sentence of the reply states one of `conditional.numbers`."""
     return any(equal(said, fact, known.language) for said in sentence.numbers for fact in conditional.numbers)
 
 
 def _share(wanted: frozenset[str], there: frozenset[str], known: Known) -> float:
+    """Return the share of the words in `wanted` that are also in `there`, weighted by rarity, 0 to 1.
+
+    It is 1 if `wanted` is empty.
+    """
     total = sum(known.rarity.get(word, 1.0) for word in wanted)
     return sum(known.rarity.get(word, 1.0) for word in wanted & there) / total if total else 1.0
 
 
 def _is_asked_limit(fact: Sentence, asked: frozenset[str], reply: list[Sentence], known: Known) -> bool:
-    """Whether a fact limits what the question is about, and the reply says nothing of it.
+    """Return True if the question is about a limit that a fact states, and the reply does not mention it.
 
-    The question is about it if both share a word of the limit that no other fact has. The reply says something of it if
-    it refuses, or has words of the limit beside those of the question.
+    The question is about the limit if it has a word of the limit that no other fact has. The reply mentions the limit
+    if it refuses, or if it has words of the limit.
+
+    Args:
+        fact: The sentence of the facts.
+        asked: Content words of the question.
+        reply: The sentences of the reply, at least one.
+        known: The facts.
     """
     file = known.words.file
     if not re.search(file.limits, fact.text, re.I) or re.search(file.declines, reply[0].text, re.I):

@@ -1,4 +1,4 @@
-"""What the facts of a reply say, statement by statement: words, numbers, conditions."""
+"""The data of the reply checks: facts and replies as sentences with content words, numbers and statements."""
 
 from __future__ import annotations
 
@@ -14,12 +14,17 @@ from shopbatch.grounding.reply_words import Words, words
 from shopbatch.grounding.sentences import sentences
 
 _NEAR, _FAR = 1.0, 0.25  # weight of a word in the number's own statement, and elsewhere in its sentence
-_BEGUN = 0.25  # share of the weight of words that say with what a span of time begins: after the return has reached us
+_BEGUN = 0.25  # factor for words that say when a period begins: after the return has reached us
 
 
 @dataclass(frozen=True)
 class Passage:
-    """A text that backs replies. id: its name in claims."""
+    """A text that may back a reply, such as a section of a policy.
+
+    Attributes:
+        id: Name of the passage; `replies.Backing.passage` refers to it.
+        text: The text.
+    """
 
     id: str
     text: str
@@ -27,13 +32,13 @@ class Passage:
 
 @dataclass(frozen=True)
 class Sentence:
-    """A sentence of a passage or a reply.
+    """A sentence of a passage or of a reply, with its parsed words and numbers.
 
     Attributes:
-        passage: Id of the passage; "" for a reply.
+        passage: Id of the passage; "" for a sentence of a reply.
         text: The sentence.
-        start: Where it begins in the passage or reply.
-        language: Whose words it is read with.
+        start: Start of the sentence in the passage or reply, in characters.
+        language: Language whose word lists parse it, "en" or "zh".
     """
 
     passage: str
@@ -43,17 +48,21 @@ class Sentence:
 
     @cached_property
     def words(self) -> frozenset[str]:
-        """Its telling words."""
+        """Return the content words of the sentence, normalised (see `reply_words`)."""
         return words(self.language).telling(self.text)
 
     @cached_property
     def numbers(self) -> list[Stated]:
-        """Its numbers; places are those in the sentence."""
+        """Return the numbers of the sentence, with positions in the sentence."""
         return numbers(self.text, self.language)
 
     @cached_property
     def statements(self) -> list[tuple[int, int]]:
-        """Where its statements stand: it is cut between numbers, at the last strong join, or the last weak one."""
+        """Return (start, end) of the parts of the sentence that each make a statement about one number.
+
+        A cut lies between two numbers, behind the last strong conjunction there (";", "and", "but"), or else behind the
+        last weak one (","); two numbers without a conjunction between them stay in one part.
+        """
         out, start = [], 0
         for one, other in pairwise(self.numbers):
             between = self.text[one.end : other.start]
@@ -66,7 +75,11 @@ class Sentence:
         return [*out, (start, len(self.text))]
 
     def context(self, number: Stated) -> dict[str, float]:
-        """The telling words around a number with their weights; those of its own statement weigh more."""
+        """Return the content words around a number with their weights, at most 1.
+
+        Words in the number's own statement (see `statements`) have a greater weight than words elsewhere in the
+        sentence.
+        """
         start, end = next((a, b) for a, b in self.statements if a <= number.start < b or b == len(self.text))
         begun = [m.span() for m in re.finditer(words(self.language).file.begun, self.text, re.I)]
         weights: dict[str, float] = {}
@@ -79,10 +92,29 @@ class Sentence:
 
 
 class Known:
-    """All that backs a reply."""
+    """All facts that may back one reply, parsed for the checks.
+
+    Attributes:
+        passages: The passages of text.
+        language: "en" or "zh".
+        names: Numbers, carriers, tracking numbers and products of the customer's orders, in small letters.
+        words: The word lists of the language.
+        sentences: The sentences of all passages.
+        text: All passages, one per line.
+        lower: `text` in small letters, with single blanks.
+        all_words: Content words of all passages.
+        order_words: Further content words that a reply may use if the ticket names orders; else empty.
+    """
 
     def __init__(self, passages: Sequence[Passage], language: str, names: str = "") -> None:
-        """Read the facts. names: names and numbers of the customer's orders; they back no other claim."""
+        """Parse the facts.
+
+        Args:
+            passages: The passages of text.
+            language: "en" or "zh".
+            names: Numbers, carriers, tracking numbers and products of the customer's orders (`OrderFacts.text`). A
+                reply may repeat them, but they back no other claim.
+        """
         self.passages, self.language, self.names = passages, language, names.lower()
         self.words: Words = words(language)
         self.sentences = [
@@ -95,7 +127,10 @@ class Known:
 
     @cached_property
     def rarity(self) -> dict[str, float]:
-        """How much a word tells: the fewer sentences have it, the more."""
+        """Return a mapping from each content word of the facts to its weight, about 1 or more.
+
+        The fewer sentences of the facts contain a word, the greater its weight is (like an inverse document frequency).
+        """
         total = len(self.sentences)
         counts: dict[str, int] = {}
         for sentence in self.sentences:
@@ -104,14 +139,15 @@ class Known:
         return {word: 0.3 + log(1 + total / count) for word, count in counts.items()}
 
     def likeness(self, one: dict[str, float], other: dict[str, float]) -> float:
-        """How well the context of a fact fits that of a reply: 0 to 1.5.
+        """Return how well the words around a number of a fact fit those around a number of the reply, 0 to 1.5.
 
-        It is the share of the reply's words that the fact has, and half of what both share (a Dice coefficient), since
-        a reply says less than the fact. Words that no fact has tell nothing here.
+        It is the weighted share of the reply's words that the fact has too, plus half the Dice coefficient of both
+        sets. The share counts more because a reply is usually shorter than the fact. Words of the reply that are in no
+        fact are ignored.
 
         Args:
-            one: Of the reply: weight by word.
-            other: Of the fact.
+            one: Words around the number of the reply, with weights (see `Sentence.context`).
+            other: Words around the number of the fact, with weights.
         """
         rare = self.rarity
         own = {word: weight for word, weight in one.items() if word in rare}
@@ -121,10 +157,10 @@ class Known:
         return shared / first + shared / (first + last) if first else 0.0
 
     def holds(self, text: str) -> bool:
-        """Whether the facts hold a text word by word, whatever its blanks and capitals."""
+        """Return True if the facts contain a text word by word, ignoring case, blanks and punctuation at its ends."""
         return " ".join(text.lower().split()).strip(" .,;:!?") in self.lower
 
 
 def read(text: str, language: str) -> list[Sentence]:
-    """Return the sentences of a reply."""
+    """Split a reply into parsed sentences."""
     return [Sentence("", text[start:end], start, language) for start, end in sentences(text)]

@@ -1,4 +1,7 @@
-"""Whether a short reply is in a language: by script, small words, and a classifier where both leave it open."""
+"""Tells whether a short reply is in the expected language: by script, function words and a classifier.
+
+The classifier decides only where script and function words are inconclusive.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,10 @@ _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 
 
 def is_in_language(text: str, language: str) -> bool:
-    """Tell whether a reply is in Chinese or English; every sentence of it counts."""
+    """Return True if each sentence of a reply is in the language: "zh", or any other as English.
+
+    English sentences of fewer than five words are not judged singly, only as part of the whole reply.
+    """
     if _FOREIGN.search(text):
         return False
     pieces = [piece for piece in re.split(r"[.!?。！？\n]+", text) if len(_WORD.findall(piece)) > 0]

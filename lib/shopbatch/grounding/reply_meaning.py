@@ -1,4 +1,8 @@
-"""Whether a reply keeps the meaning of the facts: for whom they hold, what they grant and what they deny, and when."""
+"""Checks that a reply does not change the meaning of the facts, for `replies.check_reply`.
+
+It finds restrictions ("in Germany only") and promises that no fact makes, statements that say the opposite of a fact,
+periods that start with another event than in the facts, and blame of the customer.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +13,22 @@ from shopbatch.grounding.reply_facts import Known, Sentence
 from shopbatch.grounding.reply_numbers import DATE, equal
 from shopbatch.grounding.reply_rules import Clause, clauses, cut, found, is_denied, rules
 
-_STRANGE = 0.5  # share of an offer's words that no fact has, above which it is made up
-_ALIKE, _SAME = 0.6, 0.8  # likeness (Dice) from which two parts of sentences say the same, and with two words or fewer
-_NEAR = 0.15  # how much less alike other parts may be that say the same, too
-_LEAST = 2  # telling words of an offer, and denied words of a clause that affirms them
+_STRANGE = 0.5  # an offer is made up if a greater share of its words is in no fact
+_ALIKE, _SAME = 0.6, 0.8  # Dice coefficient of parts on the same subject; with two shared words or fewer
+_NEAR = 0.15  # how far below the best coefficient other parts on the same subject may be
+_LEAST = 2  # least number of unknown words of an offer, and of denied words that a clause affirms
 
 Span = tuple[str, int, int]
 
 
 def meaning(sentence: Sentence, question: str, known: Known) -> Iterator[Span]:
-    """Yield kind, start and end of what a sentence of a reply says otherwise than the facts, or beyond them."""
+    """Yield (kind, start, end) of the parts of a sentence that contradict the facts or go beyond them.
+
+    Args:
+        sentence: A sentence of the reply.
+        question: The customer's message.
+        known: The facts.
+    """
     parts = list(cut(sentence.text, known.language))
     for clause in clauses(sentence.text, known.language):
         part = next((text for start, text in parts if start <= clause.start < start + len(text)), clause.text)
@@ -30,6 +40,16 @@ def meaning(sentence: Sentence, question: str, known: Known) -> Iterator[Span]:
 
 
 def _of_clause(clause: Clause, denied: bool, question: str, known: Known) -> Iterator[Span]:
+    """Yield (kind, start, end) of the problems in one clause: unknown restrictions, opposites of facts, and blame.
+
+    Blame is a statement such as "your card was declined" that neither the facts nor the question make.
+
+    Args:
+        clause: The clause; the positions are relative to it.
+        denied: Whether the part of the sentence around the clause denies something.
+        question: The customer's message.
+        known: The facts.
+    """
     yield from _scopes(clause, denied, question, known)
     if clause.asserts:
         yield from _opposites(clause, known)
@@ -39,7 +59,10 @@ def _of_clause(clause: Clause, denied: bool, question: str, known: Known) -> Ite
 
 
 def _of_segments(sentence: Sentence, known: Known) -> Iterator[Span]:
-    """What is granted, and what is affirmed, in the parts of a sentence that suppose nothing and refuse nothing."""
+    """Yield (kind, start, end) of the parts of a sentence that reverse a fact, and of promises that no fact makes.
+
+    Promises are looked for only in sentences without a refusal, and not in parts that state a condition ("if ...").
+    """
     for start, segment in cut(sentence.text, known.language):
         if _is_turned(segment, known):
             yield "reversed", start, start + len(segment)
@@ -57,9 +80,9 @@ def _of_segments(sentence: Sentence, known: Known) -> Iterator[Span]:
 
 
 def _scopes(clause: Clause, denied: bool, question: str, known: Known) -> Iterator[Span]:
-    """For whom, where, for what and by which channel something holds, if no fact says so.
+    """Yield ("scope", start, end) of restrictions (for whom, where, by which channel, ...) that no fact contains.
 
-    A question may bring in the goods and the place that it is about, and whatever the reply denies.
+    A restriction in the question may be repeated if it names a product or place, or if the reply denies it.
     """
     file = rules(known.language)
     for group, pattern in file.scopes.items():
@@ -72,13 +95,16 @@ def _scopes(clause: Clause, denied: bool, question: str, known: Known) -> Iterat
 
 
 def _holds(name: str, known: Known) -> bool:
-    """Whether the facts hold a name, or all its telling words."""
+    """Return True if the facts contain `name`, which is in small letters, or all content words of it."""
     telling = known.words.telling(name)
     return name in known.lower or (bool(telling) and telling <= known.all_words)
 
 
 def _benefits(text: str, known: Known) -> Iterator[Span]:
-    """What is granted and no fact grants."""
+    """Yield (kind, start, end) of benefits (such as free shipping) that a text grants although no fact grants them.
+
+    The kind is "reversed" if the facts mention the benefit but only deny it, and "promise" if no fact mentions it.
+    """
     for benefit in rules(known.language).benefits.values():
         said, wanted = (benefit, benefit) if isinstance(benefit, str) else (benefit.said, benefit.known)
         for m in found(said, text):
@@ -89,7 +115,7 @@ def _benefits(text: str, known: Known) -> Iterator[Span]:
 
 
 def _offers(text: str, known: Known) -> Iterator[Span]:
-    """What is offered on top, in words of which hardly one is in the facts."""
+    """Yield ("promise", start, end) of an extra offer ("we can also ...") whose content words are mostly in no fact."""
     for m in found(rules(known.language).offers, text):
         telling = known.words.telling(text[m.end() :])
         strange = telling - known.all_words - known.words.courtesy
@@ -99,7 +125,15 @@ def _offers(text: str, known: Known) -> Iterator[Span]:
 
 
 def _granted(pattern: str, known: Known) -> bool | None:
-    """Whether a fact grants what a pattern stands for; False where facts only deny it, None where none speaks of it."""
+    """Tell whether the facts grant a benefit.
+
+    Args:
+        pattern: Regular expression of the benefit.
+        known: The facts.
+
+    Returns:
+        True if a fact grants it, False if the facts mention it but only deny it, None if no fact mentions it.
+    """
     answer: bool | None = None
     for segment in _segments(known):
         for m in found(pattern, segment):
@@ -110,12 +144,16 @@ def _granted(pattern: str, known: Known) -> bool | None:
 
 
 def _segments(known: Known) -> Iterator[str]:
+    """Yield the parts of all sentences of the facts, cut so that a denial applies only to its own part (see `cut`)."""
     for sentence in known.sentences:
         yield from (text for _, text in cut(sentence.text, known.language))
 
 
 def _opposites(clause: Clause, known: Known) -> Iterator[Span]:
-    """The opposite of what a fact says."""
+    """Yield ("reversed", start, end) of phrases in a clause that the facts lack, while they have the opposite phrase.
+
+    The pairs of opposite phrases are listed in reply_rules.*.yaml.
+    """
     if clause.denies:
         return
     for one, other in rules(known.language).opposites:
@@ -125,7 +163,11 @@ def _opposites(clause: Clause, known: Known) -> Iterator[Span]:
 
 
 def _reversals(text: str, known: Known) -> Iterator[Span]:
-    """A text that affirms what facts only deny: two telling words of it, or one that is counted in."""
+    """Yield ("reversed", 0, length of the text) if a text affirms something that the facts only deny.
+
+    It does if it denies nothing and has two content words that the facts only deny, or if it says that something is
+    included which the facts deny or name as an exception.
+    """
     file = rules(known.language)
     counted_in = re.search(file.includes, text, re.I)
     rest = re.sub(file.includes, " ", text, flags=re.I)
@@ -138,7 +180,7 @@ def _reversals(text: str, known: Known) -> Iterator[Span]:
 
 
 def _is_turned(text: str, known: Known) -> bool:
-    """Whether a text says the same as a part of a fact, and denies what that affirms, or has the other of two sides."""
+    """Return True if a text resembles a part of a fact but says the opposite of it (see `_differ`)."""
     if re.search(rules(known.language).perhaps, text, re.I):
         return False
     said = known.words.telling(text)
@@ -150,13 +192,18 @@ def _is_turned(text: str, known: Known) -> bool:
 
 
 def _dice(one: frozenset[str], other: frozenset[str], known: Known) -> float:
+    """Return the Dice coefficient of two sets of content words, 0 to 1, weighted by rarity."""
     weight = {word: known.rarity.get(word, 1.0) for word in one | other}
     total = sum(weight[word] for word in one) + sum(weight[word] for word in other)
     return 2 * sum(weight[word] for word in one & other) / total if total else 0.0
 
 
 def _differ(text: str, fact: str, language: str) -> bool:
-    """Whether one of two like texts denies what the other affirms, or has the other of two sides."""
+    """Return True if two similar texts contradict each other.
+
+    They do if only one of them contains a denial, or if each has a different word of a pair in `sides` ("before",
+    "after").
+    """
     file = rules(language)
     bare = [re.sub(file.states_negative, " ", each, flags=re.I) for each in (text, fact)]
     denials = [len(list(found(file.parity, each))) % 2 for each in bare]
@@ -176,7 +223,7 @@ def _has(pattern: str, text: str) -> bool:
 
 
 def _denied(known: Known) -> tuple[frozenset[str], frozenset[str]]:
-    """The telling words that stand only where a fact denies something, and those only where it sets something apart."""
+    """Return the content words that the facts only deny, and those that the facts only name as exceptions."""
     no, apart, yes = set[str](), set[str](), set[str]()
     file = rules(known.language)
     for segment in _segments(known):
@@ -187,12 +234,16 @@ def _denied(known: Known) -> tuple[frozenset[str], frozenset[str]]:
 
 
 def _beginnings(sentence: Sentence, known: Known) -> Iterator[Span]:
-    """An event that a span of time begins with, and no fact names; or another than that of the same number."""
+    """Yield ("role", start, end) of the event that starts a period, if the facts do not let the period start with it.
+
+    For example, the reply says "30 days from delivery", but the facts say "30 days from purchase" or name no such
+    event.
+    """
     rule = [fact for fact in known.sentences if not any(n.kind == DATE for n in fact.numbers)]
     named = {event for fact in rule for event, _, _ in _events(fact.text, known, exact=False)}
     for event, start, end in _events(sentence.text, known):
         if event not in named:
-            if not known.holds(sentence.text[start:end]):  # a fact about one order, or a day that was reckoned
+            if not known.holds(sentence.text[start:end]):  # unlike facts about one order or a calculated date
                 yield "role", start, end
             continue
         near = [n for n in sentence.numbers if n.kind == "time" and -40 <= n.start - start <= 40]
@@ -204,6 +255,13 @@ def _beginnings(sentence: Sentence, known: Known) -> Iterator[Span]:
 
 
 def _events(text: str, known: Known, *, exact: bool = True) -> Iterator[Span]:
+    """Yield (event, start, end) of the events in a text that may start a period, such as "delivery".
+
+    Args:
+        text: The text.
+        known: The facts; only their language is used.
+        exact: True to yield only events beside a word that marks a start ("from", "after"); False to yield all.
+    """
     file = rules(known.language)
     for event, name in file.begun_with.items():
         pattern = f"(?:{file.begins})(?:{name})(?:{file.begins_behind})" if exact else name

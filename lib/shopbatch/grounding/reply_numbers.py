@@ -1,4 +1,4 @@
-"""The numbers of replies and facts, with their units and the words around them."""
+"""Parses the numbers of replies and facts with their units, and compares them ("2 weeks" equals "14 days")."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _LONGEST, _SATURDAY, _NOON = 1000, 5, 12
 
 @dataclass(frozen=True)
 class Stated:
-    """A number of a text.
+    """A number in a text, parsed.
 
     Attributes:
-        value: What it is worth in its unit; of a date, the day as year, month and day in one number.
-        unit: Name of its unit; "" where none is said, and of a count the word counted.
-        kind: time, money, share, clock, length, count, date, order.
-        start: Where it begins.
-        end: Where it ends, with its unit.
+        value: The value in its unit. For a date it is year * 10,000 + month * 100 + day, with year 0 if none is stated.
+        unit: Name of the unit; "" if none is stated. For a count it is "count:" and the stem of the counted word.
+        kind: time, money, share, clock, length, count, date or order.
+        start: Start of the number in the text, in characters.
+        end: End of the number with its unit (exclusive).
     """
 
     value: float
@@ -81,7 +81,12 @@ def _patterns(language: str) -> _Patterns:
 
 
 def numbers(text: str, language: str) -> list[Stated]:
-    """Return the numbers of a text in order, none inside another: dates, numbers of orders, and what has a unit."""
+    """Return the numbers of a text in order, without overlaps: dates, order numbers, counts and measures.
+
+    Args:
+        text: The text.
+        language: "zh"; any other is read as English.
+    """
     known, taken = words(language), [False] * len(text)
     out = []
     for stated in (*_dates(text, known), *_orders(text, known), *_worded(text, known), *_measured(text, known)):
@@ -105,7 +110,7 @@ def _orders(text: str, known: Words) -> Iterator[Stated]:
 
 
 def _worded(text: str, known: Words) -> Iterator[Stated]:
-    """Numbers of which a part stands behind the unit, and noon."""
+    """Yield the numbers whose half stands behind the unit ("an hour and a half"), and words for 12 o'clock ("noon")."""
     for m in re.finditer(known.file.halves, text, re.I):
         unit, _ = _unit(f"1 {m['u']}", 0, 1, known)
         value = _value(m["n"], known.language)
@@ -116,9 +121,10 @@ def _worded(text: str, known: Words) -> Iterator[Stated]:
 
 
 def _measured(text: str, known: Words) -> Iterator[Stated]:
+    """Yield counts and numbers with a unit; the numbers of a range ("2-3 days") share the unit of the last one."""
     patterns = _patterns(known.language)
     found = list(patterns.number.finditer(text))
-    later: list[tuple[float, int, int]] = []  # first numbers of a range, which have the unit of the last one
+    later: list[tuple[float, int, int]] = []  # first numbers of a range, waiting for the unit of the last one
     for place, m in enumerate(found):
         value = _value(m[0], known.language)
         if value is None:
@@ -138,6 +144,7 @@ def _measured(text: str, known: Words) -> Iterator[Stated]:
 
 
 def _value(number: str, language: str) -> float | None:
+    """Return the value of a number in figures or words ("1,500" -> 1500.0, "a" -> 1.0); None if it cannot be read."""
     if number[0].isdigit():
         return from_figures(number.rstrip(".,"))
     if language == "zh":
@@ -146,7 +153,11 @@ def _value(number: str, language: str) -> float | None:
 
 
 def _unit(text: str, start: int, end: int, known: Words) -> tuple[str, int]:
-    """The unit of a number, and where it ends: a unit of the list, or the word counted."""
+    """Return the unit of the number at [start, end), and the end position of number and unit; ("", end) without a unit.
+
+    A listed unit may stand behind the number or before it ("$"). Without one, the word behind the number is the unit
+    (3 parcels -> "count:parcel").
+    """
     patterns = _patterns(known.language)
     if m := patterns.unit.match(text, end):
         return str(m.lastgroup), m.end()
@@ -158,7 +169,7 @@ def _unit(text: str, start: int, end: int, known: Words) -> tuple[str, int]:
 
 
 def base(stated: Stated, language: str) -> tuple[str, float]:
-    """Return a number in its smallest unit of the same family: 2 weeks are 336 hours, and 20,160 minutes."""
+    """Return (unit, value) of a number in the smallest unit of its family: 2 weeks -> ("minute", 20160)."""
     units, unit, value = words(language).file.units, stated.unit, stated.value
     if unit in _CLOCK:
         return CLOCK, value % 12 + 12 * (unit == "pm") if unit != CLOCK else value
@@ -170,7 +181,15 @@ def base(stated: Stated, language: str) -> tuple[str, float]:
 
 
 def equal(one: Stated, other: Stated, language: str) -> bool:
-    """Whether a number of a reply states the same as one of the facts; it may leave the unit out."""
+    """Return True if a number of a reply equals a number of a fact, also in another unit (2 weeks, 14 days).
+
+    The reply may leave out the unit, or the year of a date. Counts may be of things with different names.
+
+    Args:
+        one: The number of the reply.
+        other: The number of the fact.
+        language: Language of both.
+    """
     if one.kind in (DATE, ORDER) or other.kind in (DATE, ORDER):
         if one.kind == other.kind == DATE:
             return one.value == other.value or (_has_no_year(one, other) and one.value % 10_000 == other.value % 10_000)
@@ -188,7 +207,12 @@ def _has_no_year(one: Stated, other: Stated) -> bool:
 
 
 def reckoned(begun: Stated, span: Stated) -> tuple[int, int] | None:
-    """Return month and day of the last day of a span of time that begins on a date; None if it is no such span."""
+    """Return (month, day) of the last day of a period that begins on a date; None if it cannot be calculated.
+
+    Args:
+        begun: The date, with a year.
+        span: The length: a whole number of days, business days (Monday to Friday), weeks, months or years.
+    """
     day, number = day_of(begun), int(span.value)
     if day is None or number != span.value or not 0 < number < _LONGEST:
         return None
@@ -208,10 +232,15 @@ def reckoned(begun: Stated, span: Stated) -> tuple[int, int] | None:
 
 
 def derived_values(kind: str, given: Sequence[Stated], facts: Sequence[Stated]) -> Iterator[float]:
-    """Yield what amounts (or counts) come of numbers that are given and numbers of the facts.
+    """Yield the amounts or counts that can be calculated from one given number and numbers of the facts.
 
-    An amount times or through a count, the sum and the difference of two amounts, a share of an amount, and the
-    rule of three.
+    The calculations are: an amount times or divided by a count, the sum or a difference of two numbers, a percentage of
+    an amount or what remains of the amount, and the rule of three.
+
+    Args:
+        kind: Kind of the results, "money" or "count".
+        given: Numbers that the question or the customer's orders state.
+        facts: Numbers that the facts state.
     """
     for one in given:
         for fact in facts:
@@ -228,7 +257,7 @@ def derived_values(kind: str, given: Sequence[Stated], facts: Sequence[Stated]) 
 
 
 def day_of(stated: Stated) -> dt.date | None:
-    """Return the day of a date with a year."""
+    """Return the day of a `Stated` date; None if it has no year or if the calendar has no such day."""
     year, rest = divmod(int(stated.value), 10_000)
     try:
         return dt.date(year, *divmod(rest, 100)) if year else None

@@ -1,4 +1,7 @@
-"""Whether a reply says of the customer's order what the shop knows of it: state, days, amounts, goods, parcel."""
+"""Checks a reply's statements about the customer's orders, for `replies.check_reply`.
+
+States, dates, amounts, products and parcels are compared with the shop's data on the orders that the ticket names.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,8 @@ from shopbatch.grounding.reply_rules import Clause, RuleFile, clauses, found, ru
 from shopbatch.text.letters import LATIN
 
 EVENTS = ("placed_at", "shipped_at", "delivered_at")
-_QUOTES = ("“", "‘", "「", "『", '"', "'")  # before the name of a button
-_BEFORE = 6  # characters before a state in which a denial is about it
+_QUOTES = ("“", "‘", "「", "『", '"', "'")  # a state behind a quotation mark is the name of a button
+_BEFORE = 6  # characters before a state in which a denial refers to it
 _BLANKS = re.compile(r"[\s-]+")
 
 Span = tuple[str, int, int]
@@ -22,7 +25,13 @@ Span = tuple[str, int, int]
 
 @dataclass(frozen=True)
 class OrderLine:
-    """Goods of an order. unit_price: of one piece, as a decimal number in figures; None where unknown."""
+    """One line of an order.
+
+    Attributes:
+        title: Name of the product.
+        quantity: Number of pieces.
+        unit_price: Price of one piece as a decimal number, such as "12.50"; None if unknown.
+    """
 
     title: str
     quantity: int = 1
@@ -31,19 +40,19 @@ class OrderLine:
 
 @dataclass(frozen=True)
 class OrderFacts:
-    """What a shop knows of an order of the customer.
+    """The shop's data about one order of the customer.
 
     Attributes:
-        order_id: Its number, as the customer knows it.
-        status: How far it is: a state that `true_of` of reply_rules.*.yaml names; None where unknown.
-        placed_at: The day on which it was placed; None where unknown.
-        shipped_at: The day on which it left; None: not yet.
-        delivered_at: The day on which it was delivered; None: not yet.
-        carrier: Who brings it.
-        tracking: The carrier's number of the parcel.
-        total: What is to be paid for it, as a decimal number in figures.
-        currency: ISO 4217 code of the amounts.
-        lines: Its goods; none where unknown.
+        order_id: Order number, as the customer knows it.
+        status: State of the order, such as "shipped" (a value of `true_of` in reply_rules.*.yaml); None if unknown.
+        placed_at: Day on which it was placed; None if unknown.
+        shipped_at: Day on which it was shipped; None if not yet.
+        delivered_at: Day on which it was delivered; None if not yet.
+        carrier: Name of the carrier; None if unknown.
+        tracking: The carrier's tracking number; None if unknown.
+        total: Total price as a decimal number, such as "25.00"; None if unknown.
+        currency: ISO 4217 code of the amounts; None if unknown.
+        lines: The order lines; () if unknown.
     """
 
     order_id: str
@@ -59,36 +68,46 @@ class OrderFacts:
 
     @property
     def events(self) -> dict[str, dt.date]:
-        """Days by event."""
+        """Return the days of the order that are known, by the name of the event ("placed_at", ...; see EVENTS)."""
         days = {name: getattr(self, name) for name in EVENTS}
         return {name: day for name, day in days.items() if day is not None}
 
     @property
     def amounts(self) -> tuple[set[float], set[float]]:
-        """The amounts of all of it or of one of its lines, and those of one piece."""
+        """Return two sets: the total price with the price of each order line, and the prices of single pieces."""
         whole = {float(self.total)} if self.total else set()
         priced = [(line.quantity, float(line.unit_price)) for line in self.lines if line.unit_price]
         return whole | {round(n * price, 2) for n, price in priced}, {price for _, price in priced}
 
     @property
     def quantities(self) -> set[float]:
-        """How many pieces and how many different goods it has."""
+        """Return the counts of the order: pieces of each line, pieces in all, and number of lines."""
         counts = [line.quantity for line in self.lines]
         return {float(n) for n in (*counts, sum(counts), len(counts)) if n}
 
     @property
     def days(self) -> list[Stated]:
-        """The days of its events, as dates."""
+        """Return the days of `events` as `Stated` numbers, so that they can be compared with dates in a reply."""
         return [Stated(d.year * 10_000 + d.month * 100 + d.day, "", DATE, 0, 0) for d in self.events.values()]
 
     def text(self) -> str:
-        """All that it has in words, to look names up in."""
+        """Return order number, carrier, tracking number and product titles in small letters, to look names up in."""
         said = (self.order_id, self.carrier, self.tracking, *(line.title for line in self.lines))
         return " ".join(part.lower() for part in said if part)
 
 
 def order_states(sentence: Sentence, orders: Sequence[OrderFacts], known: Known) -> Iterator[tuple[Span, bool]]:
-    """Yield what a sentence says of the state of an order, and whether it is true of one of the orders."""
+    """Yield each statement of a sentence about the state of an order, with whether it is true of one of the orders.
+
+    Args:
+        sentence: A sentence of the reply.
+        orders: The customer's orders that the ticket names.
+        known: The facts.
+
+    Yields:
+        (("status", start, end), is true); the positions are relative to the sentence. A statement also counts as true
+        if an order has no known status.
+    """
     file = rules(known.language)
     taken: list[tuple[int, int]] = []
     for clause in clauses(sentence.text, known.language):
@@ -106,7 +125,7 @@ def order_states(sentence: Sentence, orders: Sequence[OrderFacts], known: Known)
 
 
 def _is_ours(clause: Clause, sentence: Sentence, orders: Sequence[OrderFacts], file: RuleFile) -> bool:
-    """Whether a clause is about the customer's own order, and not about something that belongs to it or about all."""
+    """Return True if a clause is about the customer's own order, not about something else or about all orders."""
     if re.search(file.another, clause.text, re.I):
         return False
     before = sentence.text[: clause.start + len(clause.text)]
@@ -120,7 +139,17 @@ def _is_ours(clause: Clause, sentence: Sentence, orders: Sequence[OrderFacts], f
 
 
 def order_claims(sentence: Sentence, question: str, orders: Sequence[OrderFacts], known: Known) -> Iterator[Span]:
-    """Yield kind, start and end of what a sentence says of an order that is not known, or known otherwise."""
+    """Yield ("order", start, end) of details in a sentence that do not fit the customer's orders or the other facts.
+
+    Carriers, colours, sizes, tracking codes and dates of events are checked. A carrier, colour or size may also come
+    from the question.
+
+    Args:
+        sentence: A sentence of the reply.
+        question: The customer's message.
+        orders: The customer's orders that the ticket names.
+        known: The facts.
+    """
     file = rules(known.language)
     there = f"{known.lower} {known.names}"
     joined = _BLANKS.sub("", there)
@@ -136,12 +165,12 @@ def order_claims(sentence: Sentence, question: str, orders: Sequence[OrderFacts]
 
 
 def _is_part(name: str, there: str) -> bool:
-    """Whether the facts hold a longer form of a name, or its first two characters: 顺丰 of 顺丰速运."""
+    """Return True if the facts' text `there` has the first two characters of a Chinese name (顺丰 of 顺丰速运)."""
     return len(name) >= 2 and not name.isascii() and name[:2] in there
 
 
 def _is_day(number: Stated, sentence: Sentence, orders: Sequence[OrderFacts], file: RuleFile) -> bool:
-    """Whether a day of an event is that event's, as far as the clause names one event, and the day is another's."""
+    """Return False if the number's clause names one event of an order, but the number is the day of another event."""
     clause = next(
         (c for c in clauses(sentence.text, sentence.language) if c.start <= number.start < c.start + len(c.text)), None
     )
@@ -154,13 +183,15 @@ def _is_day(number: Stated, sentence: Sentence, orders: Sequence[OrderFacts], fi
 
 
 def _number(day: dt.date | None) -> int:
+    """Return a day as month * 100 + day; 0 for None."""
     return day.month * 100 + day.day if day else 0
 
 
 def is_of_order(number: Stated, sentence: Sentence, orders: Sequence[OrderFacts]) -> bool | None:
-    """Whether a number is an amount or a count of an order; None where it is none of them.
+    """Tell whether a number of a reply is an amount, count, date or order number of one of the orders.
 
-    False: it is the price of one piece where the sentence speaks of all.
+    Returns:
+        True if it is; None if it is not; False if it is the price of one piece, but the sentence speaks of the total.
     """
     file = rules(sentence.language)
     for order in orders:

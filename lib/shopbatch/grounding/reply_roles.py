@@ -1,4 +1,4 @@
-"""Whether each number of a reply is one of the facts, in its unit, and used for what the facts use it for."""
+"""Checks that each number of a reply is in the facts, with the same unit and in a statement about the same thing."""
 
 from __future__ import annotations
 
@@ -11,17 +11,26 @@ from shopbatch.grounding.reply_numbers import CLOCK, COUNT, DATE, ORDER, Stated,
 from shopbatch.grounding.reply_orders import OrderFacts, is_of_order
 from shopbatch.grounding.reply_words import words
 
-_ASKED = 0.35  # weight of the question's words, beside those of the reply
-_OWN = 2  # words beside a number, from which it says by itself what it is for
-_EXACT = 0.005  # of amounts that are reckoned
-_LEAST = 0.3  # likeness of another statement, at least
-_LEAD = 1.12  # so much better another statement must fit before a number counts as used for it
+_ASKED = 0.35  # weight of the question's words in the context of a number
+_OWN = 2  # words around a number from which its own context suffices
+_EXACT = 0.005  # tolerance of calculated amounts
+_LEAST = 0.3  # least likeness of another statement that shows misuse
+_LEAD = 1.12  # factor by which another statement must fit better to show misuse
 NUMBER, UNIT, ROLE, MIXED = "number", "unit", "role", "mixed"
 
 
 @dataclass(frozen=True)
 class Backed:
-    """A number that a reply states: what is wrong with it ("" if nothing is), and the fact that supports it."""
+    """The judgement of one number of a reply.
+
+    Attributes:
+        number: The number.
+        problem: "" if there is none. NUMBER: no fact has the number. UNIT: the facts have it only with another unit.
+            ROLE: the reply uses it for something for which the facts have another number, in the same passage. MIXED:
+            likewise, with the other number in another passage.
+        sentence: The sentence of the fact that backs the number; None if there is none.
+        source: The number in that sentence; None if there is none.
+    """
 
     number: Stated
     problem: str
@@ -31,7 +40,12 @@ class Backed:
 
 @dataclass(frozen=True)
 class Question:
-    """What a customer asks: the telling words, and the numbers."""
+    """The parsed message of a customer.
+
+    Attributes:
+        words: Content words of the message.
+        numbers: Numbers that the message states.
+    """
 
     words: frozenset[str]
     numbers: tuple[Stated, ...]
@@ -40,20 +54,20 @@ class Question:
 def judge_numbers(
     sentence: Sentence, before: Sentence | None, asked: Question, known: Known, orders: Sequence[OrderFacts] = ()
 ) -> Iterator[Backed]:
-    """Judge the numbers of a sentence of a reply.
+    """Yield a judgement of each number in a sentence of a reply.
 
     Args:
         sentence: The sentence.
-        before: The sentence before it.
-        asked: The question; its words say what a short answer is about. A number of it may be repeated only to say that
-            it is too great or too small.
+        before: The sentence before it in the reply; None for the first one.
+        asked: The customer's question. Its words show what a short answer is about. The reply may repeat its numbers
+            only to calculate with them, to suppose them ("with your 3 items"), or to call them too great or too small.
         known: The facts.
         orders: The customer's own orders.
     """
     given = [*asked.numbers, *_of_orders(orders)]
     units = {fact.unit for each in known.sentences for fact in each.numbers}
     worked_out = {n: derived(n, given, known) for n in sentence.numbers}
-    shares_words = bool(sentence.words & known.all_words) or any(worked_out.values())  # in words of the facts
+    shares_words = bool(sentence.words & known.all_words) or any(worked_out.values())  # the sentence is about the facts
     for number in sentence.numbers:
         trivial = re.match(words(known.language).file.trivial, sentence.text[number.end :], re.I)
         if trivial or _is_each(number, sentence, known):
@@ -81,7 +95,13 @@ def judge_numbers(
 
 
 def derived(number: Stated, given: Sequence[Stated], known: Known) -> bool:
-    """Whether an amount or a count follows from one of the facts and one of the question or the order."""
+    """Return True if an amount or count of a reply can be calculated from a given number and numbers of the facts.
+
+    Args:
+        number: The number of the reply.
+        given: Numbers of the question and of the customer's orders.
+        known: The facts.
+    """
     if number.kind not in ("money", COUNT):
         return False
     facts = [
@@ -91,7 +111,7 @@ def derived(number: Stated, given: Sequence[Stated], known: Known) -> bool:
 
 
 def _of_orders(orders: Sequence[OrderFacts]) -> Iterator[Stated]:
-    """The amounts and counts of orders as numbers."""
+    """Yield the amounts and counts of orders as `Stated` numbers, which calculations can use."""
     for order in orders:
         whole, single = order.amounts
         for kind, values in (("money", whole | single), (COUNT, order.quantities)):
@@ -99,20 +119,23 @@ def _of_orders(orders: Sequence[OrderFacts]) -> Iterator[Stated]:
 
 
 def _is_business(number: Stated, sentence: Sentence, known: Known) -> bool:
-    """Whether days are business days of the facts, as the sentence says elsewhere."""
+    """Return True if a number of days equals a number of business days in the facts, and the sentence names such days.
+
+    An example is "3 to 5 days, that is, business days".
+    """
     named = re.search(words(known.language).file.units["wday"].names, sentence.text, re.I)
     facts = (fact for each in known.sentences for fact in each.numbers)
     return bool(named) and number.unit == "day" and any(f.unit == "wday" and f.value == number.value for f in facts)
 
 
 def _is_each(number: Stated, sentence: Sentence, known: Known) -> bool:
-    """Whether a number is the word for one, and the facts speak of each of its unit."""
+    """Return True if a number is the word "one" or "a", and the facts have a word such as "each" or "every"."""
     word = sentence.text[number.start : number.start + 1]
     return number.value == 1 and not word.isdigit() and bool(re.search(words(known.language).file.each, known.lower))
 
 
 def _is_reckoned(number: Stated, known: Known, orders: Sequence[OrderFacts]) -> bool:
-    """Whether a date follows from a date and a span of time of the facts."""
+    """Return True if a date equals some date of the facts or orders plus some period of the facts (a deadline)."""
     if number.kind != DATE:
         return False
     facts = [fact for sentence in known.sentences for fact in sentence.numbers]
@@ -122,19 +145,33 @@ def _is_reckoned(number: Stated, known: Known, orders: Sequence[OrderFacts]) -> 
 
 
 def _last_days(facts: Sequence[Stated]) -> Iterator[tuple[int, int] | None]:
-    """Month and day on which the spans of time of the facts end, counted from their dates."""
+    """Yield (month, day) of the last day of each period in the facts, counted from each date in the facts.
+
+    None is yielded for a date and a period whose last day cannot be calculated.
+    """
     yield from (reckoned(a, b) for a in facts if a.kind == DATE for b in facts if b.kind == "time")
 
 
 def _is_compared(number: Stated, sentence: Sentence, asked: Question) -> bool:
-    """Whether a sentence says of a number of the question that it is too great or too small."""
+    """Return True if a sentence repeats a number of the question to say that it is too great or too small."""
     language = sentence.language
     repeats = any(number.value == other.value for other in asked.numbers)
     return repeats and bool(re.search(words(language).file.compares, sentence.text, re.I))
 
 
 def _is_supposed(number: Stated, sentence: Sentence, asked: Question, reckons: bool, units: set[str]) -> bool:
-    """Whether a sentence reckons with an amount or a count of the question, or repeats a bare number of it."""
+    """Return True if a sentence of the reply may repeat an amount or count of the customer's question.
+
+    It may if it calculates with it, if it supposes it ("with your 3 items"), or if it states it without a unit, or as a
+    count of something that the facts do not count.
+
+    Args:
+        number: The number.
+        sentence: The sentence of the reply.
+        asked: The question.
+        reckons: Whether the sentence has a calculated number.
+        units: All units of numbers in the facts.
+    """
     if not any(number.value == other.value for other in asked.numbers) or number.kind not in ("money", COUNT):
         return False
     file = words(sentence.language).file
@@ -147,6 +184,17 @@ def _is_supposed(number: Stated, sentence: Sentence, asked: Question, reckons: b
 
 
 def _judged(number: Stated, context: dict[str, float], known: Known, *, sure: bool) -> Backed:
+    """Judge one number by the equal number of the facts whose surrounding words fit best.
+
+    The number counts as misused (ROLE or MIXED) if the words around another number of its kind in the facts fit clearly
+    better.
+
+    Args:
+        number: The number of the reply.
+        context: Weight of each content word around it.
+        known: The facts.
+        sure: Whether `context` has enough words to detect misuse.
+    """
     language = known.language
     backing: list[tuple[float, Sentence, Stated]] = []
     rivals: list[tuple[float, Sentence]] = []

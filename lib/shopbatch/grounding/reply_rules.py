@@ -1,4 +1,7 @@
-"""What replies may not add to a shop's facts, concept by concept, as data (reply_rules.*.yaml)."""
+"""Loads the rules of reply_rules.*.yaml, by which the reply checks find statements that the shop's facts do not make.
+
+It also splits sentences into clauses, and tells what they deny.
+"""
 
 from __future__ import annotations
 
@@ -11,21 +14,31 @@ from shopbatch.text.word_files import WordFile, read_words
 
 
 class State(WordFile):
-    """What is said of the state of an order. words: a regular expression; true_of: the states of which it is true."""
+    """A statement that a reply may make about the state of an order.
+
+    Attributes:
+        words: Regular expression of the statement.
+        true_of: The values of `OrderFacts.status` for which the statement is true.
+    """
 
     words: str
     true_of: tuple[str, ...]
 
 
 class Benefit(WordFile):
-    """What a shop may grant. said: a regular expression for it in replies; known: for words of facts that grant it."""
+    """A benefit that a shop may grant.
+
+    Attributes:
+        said: Regular expression of the benefit in replies.
+        known: Regular expression of facts that grant it.
+    """
 
     said: str
     known: str
 
 
 class RuleFile(WordFile):
-    """reply_rules.en.yaml or reply_rules.zh.yaml, where the fields are explained."""
+    """The content of reply_rules.en.yaml or reply_rules.zh.yaml; the head of the files explains the fields."""
 
     clauses: str
     hedges: str
@@ -68,10 +81,10 @@ class Clause:
     """A clause of a sentence.
 
     Attributes:
-        text: Its words.
-        start: Where it begins in the sentence.
-        asserts: Whether it states something, and neither supposes nor asks it.
-        denies: Whether it denies something, or sets it apart.
+        text: The words of the clause.
+        start: Start of the clause in the sentence, in characters.
+        asserts: True if the clause states something as a fact; False for a condition, a possibility or a question.
+        denies: True if it denies something or names an exception.
     """
 
     text: str
@@ -82,12 +95,17 @@ class Clause:
 
 @lru_cache(maxsize=2)
 def rules(language: str) -> RuleFile:
-    """Return the rules of a language: Chinese, or any other as English."""
+    """Return the rules of a language: "zh", or any other as English."""
     return read_words(RuleFile, "shopbatch.grounding", f"reply_rules.{'zh' if language == 'zh' else 'en'}.yaml")
 
 
 def clauses(text: str, language: str) -> Iterator[Clause]:
-    """Yield the clauses of a sentence."""
+    """Yield the clauses of a sentence in order; each `Clause` also says whether it asserts or denies something.
+
+    Args:
+        text: The sentence.
+        language: "zh"; any other is read as English.
+    """
     file, start = rules(language), 0
     ends = [m.span() for m in re.finditer(file.clauses, text, re.I)]
     for first, last in [*ends, (len(text), len(text))]:
@@ -100,7 +118,7 @@ def clauses(text: str, language: str) -> Iterator[Clause]:
 
 
 def cut(text: str, language: str) -> Iterator[tuple[int, str]]:
-    """Yield the parts of a sentence within which a denial holds, each with its place."""
+    """Split a sentence into parts such that a denial applies only to its own part; yield (start, text) of each part."""
     start, file = 0, rules(language)
     for m in [*re.finditer(file.segments, text, re.I), None]:
         first = m.start() if m else len(text)
@@ -118,7 +136,7 @@ def cut(text: str, language: str) -> Iterator[tuple[int, str]]:
 
 
 def is_denied(text: str, start: int, end: int, language: str) -> bool:
-    """Whether a text denies what stands at a place in it."""
+    """Return True if a text denies the phrase at [start, end), such as a benefit."""
     file = rules(language)
     if re.search(file.supposes, text, re.I) and not re.search(file.sets_apart, text, re.I):
         return False
@@ -129,5 +147,5 @@ def is_denied(text: str, start: int, end: int, language: str) -> bool:
 
 
 def found(pattern: str, text: str) -> Iterator[re.Match[str]]:
-    """Yield where a pattern of the rules stands in a text, whatever its capitals."""
+    """Yield the matches of a regular expression in a text, ignoring case; matches of blanks alone are left out."""
     return (m for m in re.finditer(pattern, text, re.I) if m[0].strip())

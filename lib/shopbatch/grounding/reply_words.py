@@ -1,4 +1,7 @@
-"""The words of replies and facts, made comparable: words of one meaning count as one (replies.*.yaml)."""
+"""Normalises the words of replies and facts so that they can be compared; synonyms become one word (replies.*.yaml).
+
+A content word is a word that carries meaning, as opposed to the words under `empty` in these files.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,10 @@ _LATIN = re.compile(f"[{LATIN}][{LATIN}'’-]*")
 
 
 class Units(WordFile):
-    """One unit of replies.*.yaml, where the fields are explained."""
+    """One unit of measure of replies.*.yaml: its names, its kind and its relation to a smaller unit.
+
+    The head of the files explains the fields.
+    """
 
     names: str
     kind: str
@@ -26,7 +32,7 @@ class Units(WordFile):
 
 
 class _File(WordFile):
-    """replies.en.yaml or replies.zh.yaml, where the fields are explained."""
+    """The content of replies.en.yaml or replies.zh.yaml; the head of the files explains the fields."""
 
     same: tuple[str, ...]
     empty: str
@@ -78,7 +84,17 @@ class _File(WordFile):
 
 @dataclass(frozen=True)
 class Words:
-    """What a language's checks need; the fields are those of its file, compiled."""
+    """The compiled word lists of one language for the checks of replies.
+
+    Attributes:
+        language: "en" or "zh".
+        file: The content of the file.
+        same: Phrase -> the word that replaces it and all its synonyms.
+        longest: Length of the longest key of `same`, in words (English) or characters (Chinese).
+        empty: Words without meaning of their own.
+        patterns: Compiled patterns by name.
+        courtesy: Content words of polite phrases, which claim nothing.
+    """
 
     language: str
     file: _File
@@ -89,11 +105,14 @@ class Words:
     courtesy: frozenset[str]
 
     def tokens(self, text: str) -> list[tuple[str, int]]:
-        """Return the telling words of a text in order, each as the word that stands for its meaning, with its place."""
+        """Return the content words of a text in order, each as (word, position); synonyms are replaced by one word.
+
+        English words are stems; Chinese words that are not listed become pairs of neighbouring characters.
+        """
         return self._chinese(text) if self.language == "zh" else self._english(text)
 
     def telling(self, text: str) -> frozenset[str]:
-        """Return the telling words of a text."""
+        """Return the set of content words of a text."""
         return frozenset(word for word, _ in self.tokens(text))
 
     def _english(self, text: str) -> list[tuple[str, int]]:
@@ -134,7 +153,10 @@ class Words:
 
     @staticmethod
     def _pairs(text: str, start: int, end: int) -> Iterable[tuple[str, int]]:
-        """Pairs of neighbouring characters; a single one alone."""
+        """Return the pairs of neighbouring characters in [start, end), each with its position.
+
+        A single character is returned alone.
+        """
         if end - start == 1:
             return [(text[start], start)]
         return [(text[i : i + 2], i) for i in range(start, end - 1)]
@@ -142,7 +164,7 @@ class Words:
 
 @lru_cache(maxsize=2)
 def words(language: str) -> Words:
-    """Return the words of a language: Chinese, or any other as English."""
+    """Return the word lists of a language: "zh", or any other as English."""
     code = "zh" if language == "zh" else "en"
     file = read_words(_File, "shopbatch.grounding", f"replies.{code}.yaml")
     same: dict[str, str] = {}

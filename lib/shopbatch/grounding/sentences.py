@@ -1,4 +1,4 @@
-"""The sentences of a text, with their places: English, Chinese, and Markdown with its lists and wrapped lines."""
+"""Splits a text into sentences with their positions: English, Chinese, and Markdown with lists and wrapped lines."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from functools import lru_cache
 _STOP = r"(?<!\be\.g)(?<!\bi\.e)(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bDr)(?<!\betc)(?<!\bNo)(?<!\bno)\.[\"”’)]*(?=\s|$)"
 _END = re.compile(rf"[。！？!?]+[\"”’」』)）]*|{_STOP}|\n+|\Z")
 _ITEM = re.compile(r"\s*(?:[-*•]|\d{1,2}[.)])\s|\s*\n|\s*#")
-_WRAPPED = 50  # characters of a line from which it may be continued by the next one
+_WRAPPED = 50  # least length of a line that the next line may continue, in characters
 
 
 @lru_cache(maxsize=16_384)
 def sentences(text: str) -> tuple[tuple[int, int], ...]:
-    """Return where the sentences of a text stand, in characters, in order, without the blanks around them.
+    """Return (start, end) of each sentence of a text in order, in characters, without surrounding blanks.
 
-    The end of a long line ends no sentence, unless an empty line, an item of a list or a heading follows.
+    A line break ends a sentence, except behind a long line (at least 50 characters): there the sentence continues on
+    the next line, unless that is empty, a list item or a heading.
     """
     places, start = [], 0
     for end in _END.finditer(text):
@@ -31,10 +32,11 @@ def sentences(text: str) -> tuple[tuple[int, int], ...]:
 
 
 def _is_wrapped(text: str, place: int) -> bool:
+    """Return True if the sentence continues behind the line break at position `place`, which only wraps a long line."""
     line = text[text.rfind("\n", 0, place) + 1 : place]
     return len(line) >= _WRAPPED and not _ITEM.match(text, place + 1)
 
 
 def sentence_at(text: str, place: int) -> tuple[int, int]:
-    """Return where the sentence around a place begins and ends; the whole text if none is there."""
+    """Return (start, end) of the sentence that contains a position; (0, length) if no sentence contains it."""
     return next(((start, end) for start, end in sentences(text) if start <= place < end), (0, len(text)))

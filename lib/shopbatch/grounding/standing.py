@@ -1,7 +1,8 @@
-"""Tells from where English words stand whether they are said of the product itself.
+"""Tells from the position of English words in a text whether they are stated of the product itself.
 
-`jeans` may stand beside any shirt ("wear it with jeans"), and no shirt may be called jeans or come with them. Called by
-`allowed.py` for words that are allowed as the use of goods.
+"jeans" may be named beside any shirt ("wear it with jeans"), but a text must not call a shirt jeans or say that jeans
+come with it. `allowed.py` calls this module for nouns of other products, and for words that are allowed only in
+descriptions of a product's use.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import re
 from collections.abc import Callable
 
 _SENTENCE_END = re.compile(r"[.!?;:\n](?!\d)")
-# what a product has, and what comes with it
+# words before something that the product has or that comes with it
 _HAS = re.compile(
     r"\b(?:(?:comes?|coming|arrives?|sold|packed|supplied|delivered|shipped|equipped|fitted|provided|complete|set|kit"
     r"|pack|bundle)"
@@ -19,7 +20,7 @@ _HAS = re.compile(
     r"|(?P<beside>with (?:an?|its|the|one|two|three|four)))\b",
     re.I,
 )
-# behind which the use of the product begins
+# words that begin a description of the product's use
 _USE = re.compile(
     r"\b(?:for|to|when|while|if|so|until|before|after|because|where|on|into|over|at|as|you|your|or wear|and wear)\b",
     re.I,
@@ -43,22 +44,36 @@ _THIS = re.compile(
 
 
 def named(text: str, start: int, brand: tuple[str, ...]) -> bool:
-    """Whether a word names the product: `this navy bowl`. brand: words that stand before names of the brand's goods."""
+    """Return True if the text uses the noun at `start` as the product's name: behind "this", "these" or the brand.
+
+    An example is "bowl" in "this navy bowl".
+
+    Args:
+        text: The text.
+        start: Start of the noun, in characters.
+        brand: Last word of the brand in small letters, as a tuple of one; () if unknown.
+    """
     before = _THIS.search(text[max(0, start - 80) : start])
     return before is not None and before["this"].lower() in ("this", "these", *brand)
 
 
 def heads(text: str, start: int, describes: Callable[[str], bool]) -> bool:
-    """Whether a noun is the head of a sentence that begins with it: `Four porcelain bowls in white`.
+    """Return True if the noun at `start` is the subject that opens its sentence ("Four porcelain bowls in white").
 
-    describes: whether a word may describe goods: a colour, or one of the facts.
+    Args:
+        text: The text.
+        start: Start of the noun, in characters.
+        describes: Function that returns True for a word that may describe products (a colour, a fact).
     """
     before = _HEAD.fullmatch(_SENTENCE_END.split(text[:start])[-1])
     return before is not None and (before["first"].lower() in _COUNTED or describes(before["first"]))
 
 
 def owned(text: str, start: int, end: int) -> bool:
-    """Whether words of use are said of the product itself: what it has, what comes with it, what it does."""
+    """Return True if the text states the words at [start, end) of the product itself.
+
+    That is: as a thing that the product has, that comes with the product, or that the product does.
+    """
     before = _SENTENCE_END.split(text[max(0, start - 90) : start])[-1]
     after = _SENTENCE_END.split(text[end : end + 40])[0]
     word = text[start:end]

@@ -1,1 +1,1 @@
-"""What every inference job shares: content, recipe, memo, pending, compute, audit, publish. Entry point: `run.py`."""
+"""The machinery of every inference job: computes each content once and publishes a checked table; start at `run.py`."""

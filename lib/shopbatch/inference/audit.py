@@ -1,6 +1,7 @@
-"""The gates of an inference run: what its candidate must pass before it becomes visible.
+"""Judges the candidate (the new version of a published table, not visible yet) by gates: conditions with a limit.
 
-Only the count of duplicate keys reads files; everything else was counted when the candidate was written.
+`publish.py` calls `audit` before it commits. Most gates use counts that were made when the candidate was written; the
+gate on duplicate keys and the gates of the job itself (`Spec.gates`) read its files.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from shopbatch.warehouse.gates import DEFECT, Gate, explain, shrinking, shrunken
 from shopbatch.warehouse.store import Snapshot
 
 ENOUGH_ROWS = 100  # with fewer rows, shares of labels are noise
-SURE_ROWS = 1_000  # with fewer rows, drift is allowed what chance alone explains on top of the limit
-# reasons that lose nothing, whatever the stage: no words to score, and replaced by a newer row
+SURE_ROWS = 1_000  # with fewer rows, the drift that chance alone explains is added to the limit
+# reasons by which no result is lost, for every stage: no words to score; replaced by a newer row with the same key
 HARMLESS = ("empty", "duplicate_key")
 
 
@@ -30,15 +31,19 @@ def audit(
     live: Snapshot | None,
     run_id: str = "RUN_ID",
 ) -> list[Gate]:
-    """Judge every gate.
+    """Judge the candidate by every gate.
 
     Args:
-        spec: The job.
-        config: Its configuration.
-        source: The source.
-        candidate: What would become visible.
+        spec: The inference job.
+        config: Settings of the job.
+        source: The snapshot of the source table.
+        candidate: The files and counts that would be published.
         live: The published version; None before the first run.
-        run_id: The run, under whose name a refused candidate can be looked at.
+        run_id: Id of the run, for the message of a failed gate: "look at them with `shopbatch show ... --candidate
+            RUN_ID`".
+
+    Returns:
+        All gates, passed and failed.
     """
     gates = config.gates
     uris = _uris(spec, source, candidate)
@@ -78,7 +83,7 @@ def _duplicate_keys(repeats: int) -> Gate:
 
 
 def _measured(name: str, value: float, limit: float) -> Gate:
-    """A gate of the stage's own."""
+    """Judge one number that `Stage.measure` computed: return a gate that passes if `value` is at most `limit`."""
     passed = value <= limit
     what, why = f"{value:g} was measured, more than {limit:g}", "a published row would hold a wrong value"
     return Gate(name, value, limit, passed, explain(passed, what, why, DEFECT))
@@ -90,7 +95,7 @@ def _uris(spec: Spec, source: Snapshot, candidate: Candidate) -> list[str]:
 
 
 def _repeats(spec: Spec, uris: list[str]) -> int:
-    """Rows of the candidate's files that repeat a key, counted from the files themselves, in a task of its own."""
+    """Count the rows of the candidate's files that repeat the key of another row, in a task that reads the files."""
     return int(fetch([start(_count_repeats, uris, spec.source.key)])[0])
 
 
@@ -99,7 +104,18 @@ def _count_repeats(uris: list[str], key: tuple[str, ...]) -> int:
 
 
 def _rejects(gates: Gates, spec: Spec, read: int, reasons: Mapping[str, int], where: str) -> Gate:
-    """Judge the share of rejected rows, unless they are too few for a share to mean anything and others are left."""
+    """Judge the share of rejected rows among the rows of the source.
+
+    Rejects for harmless reasons (`HARMLESS`, `Stage.harmless`) are ignored. Fewer than `gates.min_rejects` rejected
+    rows always pass, as long as at least one row of the source is not rejected.
+
+    Args:
+        gates: The limits.
+        spec: The inference job.
+        read: Number of rows of the source.
+        reasons: Number of rejected rows by reason.
+        where: Arguments of `shopbatch show` that display the rejected rows; the message of a failed gate quotes them.
+    """
     harmless = {*HARMLESS, *spec.stage.harmless}
     counted = {reason: n for reason, n in reasons.items() if reason not in harmless}
     rejected = sum(counted.values())
@@ -117,7 +133,7 @@ def _rejects(gates: Gates, spec: Spec, read: int, reasons: Mapping[str, int], wh
 
 
 def _above(share: float) -> float:
-    """The next hundredth that is not below a share."""
+    """Round a share up to the next hundredth (0.123 -> 0.13), at most 1: the value that a message suggests as limit."""
     return min(1.0, math.ceil(share * 100) / 100)
 
 
@@ -132,7 +148,21 @@ def _recipe(spec: Spec, gates: Gates, live: Snapshot | None) -> Gate:
 
 
 def _drift(spec: Spec, gates: Gates, mix: Mapping[str, Mapping[str, int]], live: Snapshot | None) -> Gate:
-    """Total variation distance of the joint (group, label) shares. A new recipe has no baseline: it was accepted."""
+    """Judge how far the shares of the labels have moved since the live version.
+
+    The value is the total variation distance (0 to 1) between the two distributions of (group, label), the values of
+    `Stage.drift_columns`. If one of the versions has fewer than SURE_ROWS rows, the distance that chance alone explains
+    is added to the limit.
+
+    The gate passes without a baseline. The live table is no baseline if it is incomplete, if it has another recipe (the
+    gate `recipe` has then accepted the change), or if one of the versions has fewer than ENOUGH_ROWS rows.
+
+    Args:
+        spec: The inference job.
+        gates: The limits.
+        mix: Number of rows of the candidate, {group: {label: rows}}.
+        live: The published version; None before the first run.
+    """
     last = live.metadata if live else {}
     old = last.get("mix", {}) if last.get("recipe") == spec.recipe and last.get("complete") else {}
     before, now = _flat(old), _flat(mix)
@@ -153,12 +183,14 @@ def _drift(spec: Spec, gates: Gates, mix: Mapping[str, Mapping[str, int]], live:
 
 
 def _noise(cells: Sequence[int], before: int, now: int) -> float:
-    """The total variation distance to expect between two samples of one distribution, by the normal approximation.
+    """Return the total variation distance to expect by chance between two samples of the same distribution.
+
+    It is computed by the normal approximation.
 
     Args:
-        cells: Rows of both samples together in each cell.
-        before: Rows of one sample.
-        now: Rows of the other.
+        cells: Number of rows of each pair (group, label) of the drift columns, both samples added together.
+        before: Number of rows of the first sample.
+        now: Number of rows of the second sample.
     """
     shares = [cell / (before + now) for cell in cells]
     deviations = sum(math.sqrt(share * (1 - share) * (1 / before + 1 / now)) for share in shares)

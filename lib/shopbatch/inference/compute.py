@@ -1,6 +1,8 @@
-"""Pending contents through the stage: Ray Data streams units of them to workers, which return receipts.
+"""Computes contents that have no result yet: cuts them into units and streams the units through Ray Data workers.
 
-Called by `run.py`. What a worker does with its unit is in `unit.py`.
+`run.py` calls `cut_units` and `stream`. A unit is a table of pending rows that one worker computes in one call. For
+each file of results that a worker has written, `stream` yields a receipt. The work of a worker on one unit is in
+`unit.py`.
 """
 
 from __future__ import annotations
@@ -32,13 +34,18 @@ SORT_WINDOW = 2_048  # rows that an engine should see at once, so that it can ba
 
 
 def cut_pending(part: Part, limit: int, unit_rows: int, *pieces: pa.Table) -> list[Any]:
-    """Cut the first `limit` pending rows of a part, by position, into units: [number of rows, unit 0, 1, ...].
+    """Cut the pending rows of one part of the source into units of work, in the order of their positions.
 
     Args:
-        part: The part.
-        limit: Greatest number of rows.
-        unit_rows: Rows of a unit.
-        pieces: The part's pending rows, one table per shard.
+        part: The part of the source.
+        limit: Greatest number of rows to use. If there are more, those with the fewest attempts are used; among equal
+            ones, those with the lowest positions.
+        unit_rows: Desired number of rows of a unit.
+        pieces: The part's pending rows, one table per hash shard, with the columns pos (position in the part), hi, lo
+            (content hash) and attempt (from 1).
+
+    Returns:
+        [number of rows, unit 0, unit 1, ...]. A unit is a table with the columns of `pieces` and `part` (its number).
     """
     # rows with the fewest attempts first: a run that is stopped during retries does not begin with the same rows again
     rows = gather(pieces).sort("attempt", "pos").head(limit).sort("pos")
@@ -48,15 +55,18 @@ def cut_pending(part: Part, limit: int, unit_rows: int, *pieces: pa.Table) -> li
 
 
 def unit_ends(positions: np.ndarray, unit_rows: int, group_ends: np.ndarray) -> list[int]:
-    """Say where units end, as numbers of rows: every `unit_rows`, or where a row group ends, if that is near.
+    """Choose where to cut pending rows into units: every `unit_rows` rows, or where a Parquet row group ends nearby.
 
-    A unit that begins within a row group has it read once more. So if row groups are no larger than units, all units
-    end with one; there are as many units as without row groups.
+    A cut moves to the end of a row group only if that is less than half a unit away. A unit that ends inside a row
+    group makes the next unit read the row group again; the move avoids this. It does not change the number of units.
 
     Args:
-        positions: Positions in the part of at least one row, ascending.
-        unit_rows: Rows of a unit; one may have nearly twice as many, or few.
+        positions: Positions of the pending rows in the part, ascending; at least one.
+        unit_rows: Desired number of rows of a unit. A unit may get nearly twice as many, or only a few.
         group_ends: Positions in the part at which its row groups end.
+
+    Returns:
+        For each unit the index into `positions` behind its last row; the last value is `len(positions)`.
     """
     ends = np.arange(unit_rows, len(positions), unit_rows)
     groups = np.searchsorted(positions, group_ends)
@@ -70,27 +80,29 @@ def unit_ends(positions: np.ndarray, unit_rows: int, group_ends: np.ndarray) -> 
 def cut_units(
     parts: Sequence[Part], pending: Pending, limit: int, config: InferenceConfig, stateless: bool
 ) -> ObjectRefs:
-    """Cut the pending rows into units of work, in source order.
+    """Cut the pending rows into units of work for the workers, in source order.
 
-    A unit is small enough that every worker gets several, but large enough to be worth sorting, since the row groups
-    that it lies in are read again for each unit.
+    Units are small enough that every worker gets several. They are large enough for an engine to sort the rows of a
+    unit by length, and to keep row groups from being read too often, because each unit reads the row groups of its
+    rows.
 
     Args:
         parts: The parts of the source.
-        pending: What is to be computed.
-        limit: Greatest number of rows.
-        config: The job's configuration.
-        stateless: Whether the stage runs in tasks.
+        pending: The pending rows.
+        limit: Greatest number of rows to compute.
+        config: Settings of the job.
+        stateless: Whether the stage runs in Ray tasks instead of actors.
 
     Returns:
-        References to tables with the columns part, pos, hi, lo, attempt.
+        References to the units: tables with the columns pos (position in the part), hi, lo (content hash), attempt
+        (from 1) and part (its number).
     """
     rows = min(pending.total, limit)
     workers = config.workers or int(cluster_cpus())
     unit_rows = max(-(-rows // (workers * UNITS_PER_WORKER)), min(SORT_WINDOW, -(-rows // workers)))
-    if stateless:  # it may take less time than reading a row group again
+    if stateless:  # it may compute faster than a row group is read again
         unit_rows = max(unit_rows, min(GROUP_ROWS, -(-rows // (2 * workers))))
-    if stateless and unit_rows > config.flush_rows:  # units of whole files: it spends most of its time writing them
+    if stateless and unit_rows > config.flush_rows:  # whole files: most of the time is spent writing
         unit_rows = -(-unit_rows // config.flush_rows) * config.flush_rows
     units: ObjectRefs = []
     for number, count in enumerate(pending.counts):
@@ -103,12 +115,20 @@ def cut_units(
 
 
 def worker_count(config: InferenceConfig, units: ObjectRefs) -> int:
-    """Return the number of workers: no more than there are units."""
+    """Return the number of workers: `config.workers` or one per CPU, but no more than there are units."""
     return min(config.workers or int(cluster_cpus()), len(units))
 
 
 def stream(task: Task, units: ObjectRefs) -> Iterator[Receipt]:
-    """Run the units through the workers; yields a receipt as soon as its file is written."""
+    """Compute the units on Ray Data workers, and yield a receipt as soon as a worker has written a file of results.
+
+    Args:
+        task: The data that every worker gets: the job, its settings, the source, and where to write.
+        units: References to the units, as `cut_units` returns them.
+
+    Yields:
+        The receipt of one memo file: its path and the counts that the driver needs to commit and report it.
+    """
     import ray
     import ray.data
 
@@ -120,8 +140,8 @@ def stream(task: Task, units: ObjectRefs) -> Iterator[Receipt]:
     context.target_max_block_size = 1  # a receipt is a block, so it reaches the driver as soon as it is made
     context.enable_progress_bars = context.print_on_execution_start = False
     context.execution_no_progress_timeout_s = -1  # a long engine call is no deadlock; the watchdog bounds it
-    # Ray Data 2.60 takes a second to hear what its budget is, and gives one worker work until then; ours needs none,
-    # since there is one operator, whose pool has a size, and a receipt takes no memory
+    # Ray Data 2.60 takes a second to learn its budget of resources, and until then gives work to one worker only. No
+    # budget is needed here: there is one operator, its pool has a fixed size, and receipts take no memory.
     context.op_resource_reservation_enabled = False
     if task.spec.stage.stateless:
         pool = ray.data.TaskPoolStrategy(size=workers)
@@ -138,12 +158,19 @@ def stream(task: Task, units: ObjectRefs) -> Iterator[Receipt]:
 
 
 def compute_unit(unit: pa.Table, task: ObjectRef) -> Iterator[pa.Table]:
-    """Compute one unit in a Ray Data task, with a stage that costs nothing to open."""
+    """Compute one unit in a Ray Data task and yield its receipts as tables of one row.
+
+    `stream` uses it for stages that cost nothing to open (`Stage.stateless`), and `Worker` for all others.
+
+    Args:
+        unit: The pending rows (pos, hi, lo, attempt, part).
+        task: Reference to the `Task` of the run.
+    """
     yield from Worker(task, first=False)(unit)  # each unit has a worker of its own
 
 
 class Worker:
-    """A Ray Data actor: opens the stage once; `__call__` computes one unit and yields receipts."""
+    """A Ray Data actor: opens the stage once, then computes one unit per call."""
 
     def __init__(self, task: ObjectRef, first: bool = True) -> None:
         import ray
@@ -155,7 +182,7 @@ class Worker:
         self.first = first  # whether the next unit is the first one
 
     def __call__(self, unit: pa.Table) -> Iterator[pa.Table]:
-        """Compute a unit (part, pos, hi, lo, attempt). Yields receipts as tables of one row."""
+        """Compute one unit (columns pos, hi, lo, attempt, part) and yield its receipts as tables of one row."""
         scorer = self.scorer.get()
         if unit.num_rows == 0:
             return

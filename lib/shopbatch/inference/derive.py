@@ -1,6 +1,7 @@
-"""The published table and its rejects, derived from source and memo in one linear pass.
+"""Writes the candidate: joins the source rows with the memo's results into the published table and its rejects.
 
-Called by `publish.py`. `write_part` writes a part's files where they will stay; nothing is visible before the commit.
+`publish.py` calls `build_candidate`, which runs `write_part` for each part of the source. The files are written to
+their final place, but no reader sees them before the commit.
 """
 
 from __future__ import annotations
@@ -34,15 +35,18 @@ from shopbatch.warehouse.utf8 import blank, invalid_utf8
 def build_candidate(
     spec: Spec, store: Store, source: Snapshot, index: Index, memo: Memo, live: Snapshot | None
 ) -> Candidate:
-    """Write the candidate's files.
+    """Write the files of the candidate (published rows and rejects) from the source and the memo, one task per part.
 
     Args:
-        spec: The job.
+        spec: The inference job.
         store: The warehouse.
-        source: The source.
-        index: Its index.
-        memo: The results.
-        live: The live table, from which rows whose result is pending are kept; None: none are.
+        source: The pinned snapshot of the source table.
+        index: The content hash of each source row, or the reason why the row cannot be scored.
+        memo: The results by content hash.
+        live: The live table. If the new result of a row is pending, its live row is kept. None: no rows are kept.
+
+    Returns:
+        The candidate: its files, which are not visible yet, and the counts for the gates.
     """
     if not index.parts:
         return Candidate([])
@@ -58,7 +62,11 @@ def build_candidate(
 
 
 def _kept_rows(spec: Spec, index: Index, live: Snapshot | None) -> ObjectRefs:
-    """The live table by shard of its key's hash, for the rows whose new result is pending."""
+    """Split the live rows by the hash of their key, so that `write_part` can keep those whose new result is pending.
+
+    Returns:
+        One reference per hash shard to a table of live rows; [] without live rows.
+    """
     if live is None or not live.files:
         return []
     rows = [scatter(split_live, index.shards, spec, file, index.shards).pieces for file in live.files]
@@ -66,7 +74,11 @@ def _kept_rows(spec: Spec, index: Index, live: Snapshot | None) -> ObjectRefs:
 
 
 def split_live(spec: Spec, file: FileRef, shards: int) -> list[Any]:
-    """Read one file of the live table as [number of rows, rows with khi, klo of shard 0, 1, ...]."""
+    """Read one file of the live table, and split its rows by the hash of their key.
+
+    Returns:
+        [number of rows, rows of shard 0, of shard 1, ...]. The rows have the key's hash as further columns khi and klo.
+    """
     data = files.read(file.uri, spec.sink.schema(), file.partition)
     high, low = hash128([data[spec.key]])
     frame = pl.DataFrame(data).with_columns(pl.Series("khi", high), pl.Series("klo", low))
@@ -74,13 +86,20 @@ def split_live(spec: Spec, file: FileRef, shards: int) -> list[Any]:
 
 
 def stack(*pieces: pa.Table) -> pa.Table:
-    """Stack the pieces of one shard."""
+    """Concatenate the tables of one shard, which come from several files. It runs as a Ray task."""
     return pa.concat_tables(pieces)
 
 
 @dataclass(frozen=True)
 class Target:
-    """What every publish task gets. root: of the warehouse; schema: the source's columns that the job reads."""
+    """The data that every task needs to write files of the candidate.
+
+    Attributes:
+        spec: The inference job.
+        root: Path or URI of the warehouse.
+        run_id: The run; it names the folder of the files.
+        schema: The source columns that the job reads.
+    """
 
     spec: Spec
     root: str
@@ -89,14 +108,18 @@ class Target:
 
 
 def write_part(target: Target, part: Part, index: pa.Table, shards: int, *pieces: pa.Table) -> Written:
-    """Write the files of one part.
+    """Write the candidate's files for one part of the source: published rows and rejects.
 
     Args:
-        target: What is written where.
+        target: The job, and where its files are written.
         part: The part.
-        index: Its rows, as `source.settle_part` returns them.
-        shards: Number of shards.
-        pieces: The part's answers, one table per shard; then, if rows are kept, the live rows, one table per shard.
+        index: The part's rows (hi, lo, reason), as `source.settle_part` returns them.
+        shards: Number of hash shards.
+        pieces: The memo's answers for the part, one table per shard (see `pending.look_up`). If live rows are kept,
+            their tables follow, one per shard.
+
+    Returns:
+        The written files and their counts.
     """
     spec = target.spec
     rows = _answered(spec, index, pieces[:shards])
@@ -136,7 +159,11 @@ def write_part(target: Target, part: Part, index: pa.Table, shards: int, *pieces
 
 
 def _answered(spec: Spec, index: pa.Table, pieces: Sequence[pa.Table]) -> pl.DataFrame:
-    """The index of a part's rows with what the memo holds for each, and `cause`: why it cannot be published."""
+    """Join the index of a part's rows with the memo's answers (one row per source row), and add the column `cause`.
+
+    `cause` says why a row cannot be published: its reason from the index, or the verdict on its result. It is null if
+    the row can be published or if its result is pending.
+    """
     rows = pl.DataFrame(index).with_row_index("pos").rename({"reason": "cause"})
     answers = pl.concat([pl.DataFrame(p) for p in pieces], how="diagonal")
     if answers.width > 1:  # otherwise the memo holds nothing
@@ -152,7 +179,7 @@ def _answered(spec: Spec, index: pa.Table, pieces: Sequence[pa.Table]) -> pl.Dat
 
 
 def _split(rows: pl.DataFrame, mask: pl.Series) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The rows where a mask is true, and the others; nothing is copied if these are all or none."""
+    """Split rows into (rows where the mask is true, other rows). If one of these is empty, nothing is copied."""
     if mask.all():
         return rows, rows.clear()
     return (rows.filter(mask), rows.filter(~mask)) if mask.any() else (rows.clear(), rows)
@@ -160,44 +187,68 @@ def _split(rows: pl.DataFrame, mask: pl.Series) -> tuple[pl.DataFrame, pl.DataFr
 
 @dataclass(frozen=True)
 class _Source:
-    """Key and passthrough columns of some rows of a part, and their positions (ascending) in it."""
+    """The key and passthrough columns of some rows of a part.
+
+    Attributes:
+        positions: Positions of the rows in the part, ascending.
+        rows: The rows, in the same order.
+    """
 
     positions: np.ndarray
     rows: pa.Table
 
     @classmethod
     def read(cls, target: Target, part: Part, positions: np.ndarray) -> _Source:
-        """Read these rows of a part."""
+        """Read the rows at these positions of a part."""
         columns = dict.fromkeys((target.spec.key, *target.spec.stage.passthrough_columns))
         schema = pa.schema([target.schema.field(c) for c in columns])
         return cls(positions, pa.concat_tables([schema.empty_table(), *(r for _, r in part.read(schema, positions))]))
 
     def at(self, positions: pl.Series) -> pa.Table:
-        """Return the rows at these positions (ascending), which have been read."""
+        """Return the rows at these positions (ascending), which must be among the rows that were read."""
         if len(positions) == len(self.positions):
             return self.rows
         return self.rows.take(np.searchsorted(self.positions, positions.to_numpy()))
 
 
 def _broken(spec: Spec, passed: pa.Table, done: pl.DataFrame) -> pa.Array:
-    """The reason invalid_utf8 for each row with a text that no reader can decode; null for the others."""
+    """Return `invalid_utf8` for each row with text that is not valid UTF-8; null for the other rows.
+
+    Args:
+        spec: Not used.
+        passed: Key, passthrough columns and `content_hash` of the rows, [n]. Only these columns are examined.
+        done: Not used.
+    """
     none = pa.nulls(passed.num_rows, pa.string())
     masks = [mask for c in passed.columns if (mask := invalid_utf8(c)) is not None]
     return pc.if_else(reduce(pc.or_, masks), "invalid_utf8", none) if masks else none
 
 
 def _refused(spec: Spec, passed: pa.Table, done: pl.DataFrame) -> pa.Array:
-    """The stage's reason for each row that it refuses; null for the others."""
+    """Return the reason of `Stage.refuse` for each row that it refuses; null for the other rows.
+
+    Args:
+        spec: The inference job.
+        passed: Key, passthrough columns and `content_hash` of the rows, [n].
+        done: The memo's results for the same rows.
+    """
     return spec.stage.refuse(passed, _raw(spec, done))
 
 
 def _raw(spec: Spec, done: pl.DataFrame) -> pa.Table:
-    """The raw outputs of these rows."""
+    """Select the stage's raw outputs (`Stage.outputs`) from rows with memo results, as an Arrow table."""
     return to_arrow(done.select(spec.stage.outputs.names)).cast(spec.stage.outputs)
 
 
 def _published(spec: Spec, passed: pa.Table, done: pl.DataFrame) -> pa.Table:
-    """The sink's rows, in source order."""
+    """Return the rows of the published table, in source order.
+
+    Args:
+        spec: The inference job.
+        passed: Key, passthrough columns and `content_hash` of the rows, [n].
+        done: The memo's results for the same rows: the stage makes its columns from them, and `recipe`, `run_id`,
+            `scored_at` and `tokens_in` are added.
+    """
     columns: dict[str, Any] = {n: passed[n] for n in passed.column_names}
     columns |= spec.stage.publish(passed, _raw(spec, done))
     columns["recipe"] = pa.repeat(spec.recipe, len(done))
@@ -207,7 +258,17 @@ def _published(spec: Spec, passed: pa.Table, done: pl.DataFrame) -> pa.Table:
 
 
 def _kept(spec: Spec, source: _Source, open_: pl.DataFrame, live: Sequence[pa.Table]) -> pa.Table | None:
-    """The live rows of the keys whose new result is pending."""
+    """Return the live rows whose new results are pending in this part, sorted by key, so that they stay published.
+
+    Args:
+        spec: The inference job.
+        source: The key columns of the part.
+        open_: The rows of the part whose result is pending.
+        live: The live rows, one table per hash shard; empty if this run keeps no live rows.
+
+    Returns:
+        None if `live` or `open_` is empty.
+    """
     if not live or open_.is_empty():
         return None
     high, low = hash128([source.at(open_["pos"])[spec.key]])
@@ -218,7 +279,10 @@ def _kept(spec: Spec, source: _Source, open_: pl.DataFrame, live: Sequence[pa.Ta
 
 
 def _rejects(target: Target, part: Part, source: _Source, lost: pl.DataFrame) -> pa.Table:
-    """The rejects table's rows. source_file and source_row say where each row lies in the snapshot."""
+    """Return the rows of the rejects table for the rows `lost` of a part: their keys and why each is not published.
+
+    The columns source_file and source_row tell where each rejected row is in the source snapshot.
+    """
     spec, positions = target.spec, lost["pos"].to_numpy()
     paths, rows_in_file, first = [], [], 0
     for piece in part.slices:
@@ -228,7 +292,7 @@ def _rejects(target: Target, part: Part, source: _Source, lost: pl.DataFrame) ->
         first += piece.rows
     is_infra = pl.when(lost["cause"].is_in(list(INFRA))).then(pl.lit("infra")).otherwise(pl.lit("row"))
     columns = {
-        # a broken key is shown as null: nobody could read it back
+        # a key that is not valid UTF-8 is stored as null: nobody could read it
         spec.key: pc.if_else(
             pc.equal(lost["cause"].to_arrow(), "no_key"), None, blank(source.at(lost["pos"])[spec.key])
         ),
@@ -245,7 +309,7 @@ def _rejects(target: Target, part: Part, source: _Source, lost: pl.DataFrame) ->
 
 
 def _conform(columns: Mapping[str, Any], table: Table) -> pa.Table:
-    """The columns of a data file of the table, in order and of its types."""
+    """Select the columns of a declared table from {name: values}, in its order, and cast them to its types."""
     schema = table.file_schema()
     return pa.table([columns[n] for n in schema.names], names=schema.names).cast(schema)
 
@@ -258,14 +322,14 @@ def _write(table: Table, root: str, path: str, rows: pa.Table, scope: Mapping[st
 
 
 def _whole(spec: Spec, rows: pa.Table) -> pa.Table:
-    """Add the partition columns, which are in the file's folder name and not in the file."""
+    """Add the partition columns (`Spec.scope`) to rows of a data file, whose path alone holds their values."""
     for name, value in spec.scope.items():
         rows = rows.append_column(name, pa.repeat(pa.scalar(value), rows.num_rows))
     return rows
 
 
 def _mix(table: pa.Table, columns: tuple[str, str] | None) -> dict[str, dict[str, int]]:
-    """Rows by the values of two columns, group and label."""
+    """Count the rows by the values of two columns, {group: {label: rows}}; {} without columns."""
     if columns is None:
         return {}
     group, label = columns
@@ -277,6 +341,9 @@ def _mix(table: pa.Table, columns: tuple[str, str] | None) -> dict[str, dict[str
 
 
 def _digest(table: pa.Table) -> int:
-    """Sum of row hashes over the lasting columns, modulo 2^64: the same for the same rows in any order."""
+    """Return the sum of the row hashes modulo 2^64: the same for the same rows in any order.
+
+    Columns that only tell how a row came to be (`candidate.VOLATILE`) are left out.
+    """
     lasting = pl.DataFrame(table.select([name for name in table.column_names if name not in VOLATILE]))
     return int(lasting.hash_rows(seed=7).to_numpy().sum(dtype=np.uint64)) if len(lasting) else 0

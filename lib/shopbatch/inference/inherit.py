@@ -1,4 +1,7 @@
-"""Results of a former recipe that a new one would give again: they are copied in the memo instead of computed."""
+"""Copies results of an earlier recipe within the memo, if the new recipe would give the same results.
+
+A run calls `inherit` before it looks for pending contents. The job declares the earlier recipe in `Spec.inherits`.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +19,16 @@ from shopbatch.warehouse.files import DataFile, FileRef
 
 
 def inherit(memo: Memo) -> int:
-    """Copy what the spec inherits into the memo, once: not if the memo holds results of its recipe already.
+    """Copy the results of an earlier recipe that are valid under the new recipe, and commit them to the memo.
+
+    `Spec.inherits` names the earlier recipe and the valid results. Nothing is copied if the memo already has results of
+    the new recipe.
+
+    Args:
+        memo: The memo of the new recipe.
 
     Returns:
-        The number of results.
+        The number of copied results.
     """
     spec, snapshot = memo.spec, memo.store.find(memo.spec.memo.name)
     if spec.inherits is None or snapshot is None or memo.visible():
@@ -36,7 +45,15 @@ def inherit(memo: Memo) -> int:
 
 
 def copy_results(spec: Spec, root: str, folder: str, number: int, refs: Sequence[FileRef]) -> DataFile | None:
-    """Write the inherited results of some memo files as one file; None if there are none."""
+    """Write the inherited results of some memo files as one file of the new recipe; None if there are none.
+
+    Args:
+        spec: The inference job.
+        root: Path or URI of the memo's folder.
+        folder: Folder of the new file, relative to `root`.
+        number: Number of the new file.
+        refs: The memo files of the earlier recipe.
+    """
     if spec.inherits is None:
         return None
     tables = [pl.DataFrame(files.read(f.uri, spec.memo.schema(), f.partition)) for f in refs]

@@ -1,6 +1,7 @@
-"""What a worker was doing when its process died, so that the next try of its unit finds the row that killed it.
+"""Journals: small files that tell which rows the engine was processing when a worker process died.
 
-Called by `unit.py`. One small file per unit, written before each engine call and removed when the unit is done.
+`unit.py` writes one per unit before each engine call and removes it when the unit is done. The next worker that gets
+the unit reads it to find the row that killed the process.
 """
 
 from __future__ import annotations
@@ -18,11 +19,14 @@ MAX_DEATHS = 20
 
 
 class EngineBroken(RuntimeError):
-    """The engine fails on every row: a defect of the set-up, not of the rows."""
+    """Raised if the engine fails on every row, or if its process dies again and again.
+
+    The set-up is at fault then, not the rows.
+    """
 
 
 class State(TypedDict):
-    """What the file of a journal holds; the fields are those of `Journal`."""
+    """The JSON content of a journal file; the fields are explained in `Journal`."""
 
     inflight: list[int]
     why: str
@@ -33,14 +37,14 @@ class State(TypedDict):
 
 @dataclass
 class Journal:
-    """The state of one unit. Rows are named by their position in the part.
+    """The state of one unit of rows, kept in a file. Rows are named by their position in the part.
 
     Attributes:
         uri: The journal's file.
-        inflight: Rows at the engine now.
-        why: The reason for the rejection if the process dies now.
-        suspects: Rows that were at the engine when a process died. They are sent one by one.
-        rejected: Rows that killed a process when they were alone at the engine, with the reason.
+        inflight: Rows that the engine is processing now.
+        why: The reason of the rejection if the process dies now: `crash` or `time_out`.
+        suspects: Rows that the engine was processing when a process died. They are sent to the engine one by one.
+        rejected: Rows that killed a process when they were alone in an engine call, {row: reason}.
         deaths: How many processes died on the unit.
     """
 
@@ -53,13 +57,14 @@ class Journal:
 
     @classmethod
     def open(cls, uri: str) -> Journal:
-        """Open the unit's journal. If it exists, the last try died, and its rows in flight become suspects.
+        """Open the journal of a unit, and take over the state that an earlier try of the unit may have left.
 
-        A damaged one is set aside and the unit begins anew; the deaths are then those that left a damaged journal, so
-        that a unit cannot be tried for ever.
+        If the file exists, the process of the earlier try died, and the rows that the engine was processing become
+        suspects. A damaged file is renamed to `NAME.damaged-N` and the unit begins anew. N, the number of damaged files
+        so far, then counts as the number of deaths, so that a unit cannot be tried for ever.
 
         Raises:
-            EngineBroken: Too many processes have died on the unit.
+            EngineBroken: More than MAX_DEATHS processes have died on the unit.
         """
         try:
             old: State | None = state_files.load(uri, State)
@@ -71,28 +76,28 @@ class Journal:
         journal = cls(uri, suspects=set(old["suspects"]), rejected=dict(old["rejected"]), deaths=old["deaths"] + 1)
         inflight = old["inflight"]
         if len(inflight) == 1 and inflight[0] in journal.suspects:
-            journal.rejected[inflight[0]] = old["why"]  # the second death with this row, and now it was alone
+            journal.rejected[inflight[0]] = old["why"]  # it was a suspect, and now it was alone
         journal.suspects |= set(inflight)
         return journal.checked()
 
     def checked(self) -> Journal:
-        """Return the journal. Raises EngineBroken if too many processes have died on its unit."""
+        """Return the journal itself. Raises EngineBroken if too many processes have died on its unit."""
         if self.deaths > MAX_DEATHS:
             raise EngineBroken(f"the engine's process died {self.deaths} times on {self.uri.rsplit('/', 1)[-1]}")
         return self
 
     def begin(self, rows: Sequence[int]) -> None:
-        """Record that these rows go to the engine now."""
+        """Record in the file that these rows go to the engine now."""
         self.inflight, self.why = list(rows), "crash"
         self._write()
 
     def time_out(self) -> None:
-        """Record that the rows in flight take too long: the process is about to end itself."""
+        """Record that the engine call takes too long, because the watchdog is about to end this process."""
         self.why = "time_out"
         self._write()
 
     def close(self) -> None:
-        """Remove the journal: the unit is done."""
+        """Delete the journal's file, because the unit is done."""
         files.remove(self.uri)
 
     def _write(self) -> None:
@@ -103,4 +108,4 @@ class Journal:
             "rejected": self.rejected,
             "deaths": self.deaths,
         }
-        files.write_bytes(self.uri, json.dumps(state).encode(), durable=False)  # it is for a process that dies
+        files.write_bytes(self.uri, json.dumps(state).encode(), durable=False)  # a crash of the machine may lose it

@@ -1,6 +1,7 @@
-"""The memo: raw results by (recipe, content hash), an append-only Delta table that the published one is derived from.
+"""The memo: a job's table of raw results by (recipe, content hash), from which the published table is derived.
 
-Called by the driver (`run.py`). Which of several rows for one content counts is said in `resolve.py`.
+It is a Delta table to which rows are only appended. The driver (`run.py`) uses it. If several rows have the same
+content, `resolve.py` decides which row is used.
 """
 
 from __future__ import annotations
@@ -37,7 +38,12 @@ class _Lease(TypedDict):
 
 
 def split_memo(refs: Sequence[FileRef], schema: pa.Schema, shards: int) -> list[Any]:
-    """Read some memo files as [number of rows, rows of shard 0, 1, ...], in the files' order; hi and lo are uint64."""
+    """Read some memo files and split their rows by hash shard, in the order of the files.
+
+    Returns:
+        [number of rows, rows of shard 0, of shard 1, ...]. The hash columns are hi and lo (uint64); `recipe` is left
+        out.
+    """
     frame = gather([files.read(f.uri, schema, f.partition) for f in refs])
     return [
         len(frame),
@@ -47,7 +53,18 @@ def split_memo(refs: Sequence[FileRef], schema: pa.Schema, shards: int) -> list[
 
 @dataclass
 class Memo:
-    """One recipe's part of the memo, as this run sees it."""
+    """The rows of the memo that belong to one recipe, as one run sees and extends them.
+
+    Attributes:
+        store: The warehouse.
+        spec: The inference job, which names the recipe.
+        run_id: The run.
+        shards: Number of hash shards.
+        pieces: pieces[batch of files][shard]: references to the loaded rows, oldest commit first.
+        loaded: Paths of the files that are loaded.
+        commits: Number of commits that this run has made.
+        commit_seconds: Seconds that these commits took.
+    """
 
     store: Store
     spec: Spec
@@ -60,43 +77,43 @@ class Memo:
 
     @property
     def root(self) -> str:
-        """The memo's folder."""
+        """Path or URI of the memo's folder."""
         return self.store.uri(self.spec.memo.name)
 
     @property
     def folder(self) -> str:
-        """The folder of this run's files, relative to the memo's root."""
+        """The folder of this run's files, relative to `root`."""
         return f"recipe={self.spec.recipe}/{self.run_id}"
 
     def _lease(self, run: str) -> str:
         return f"{self.store.root}/_runs/{self.spec.job}/{run}/inflight"
 
     def visible(self) -> list[FileRef]:
-        """List the files of this recipe in the newest version."""
+        """Return the memo's committed files of this recipe, in its newest version."""
         snapshot = self.store.find(self.spec.memo.name)
         return [f for f in snapshot.files if f.partition["recipe"] == self.spec.recipe] if snapshot else []
 
     def is_behind(self) -> bool:
-        """Whether something was committed since it was loaded last."""
+        """Return True if files were committed since the last `load`."""
         return any(f.path not in self.loaded for f in self.visible())
 
     def load(self) -> None:
-        """Read what was committed since the last call; the pieces stay in the order of the commits."""
+        """Read the files committed since the last call, and append their rows to `pieces` in commit order."""
         new = [f for f in self.visible() if f.path not in self.loaded]
         self.pieces += self._split(new)
         self.loaded |= {f.path for f in new}
 
     def _split(self, refs: Sequence[FileRef]) -> list[ObjectRefs]:
-        schema, size = self.spec.memo.schema(), min(FILES_PER_TASK, max(8, -(-len(refs) // 4)))  # a few files at once
+        schema, size = self.spec.memo.schema(), min(FILES_PER_TASK, max(8, -(-len(refs) // 4)))  # files per task
         batches = [refs[start : start + size] for start in range(0, len(refs), size)]
         return [scatter(split_memo, self.shards, batch, schema, self.shards).pieces for batch in batches]
 
     def shard(self, number: int) -> ObjectRefs:
-        """Return references to the pieces of one shard, oldest commit first."""
+        """Return references to the loaded pieces of one hash shard, oldest commit first."""
         return [piece[number] for piece in self.pieces]
 
     def commit(self, written: Sequence[DataFile]) -> None:
-        """Make a batch of files visible, except those that another run has adopted already."""
+        """Make written files visible in one commit; files that another run has adopted already are left out."""
         if written:
             began = time.monotonic()
             key = f"{self.run_id}/{self.commits}"
@@ -105,17 +122,18 @@ class Memo:
             self.commit_seconds += time.monotonic() - began
 
     def hold_lease(self) -> None:
-        """Record that uncommitted files of this run may lie in the memo's folder. Every call renews the lease."""
+        """Write or renew this run's lease: a file that tells other runs that this run may have uncommitted files."""
         files.write_bytes(self._lease(self.run_id), json.dumps({"recipe": self.spec.recipe}).encode())
 
     def end_lease(self) -> None:
-        """Record that everything this run wrote is committed."""
+        """Delete this run's lease, because all its files are committed."""
         files.remove(self._lease(self.run_id))
 
     def adopt(self) -> int:
-        """Commit what killed runs of this recipe had written but not committed.
+        """Commit the files of this recipe that killed runs wrote but did not commit.
 
-        Files of a run that is still alive may be adopted too: its own commit then leaves them out.
+        Files of a run that is still alive may be adopted too; that run's own commit then leaves them out. A lease that
+        was not renewed for LEASE_SECONDS is deleted.
 
         Returns:
             The number of files.
@@ -131,11 +149,11 @@ class Memo:
         return adopted
 
     def adopt_own(self) -> None:
-        """Commit what workers of this run have written and not reported."""
+        """Commit the files that workers of this run have written but for which the driver got no receipt."""
         self.commit(self._whole_files(self.run_id))
 
     def _leases(self) -> dict[str, float]:
-        """The runs that may have uncommitted files of this recipe, and the age of their lease in seconds."""
+        """Return the runs that hold a lease for this recipe, {run id: seconds since the lease was renewed}."""
         fs, runs = files.filesystem(f"{self.store.root}/_runs/{self.spec.job}")
         ages = {}
         for folder in files.entries(fs, runs):
@@ -147,7 +165,11 @@ class Memo:
         return ages
 
     def _read_lease(self, run: str) -> str | None:
-        """The recipe that a lease names. A damaged one names none: what its run wrote of this recipe is adopted."""
+        """Return the recipe that is named in the lease of a run; None if the run has no lease.
+
+        A damaged lease is set aside, and this memo's recipe is returned, so that the run's files of this recipe are
+        adopted.
+        """
         try:
             lease: _Lease | None = state_files.load(self._lease(run), _Lease)
         except DamagedFile as damage:
@@ -156,7 +178,7 @@ class Memo:
         return lease["recipe"] if lease is not None else None
 
     def _whole_files(self, run: str) -> list[DataFile]:
-        """The files that a run has written for this recipe. One that is incomplete or damaged is ignored."""
+        """Return the files that a run has written for this recipe, without those that are incomplete or damaged."""
         fs, folder = files.filesystem(f"{self.root}/recipe={self.spec.recipe}/{run}")
         schema, partition = self.spec.memo.file_schema(), {"recipe": self.spec.recipe}
         whole = []
@@ -169,7 +191,10 @@ class Memo:
         return whole
 
     def compact(self) -> None:
-        """Merge many small files into one per shard, of runs that have ended only: others may be adopted again."""
+        """Merge the memo's small files into one file per hash shard, if there are at least COMPACT_FILES small files.
+
+        Files of runs that hold a lease are left alone, because another run may still adopt files of these runs.
+        """
         open_runs = self._leases()
         small = [f for f in self.visible() if f.path.split("/")[1] not in open_runs and f.rows < 262_144]
         if len(small) < COMPACT_FILES:
@@ -185,7 +210,11 @@ class Memo:
 
 
 def write_compacted(spec: Spec, root: str, folder: str, shard: int, *pieces: pa.Table) -> DataFile | None:
-    """Write one shard's rows, resolved and sorted by hash, as one memo file; None if it has no rows."""
+    """Write the rows of one hash shard as one memo file: one row per content, sorted by hash.
+
+    Returns:
+        The written file; None if the shard has no rows.
+    """
     memo = resolve(spec, gather(pieces), judge=False).drop("verdict").sort("hi", "lo")
     if memo.is_empty():
         return None

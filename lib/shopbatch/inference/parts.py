@@ -1,4 +1,4 @@
-"""A source snapshot cut into parts, the units of indexing and of publishing."""
+"""Cuts a source snapshot into parts of about 262,144 rows. Each task of indexing and publishing works on one part."""
 
 from __future__ import annotations
 
@@ -17,7 +17,13 @@ PART_ROWS = 262_144
 
 @dataclass(frozen=True)
 class Slice:
-    """Some row groups of one file. first_row: position in the file of the first row."""
+    """Consecutive row groups of one Parquet file.
+
+    Attributes:
+        file: The file.
+        groups: (number of the row group in the file, number of its rows) for each row group.
+        first_row: Position in the file of the slice's first row.
+    """
 
     file: FileRef
     groups: tuple[tuple[int, int], ...]  # (row group, its rows)
@@ -25,35 +31,41 @@ class Slice:
 
     @property
     def rows(self) -> int:
-        """Number of rows."""
+        """Number of rows of the slice."""
         return sum(rows for _, rows in self.groups)
 
 
 @dataclass(frozen=True)
 class Part:
-    """About PART_ROWS rows of one or several files. A row's position counts through the slices, from 0."""
+    """About PART_ROWS rows of the source, from one or several files.
+
+    Attributes:
+        number: Number of the part, from 0.
+        slices: The pieces of files. A row's position in the part counts through them, from 0.
+    """
 
     number: int
     slices: tuple[Slice, ...]
 
     @property
     def rows(self) -> int:
-        """Number of rows."""
+        """Number of rows of the part."""
         return sum(s.rows for s in self.slices)
 
     def group_ends(self) -> np.ndarray:
-        """Return the positions at which the row groups end, int64 [row groups]."""
+        """Return the positions in the part at which its row groups end, int64 [row groups]."""
         return np.cumsum([rows for piece in self.slices for _, rows in piece.groups])
 
     def read(self, schema: pa.Schema, positions: np.ndarray | None = None) -> Iterator[tuple[slice, pa.Table]]:
-        """Read the part one row group at a time; row groups without a wanted row are skipped.
+        """Read the rows of the part one row group at a time, skipping row groups without a wanted row.
 
         Args:
             schema: The columns to read.
-            positions: Positions in the part of the rows wanted, ascending; None: all rows.
+            positions: Positions in the part of the wanted rows, ascending; None: all rows.
 
         Yields:
-            Which of the positions (of the rows of the part, if None) a row group holds, and these rows.
+            (range, rows) for each row group. `range` is the slice of `positions` whose rows the row group holds, or
+            without `positions` the slice of the part's rows.
         """
         first = 0
         for piece in self.slices:
@@ -70,7 +82,10 @@ class Part:
 
 
 def plan_parts(snapshot: Snapshot) -> list[Part]:
-    """Cut the snapshot's rows into parts in file order: small files together, large ones between row groups."""
+    """Cut the rows of a snapshot into parts, in the order of its files.
+
+    Small files are put together in one part; large files are cut between row groups.
+    """
     parts: list[list[Slice]] = [[]]
     filled = 0
     for file in snapshot.files:

@@ -1,6 +1,8 @@
-"""What the memo does not hold yet, and what it holds for each row of a part.
+"""Joins the indexed source with the memo: which contents must be computed, and which result belongs to each row.
 
-Called by `run.py` and `candidate.py`. Both functions see one shard: its contents, a table per part, and its memo rows.
+A content is the set of values from which a row's result is computed; rows with equal content hash share one result.
+`run.py` uses this module to find pending contents, `derive.py` to look up results. `find_pending` and `look_up` run as
+tasks, each on one hash shard: the source rows and the memo rows whose content hash falls into that shard.
 """
 
 from __future__ import annotations
@@ -21,13 +23,13 @@ from shopbatch.inference.spec import INFRA, MAX_ATTEMPTS, Spec
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """Which rejected contents are tried again.
+    """Which contents are computed again although the memo has an entry for them.
 
     Attributes:
-        rejects: Whether every rejected content is tried again.
-        infra: Whether contents are tried again that were rejected for a reason outside the row, up to MAX_ATTEMPTS
+        rejects: True: all rejected contents.
+        infra: True: contents rejected for a reason outside the row (`spec.INFRA`, such as a crash), up to MAX_ATTEMPTS
             attempts in all.
-        attempts: How often, in all, a content is tried that the stage's checks refuse.
+        attempts: Greatest number of attempts at a content whose result the stage's checks refuse; 1: no second attempt.
     """
 
     rejects: bool = False
@@ -37,7 +39,13 @@ class RetryPolicy:
 
 @dataclass(frozen=True)
 class PendingCounts:
-    """Contents of one shard: distinct ones, those whose result or reject stands, and the pending ones of each part."""
+    """Numbers of contents of one hash shard.
+
+    Attributes:
+        distinct: Distinct contents of the source, without those that cannot be scored.
+        reused: Contents whose result or rejection in the memo is used.
+        pending: Contents to be computed, one number for each part of the source.
+    """
 
     distinct: int
     reused: int
@@ -46,13 +54,13 @@ class PendingCounts:
 
 @dataclass(frozen=True)
 class Pending:
-    """What is to be computed.
+    """The contents that must be computed, of all hash shards.
 
     Attributes:
-        distinct: Number of distinct contents that can be scored.
-        reused: Number of these whose result or reject stands.
-        counts: Number of pending contents of each part.
-        shards: shards[shard][part]: references to the pending rows.
+        distinct: Number of distinct contents of the source, without those that cannot be scored.
+        reused: Number of contents whose result or rejection in the memo is used.
+        counts: Number of pending contents of each part of the source.
+        shards: shards[shard][part]: references to the tables of pending rows, see `find_pending`.
     """
 
     distinct: int
@@ -62,22 +70,24 @@ class Pending:
 
     @property
     def total(self) -> int:
-        """Number of pending contents."""
+        """Number of pending contents of all parts."""
         return sum(self.counts)
 
 
 def find_pending(spec: Spec, parts: int, policy: RetryPolicy, *pieces: pa.Table) -> list[Any]:
-    """Find the pending contents of one shard.
+    """Find the pending contents of one hash shard.
 
     Args:
-        spec: The job.
-        parts: Number of parts.
-        policy: Which rejected contents are tried again.
-        pieces: The shard's contents, one table per part, then its memo pieces, oldest first.
+        spec: The inference job.
+        parts: Number of parts of the source.
+        policy: Which rejected contents are computed again.
+        pieces: First one table (hi, lo, pos) for each part, with the source rows of the shard that can be scored; then
+            the memo's tables of the shard, oldest first.
 
     Returns:
-        [PendingCounts, pending rows of part 0, 1, ...].
-        pending rows: pos (uint32), hi, lo (uint64), attempt (int8, from 1), one per content, owned by its first row.
+        [PendingCounts, pending rows of part 0, of part 1, ...]. Pending rows have the columns pos (uint32, position in
+        the part), hi, lo (uint64, the words of the content hash) and attempt (int8, from 1). Each content has one row:
+        the first source row that has it.
     """
     owners = numbered(pieces[:parts]).unique(["hi", "lo"], keep="first", maintain_order=True)
     todo = owners.with_columns(pl.lit(1, dtype=pl.Int8).alias("attempt"))
@@ -99,11 +109,18 @@ def find_pending(spec: Spec, parts: int, policy: RetryPolicy, *pieces: pa.Table)
 
 
 def look_up(spec: Spec, parts: int, *pieces: pa.Table) -> list[Any]:
-    """Look up the results of one shard; pieces as for `find_pending`.
+    """Look up the memo's results for the source rows of one hash shard.
+
+    Args:
+        spec: The inference job.
+        parts: Number of parts of the source.
+        pieces: The source rows and the memo's tables of the shard, as for `find_pending`.
 
     Returns:
-        [None, answers for part 0, 1, ...].
-        answers: pos, the memo's columns and `verdict` for each row of the part; all null if the memo holds nothing.
+        [None, answers for part 0, for part 1, ...]. The answers for a part are a table with one row for each of its
+        source rows: `pos`, the memo's columns, and `verdict` (why the row cannot be published; null: it can). If the
+        memo has no entry for a row, all columns but `pos` are null. If the memo has no rows in this shard, `pos` is the
+        only column.
     """
     if not pieces[parts:]:
         return [None, *(to_arrow(pl.DataFrame(piece).select("pos")) for piece in pieces[:parts])]
@@ -121,7 +138,7 @@ def look_up(spec: Spec, parts: int, *pieces: pa.Table) -> list[Any]:
 
 
 def all_pending(spec: Spec, index: Index, memo: Memo, policy: RetryPolicy) -> Pending:
-    """Find the pending contents of all shards."""
+    """Find the pending contents of all hash shards, one task per shard."""
     parts = len(index.parts)
     searched = [
         scatter(find_pending, parts, spec, parts, policy, *(p[s] for p in index.pieces), *memo.shard(s))
@@ -137,7 +154,11 @@ def all_pending(spec: Spec, index: Index, memo: Memo, policy: RetryPolicy) -> Pe
 
 
 def all_answers(spec: Spec, index: Index, memo: Memo) -> list[ObjectRefs]:
-    """Start the look-up of all shards; answers[shard][part]."""
+    """Start looking up the memo's results for all source rows, one task per hash shard.
+
+    Returns:
+        answers[shard][part]: references to the tables of `look_up`.
+    """
     parts = len(index.parts)
     return [
         scatter(look_up, parts, spec, parts, *(p[s] for p in index.pieces), *memo.shard(s)).pieces

@@ -1,7 +1,7 @@
-"""A few rows through a stage in this process: no table, no memo, no Ray. For `shopbatch try` and `shopbatch.score`.
+"""Runs a few rows through a stage in this process, without table, memo or Ray: for `shopbatch try` and `score`.
 
-Nothing is published or kept. The rows go through the same checks, engine and judge as in a run, so that what is shown
-is what a run would publish.
+Nothing is published or kept. The rows pass through the same checks, engine and judge as in a run, so that the results
+are those that a run would publish.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from shopbatch.inference.spec import Spec
 
 
 def preview(spec: Spec, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Compute some rows.
+    """Compute the results of some rows as a run would, without publishing them.
 
     Args:
         spec: The inference job.
-        rows: Rows of its source table, any columns of it; a row without the key gets its number as key.
+        rows: Rows of its source table; columns may be missing. A row without the key gets its number (from 1) as key.
 
     Returns:
-        For each row, in order, its key, then either the published columns that say something, or `rejected` with the
+        One dictionary per row, in order: its key, and either the stage's published columns, or `rejected` with the
         reason.
 
     Raises:
@@ -48,7 +48,7 @@ def preview(spec: Spec, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any
         verdicts = pc.coalesce(spec.stage.judge(raw), spec.stage.refuse(passed, raw)).to_pylist()
         for i, verdict in zip(good, verdicts, strict=True):
             results[i] = {spec.key: keys[i], "rejected": verdict}
-        kept = [n for n, verdict in enumerate(verdicts) if verdict is None]  # a stage publishes nothing else
+        kept = [n for n, verdict in enumerate(verdicts) if verdict is None]  # only these are passed to `publish`
         if kept:
             published = pa.table(spec.stage.publish(passed.take(kept), raw.take(kept)))
             for n, row in zip(kept, published.to_pylist(), strict=True):
@@ -57,7 +57,7 @@ def preview(spec: Spec, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any
 
 
 def _compute(spec: Spec, content: pa.Table) -> pa.Table:
-    """Run the stage on rows that it can score; the raw outputs, in order."""
+    """Run the stage on rows that it can score, and return the raw outputs in the order of the rows."""
     scorer = spec.stage.open()
     batches = [np.asarray(batch) for batch in scorer.plan(content)]
     pieces = [scorer.run(content.take(batch), np.ones(len(batch), np.int8)) for batch in batches]
@@ -65,7 +65,7 @@ def _compute(spec: Spec, content: pa.Table) -> pa.Table:
 
 
 def _table(spec: Spec, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
-    """The rows as a table with all columns of the source that the job reads."""
+    """Convert the rows to a table with all source columns that the job reads; missing values are null."""
     schema = pa.schema([spec.source.schema().field(name).with_nullable(True) for name in spec.columns])
     known = spec.source.names
     values: dict[str, list[Any]] = {name: [] for name in spec.columns}

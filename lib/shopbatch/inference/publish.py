@@ -1,6 +1,7 @@
-"""Publishing a run's results: the candidate is written, judged, and committed, rejects first.
+"""Publishes the results of an inference run: writes the candidate, judges it by gates, commits rejects and table.
 
-Called by `run.py`. Other runs may publish the same table at any time; an older source never replaces a newer one.
+`run.py` calls it. Other runs may publish the same table at any time; a run on an older version of the source never
+replaces the result of a newer version.
 """
 
 from __future__ import annotations
@@ -27,14 +28,21 @@ from shopbatch.warehouse.gates import refuse_if_failed
 from shopbatch.warehouse.publish import Publication, Superseded
 from shopbatch.warehouse.store import Snapshot, Store, check_target
 
-# Called with the candidate when the gates have passed it. What it returns is stored with the table's commit, so that
-# what it made becomes visible in that commit. A table that stores something else is committed again, also with equal
-# rows.
+# Called with the candidate once the gates have passed it. The mapping that it returns is stored with the table's
+# commit, so that what it made (such as an index of the rows) becomes visible in that commit. If another mapping is
+# stored with the live table, the table is committed again, even with equal rows.
 BeforeCommit = Callable[[Candidate], Mapping[str, Any]]
 
 
 def find_live(spec: Spec, store: Store) -> Snapshot | None:
-    """Find the published rows that the job is about; None before the first run. UserError: it cannot be replaced."""
+    """Return the published rows that the job would replace: the whole table or the partition `Spec.scope`.
+
+    Returns:
+        None if nothing was published there yet.
+
+    Raises:
+        UserError: The table in the warehouse cannot be replaced, see `store.check_target`.
+    """
     live = store.find(spec.sink.name)
     if live is None:
         return None
@@ -45,17 +53,18 @@ def find_live(spec: Spec, store: Store) -> Snapshot | None:
 
 @dataclass
 class Publisher:
-    """Publishes what a run computed.
+    """Publishes the results of one run.
 
     Attributes:
-        spec: The job.
-        config: Its configuration.
+        spec: The inference job.
+        config: Settings of the job.
         store: The warehouse.
         report: The run's report.
-        source: The source that the run read.
+        source: The snapshot of the source table that the run read.
         live: The published version when the run began; None before the first run.
         complete: Whether no result is pending.
-        before_commit: Makes what is shown together with the table; None: nothing is.
+        before_commit: Called with the accepted candidate, to make something that must become visible in the same commit
+            as the table (see `BeforeCommit`); None: nothing is called.
     """
 
     spec: Spec
@@ -68,7 +77,10 @@ class Publisher:
     before_commit: BeforeCommit | None = None
 
     def origin(self) -> dict[str, Any]:
-        """Name a published version's inputs, for its commit. If they are those of the live one, nothing is to do."""
+        """Return the inputs of the published version (source version, recipe, checks, gates), for its commit.
+
+        If the live table has the same origin, there is nothing to do.
+        """
         source = self.source
         return {
             "job": self.spec.job,
@@ -82,7 +94,10 @@ class Publisher:
         }
 
     def is_live(self, index: Index) -> bool:
-        """Whether the live table is of this source, recipe, checks and gates. If so, the report says so."""
+        """Return True if the live table was made from this source, recipe, checks and gates: nothing is to be done.
+
+        In this case the counts and the outcome `nothing to do` are entered in the report.
+        """
         live, rejects = self.live, self.store.find(self.spec.rejects.name)
         if live is None or not self.complete or rejects is None:
             return False
@@ -102,7 +117,18 @@ class Publisher:
         return True
 
     def publish(self, index: Index, memo: Memo) -> None:
-        """Write the candidate, judge it, and make it visible. GateRefused: everything stays as it was."""
+        """Write the candidate, judge it by the gates, and make it visible.
+
+        If the recipe differs from that of the live table, and some results are still pending, the live table is not
+        replaced, and the outcome in the report is `incomplete`.
+
+        Args:
+            index: The content hash of each source row, or the reason why the row cannot be scored.
+            memo: The results by content hash.
+
+        Raises:
+            GateRefused: A gate refused the candidate; the live table is unchanged.
+        """
         spec, live, report = self.spec, self.live, self.report
         with report.stage("publish") as stage:
             keep = None if self.complete else live
@@ -126,7 +152,7 @@ class Publisher:
         memo.compact()
 
     def _refuse_if_failed(self, candidate: Candidate) -> None:
-        """Let the run end if a gate did not pass; the candidate's rejects are then kept for `shopbatch show`."""
+        """Raise GateRefused if a gate failed, after keeping a copy of the candidate's rejects for `shopbatch show`."""
         try:
             refuse_if_failed(self.report.gates)
         except GateRefused:
@@ -134,7 +160,13 @@ class Publisher:
             raise
 
     def _commit(self, publication: Publication, candidate: Candidate, unscored: Mapping[str, int]) -> None:
-        """Commit the rejects first, then the table: a reader of the table always finds its rejects."""
+        """Commit the rejects, then the table, so that a reader of the table always finds its rejects.
+
+        Args:
+            publication: Commits the files of the candidate.
+            candidate: The candidate, which all gates have accepted.
+            unscored: Number of source rows that cannot be scored, by reason.
+        """
         beside = dict(self.before_commit(candidate)) if self.before_commit is not None else {}
         metadata = self.origin() | {
             "digest": candidate.digest(),
@@ -149,7 +181,7 @@ class Publisher:
         try:
             self.replace(publication, self.spec.rejects, metadata, "rejects_digest", candidate.rejects)
             crash_point("between_commits")
-            # If this one is superseded, the rejects stay visible: the run that was faster may rely on them.
+            # If the table's commit is superseded, the rejects stay visible: the run that was faster may rely on them.
             changed = self.replace(publication, self.spec.sink, shown, "digest", candidate.files, tuple(beside))
         except Superseded as error:
             report.outcome, report.message = "superseded", str(error)
@@ -165,18 +197,22 @@ class Publisher:
         written: Sequence[DataFile],
         beside: tuple[str, ...] = (),
     ) -> bool:
-        """Replace a table's rows, unless it already says the same; returns whether it was replaced.
+        """Replace the rows of a table, unless its newest version has the same rows.
 
         Args:
-            publication: Holds the candidate.
-            table: Sink or rejects.
-            metadata: What is stored with the commit.
-            digest: The metadata key of the digest of the table's rows.
-            written: The candidate's files.
-            beside: The metadata keys that have to be equal, too.
+            publication: Commits the files, which were added to it before.
+            table: The declaration of the published table or of its rejects.
+            metadata: The metadata to store with the commit.
+            digest: Name of the entry in `metadata` that holds the digest of the table's rows.
+            written: The candidate's files of this table.
+            beside: Names of further entries of `metadata`. If one of them differs from that of the newest version, the
+                table is replaced even if its rows are the same.
+
+        Returns:
+            Whether the table was replaced.
 
         Raises:
-            Superseded: What is live by now is ahead of what this run took into account.
+            Superseded: Another run has published a version that this run must not replace.
         """
 
         def same(newest: Snapshot) -> bool:
@@ -191,7 +227,15 @@ class Publisher:
         return done.changed
 
     def _check_not_superseded(self, newest: Snapshot) -> None:
-        """Superseded if the newest version of the table to be replaced, or of the sink, is ahead of this run."""
+        """Raise Superseded if another run has published a version that this run must not replace.
+
+        A version of a newer source is never replaced. Any other version that was published after this run began is
+        replaced only if both of these hold: this run has no pending results, and that version has either the recipe of
+        this run or the recipe of the table that was live when this run began.
+
+        Args:
+            newest: The newest version of the table to be replaced, which is the sink or its rejects.
+        """
         newest = newest.part(self.spec.scope)
         old = newest.metadata.get("source", {})
         if old.get("table_id") == self.source.table_id and old.get("version", -1) > self.source.version:
@@ -203,7 +247,7 @@ class Publisher:
         now, then = sink.metadata if sink else {}, self.live.metadata if self.live else {}
         if now.get("run_key") == then.get("run_key"):
             return
-        if not self.complete:  # it would undo results and live rows of the other run
+        if not self.complete:  # publishing would undo results and live rows of the other run
             raise Superseded(
                 f"run {now.get('run_key')} published meanwhile; this run computed only a part and does not replace it"
             )
@@ -212,6 +256,6 @@ class Publisher:
 
 
 def count(report: Report, **rows: int) -> None:
-    """Enter numbers of rows in the report."""
+    """Enter numbers of rows in the report: `count(report, read=100, computed=3)`."""
     for name, number in rows.items():
         setattr(report.rows, name, number)

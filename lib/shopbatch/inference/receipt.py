@@ -1,4 +1,4 @@
-"""The receipt for a memo file: what a worker tells the driver, which then commits the file."""
+"""The receipt of a memo file: the message by which a worker tells the driver that the file can be committed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,19 @@ from shopbatch.warehouse.files import DataFile
 
 @dataclass(frozen=True)
 class Receipt:
-    """What a worker tells the driver about a memo file that it wrote. calls and seconds: since its last receipt."""
+    """The message of a worker to the driver about one memo file that it has written.
+
+    Attributes:
+        path: The file, relative to the memo's folder.
+        size: Bytes of the file.
+        rows: Rows of the file.
+        stats: Delta statistics of the file, as JSON.
+        rejects: How many of the rows were rejected.
+        tokens: Tokens that the engine read for these rows.
+        tokens_out: Tokens that the engine generated for these rows.
+        calls: Engine calls since the worker's last receipt.
+        seconds: Seconds since the worker's last receipt.
+    """
 
     path: str
     size: int
@@ -24,11 +36,11 @@ class Receipt:
     seconds: float
 
     def file(self, recipe: str) -> DataFile:
-        """The file, to be committed to the memo."""
+        """Return the file in the form that the memo's commit takes."""
         return DataFile(self.path, self.size, self.rows, self.stats, {"recipe": recipe})
 
     def table(self) -> pa.Table:
-        """The receipt as a table of one row, which is what a Ray Data worker returns."""
+        """Return the receipt as a table of one row, because a Ray Data worker can only return tables."""
         return pa.Table.from_pylist([asdict(self)], RECEIPT)
 
 

@@ -1,8 +1,8 @@
-"""Decides which row of the memo counts if there are several for one content.
+"""Decides which row of the memo is used if several rows have the same content.
 
-That happens after a crash, two runs at once, or another attempt. A result that the stage's checks let pass beats any
-other row. Among several such results the one of the earliest commit wins, then the one of the lowest file and row. If
-there is no such result, the latest attempt wins.
+Several rows arise after a crash, from two runs at once, or from another attempt. A result that the stage's checks
+accept beats any other row. Among several accepted results, the one of the earliest commit wins, then the one of the
+lowest file and row. Without an accepted result, the latest attempt wins.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ from shopbatch.inference.spec import Spec
 
 
 def judged(spec: Spec, memo: pl.DataFrame) -> pl.DataFrame:
-    """Add `verdict`: why a row has no result or the stage's checks refuse it; null if it may be published."""
+    """Add the column `verdict`: null if a row can be published, else the reason why not.
+
+    It is the row's own `reason` if the row has no result, and the reason of `Stage.judge` if that refuses the result.
+    """
     raw = to_arrow(memo.select(spec.stage.outputs.names))
     refused = pl.Series("verdict", spec.stage.judge(raw.cast(spec.stage.outputs)), dtype=pl.String)
     return memo.with_columns(
@@ -24,15 +27,18 @@ def judged(spec: Spec, memo: pl.DataFrame) -> pl.DataFrame:
 
 
 def resolve(spec: Spec, memo: pl.DataFrame, judge: bool) -> pl.DataFrame:
-    """Choose one row per content and add its `verdict`.
+    """Choose one row of the memo per content, and add its `verdict` (why it cannot be published; null: it can).
 
     Args:
-        spec: The job.
+        spec: The inference job.
         memo: Rows of the memo (hi, lo as uint64), in the order of their commits.
-        judge: Whether all rows are judged. If not, only contents with several rows are, and `verdict` is `reason` for
-            the others.
+        judge: Whether `Stage.judge` is called for all rows. If not, it is called only for contents with several rows;
+            `verdict` of the other rows is their `reason`.
+
+    Returns:
+        The chosen rows with all columns of `memo` and `verdict`; their order is not defined.
     """
-    alike = memo["hi"].is_duplicated()  # only these few rows are compared by both words, ranked and taken out
+    alike = memo["hi"].is_duplicated()  # only these few rows are compared by both words of the hash
     if not alike.any():
         return _with_verdict(spec, memo, judge)
     single, several = memo.filter(~alike), memo.filter(alike).with_row_index("nth")
@@ -46,12 +52,12 @@ def resolve(spec: Spec, memo: pl.DataFrame, judge: bool) -> pl.DataFrame:
 
 
 def _with_verdict(spec: Spec, memo: pl.DataFrame, judge: bool) -> pl.DataFrame:
-    """Add `verdict`: judged, or for rows that are not judged their `reason`."""
+    """Add the column `verdict`: the stage's judgement if `judge` is True, else a copy of the column `reason`."""
     return judged(spec, memo) if judge else memo.with_columns(pl.col("reason").alias("verdict"))
 
 
 def memo_table(spec: Spec, rows: pa.Table) -> pa.Table:
-    """Convert rows (hi, lo as uint64, and the memo's other columns) to the table of a memo file."""
+    """Convert rows (hi, lo as uint64, and the memo's other columns) to the table that a memo file holds."""
     columns = {name: rows[name] for name in rows.column_names}
     for word in ("hi", "lo"):
         signed = [chunk.view(pa.int64()) for chunk in columns[word].chunks]
@@ -61,5 +67,5 @@ def memo_table(spec: Spec, rows: pa.Table) -> pa.Table:
 
 
 def unsigned_words() -> list[pl.Expr]:
-    """Return the columns hash_hi and hash_lo of a memo file as hi and lo, uint64."""
+    """Return expressions that convert the columns hash_hi and hash_lo of a memo file to hi and lo (uint64)."""
     return [pl.col(f"hash_{w}").reinterpret(signed=False).alias(w) for w in ("hi", "lo")]

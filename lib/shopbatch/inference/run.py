@@ -1,6 +1,7 @@
-"""Entry point of the machinery: a source snapshot in, a published table out. Every inference job calls `run_inference`.
+"""Entry point of the machinery: `run_inference` brings a published table up to date with its source table.
 
-content hash -> memo -> compute -> audit -> one commit. Only what the memo does not hold is computed.
+Every inference job calls it. Steps: hash the content of each row, look it up in the memo (the table of earlier
+results), compute only what the memo does not hold, audit the new table by gates, and publish it in one commit.
 """
 
 from __future__ import annotations
@@ -39,8 +40,8 @@ from shopbatch.warehouse.foreign import put_all_right
 from shopbatch.warehouse.store import Snapshot, Store
 
 COMMIT_BYTES = 64 * 1024 * 1024
-# A source and a memo of up to this size are indexed in this process, while Ray has not started yet: it takes about a
-# second, and Ray takes five to start.
+# A source and a memo of up to this size are indexed in this process if Ray has not started yet: that takes about a
+# second, and starting Ray takes five.
 HERE_ROWS, HERE_BYTES = 250_000, 64 * 1024 * 1024
 _USED = ("rows", "calls", "tokens", "tokens_out")
 
@@ -53,24 +54,25 @@ def run_inference(
     spent: dict[str, float] | None = None,
     before_commit: BeforeCommit | None = None,
 ) -> None:
-    """Bring the sink up to date with the source, computing only what the memo does not hold.
+    """Bring the published table up to date with the source, computing only the results that the memo does not hold.
 
-    What others did to the sink, its rejects or the memo is undone first, and what is damaged there is made again; the
-    report's message names both.
+    First, changes by other clients to the sink, its rejects or the memo are undone. Damaged files of these tables are
+    set aside, and their rows are made again. The report's message names these changes and files.
 
     Args:
-        spec: The job.
-        config: Its configuration.
+        spec: The inference job.
+        config: Settings of the job.
         store: The warehouse.
-        report: Is filled.
-        spent: What the caps of the budget have been used for so far, by a job that calls this several times. It is
-            added to.
-        before_commit: Makes what is shown together with the table, such as an index of its rows (see `publish`).
+        report: The run's report; this function fills it.
+        spent: How much of each cap of the budget is used so far (`rows`, `calls`, `tokens`, `tokens_out`, `seconds`),
+            for a job that calls this function several times. The use of this call is added to it.
+        before_commit: Called with the accepted candidate to make something that must become visible in the same commit,
+            such as an index of the rows (see `publish.BeforeCommit`); None: nothing.
 
     Raises:
         UserError: The source or the sink table is wrong.
         GateRefused: A gate refused the result; nothing was published.
-        Stopped: The budget is used up; what was computed is kept.
+        Stopped: A cap of the budget is reached; what was computed is kept.
     """
     store.check_writable()
     source = store.require(spec.source, spec.columns)
@@ -91,17 +93,28 @@ def run_inference(
     if undone and report.outcome == "nothing to do":
         report.outcome = "published"
     report.message = "; ".join([*undone, *(str(x) for x in (run.waited, report.message) if x)])
-    # in a task: whole row groups are read for a few rows, and the driver would keep their memory
+    # in a task, because whole row groups are read for a few rows, and the driver would not give back their memory
     report.samples += fetch([start(sample_rows, spec, source, find_live(spec, store))])[0]
 
 
 def compute_inference(spec: Spec, config: InferenceConfig, store: Store, report: Report) -> list[str]:
-    """Compute what the memo lacks, and publish nothing: for what is to be judged before anybody sees it.
+    """Compute the results that the memo lacks, but publish nothing.
 
-    A later run with the same recipe then computes none of it. Arguments and errors are those of `run_inference`.
+    A job calls it if the results must be judged before readers see them. A later `run_inference` with the same recipe
+    finds all of them in the memo.
+
+    Args:
+        spec: The inference job.
+        config: Settings of the job.
+        store: The warehouse.
+        report: The run's report; this function fills it.
 
     Returns:
-        A sentence for each thing that was found wrong with the memo, and put right.
+        One sentence for each fault of the memo that was found and corrected (changes by other clients, damaged files).
+
+    Raises:
+        UserError: The source table is wrong.
+        Stopped: A cap of the budget is reached; what was computed is kept.
     """
     store.check_writable()
     source = store.require(spec.source, spec.columns)
@@ -115,7 +128,11 @@ def compute_inference(spec: Spec, config: InferenceConfig, store: Store, report:
 
 
 def _index(spec: Spec, store: Store, report: Report, source: Snapshot) -> tuple[Index, Memo]:
-    """Index the source, and open the memo of its recipe: in this process, if both are small and Ray has not started."""
+    """Index the source (hash its rows) and open the memo of the job's recipe.
+
+    If the source or the memo is large, Ray is started first. If both are small and Ray has not started yet, the index
+    is built in this process, because that is faster than to start Ray.
+    """
     memo = Memo(store, spec, report.run_id, shard_count(source.rows))
     size = sum(file.size for file in (*source.files, *memo.visible()))
     if source.rows > HERE_ROWS or size > HERE_BYTES:
@@ -128,21 +145,22 @@ def _index(spec: Spec, store: Store, report: Report, source: Snapshot) -> tuple[
 
 @dataclass
 class InferenceRun:
-    """One run whose source is pinned and indexed.
+    """One run of an inference job whose source is pinned and indexed: computes the pending rows, then publishes.
 
     Attributes:
-        spec: The job.
-        config: Its configuration.
+        spec: The inference job.
+        config: Settings of the job.
         store: The warehouse.
-        report: Is filled.
-        source: The source.
+        report: The run's report; the run fills it.
+        source: The pinned snapshot of the source table.
         live: The published version when the run began; None before the first run.
-        index: The indexed source.
-        memo: The results.
-        complete: Whether nothing is left pending.
-        spent: Rows, tokens and seconds spent so far, see `run_inference`.
+        index: The content hash of each source row, or the reason why the row cannot be scored.
+        memo: The results computed so far, by content hash.
+        complete: Whether no row is pending any more.
+        spent: How much of each cap of the budget is used so far, see `run_inference`.
         used: Rows, calls and tokens of this run.
-        waited: For which run of the same recipe this one has waited; None for none.
+        waited: The other runs of the same recipe for which this run has waited, and whether the last one finished its
+            work; None: this run did not wait.
         before_commit: See `run_inference`.
     """
 
@@ -161,16 +179,17 @@ class InferenceRun:
     before_commit: BeforeCommit | None = None
 
     def run(self) -> None:
-        """Compute what is pending, and publish unless the live table is up to date."""
+        """Compute the pending rows, then publish, unless the live table is up to date already."""
         computed = self.compute()
         if computed or not self.publisher().is_live(self.index):
             crash_point("before_publish")
             self.publish()
 
     def compute(self) -> int:
-        """Compute what is pending. Returns how many computations that were.
+        """Compute the pending rows and return how many rows were computed; each further attempt at a row counts again.
 
-        Of several runs that would compute with the same recipe at the same time, one does; the others wait for it.
+        If several runs want to compute with the same recipe at the same time, one of them computes, and the others wait
+        for it. A run with `config.limit` does not wait.
         """
         config, computed = self.config, 0
         policy = RetryPolicy(rejects=config.retry_rejects, attempts=config.attempts)
@@ -187,7 +206,7 @@ class InferenceRun:
         return computed
 
     def _find_pending(self, policy: RetryPolicy) -> Pending:
-        """Load what the memo holds, also of runs that were killed, and find what it lacks."""
+        """Load the memo, including files that killed runs left uncommitted, and find the contents that it lacks."""
         with self.report.stage("pending") as stage:
             self.memo.adopt()
             inherit(self.memo)
@@ -198,7 +217,11 @@ class InferenceRun:
         return pending
 
     def _find_live_again(self) -> RetryPolicy:
-        """Take note of what another run has done, and say what to try again: not what that one has tried to the end."""
+        """Look again at the live table after waiting for another run, and choose which rejected rows to try again.
+
+        Returns:
+            The retry policy. If the other run finished its work, rows that it has tried are not tried again.
+        """
         newest = find_live(self.spec, self.store)
         if newest is not None and newest.metadata.get("recipe") == self.spec.recipe:
             self.live = newest
@@ -207,7 +230,10 @@ class InferenceRun:
         return RetryPolicy(infra=not tried, rejects=rejects, attempts=self.config.attempts)
 
     def _compute_all(self, pending: Pending, policy: RetryPolicy) -> int:
-        """Compute what is pending by a policy, attempt by attempt. Returns how many computations that were."""
+        """Compute the pending rows in up to `config.attempts` rounds; return the number of rows computed in all.
+
+        Each further round computes the rows whose results the stage's checks refuse.
+        """
         config, computed = self.config, 0
         for number in range(config.attempts):
             todo = pending.total if config.limit is None else min(pending.total, config.limit - computed)
@@ -227,13 +253,13 @@ class InferenceRun:
         return all_pending(self.spec, self.index, self.memo, policy)
 
     def publisher(self) -> Publisher:
-        """What publishes the run's results."""
+        """Return the object that publishes this run's results."""
         return Publisher(
             self.spec, self.config, self.store, self.report, self.source, self.live, self.complete, self.before_commit
         )
 
     def publish(self) -> None:
-        """Publish what the memo holds by now."""
+        """Write the new version of the published table from the memo, judge it by the gates, and commit it."""
         self.publisher().publish(self.index, self.memo)
 
     def _refuse_too_many(self, todo: int) -> None:
@@ -245,22 +271,38 @@ class InferenceRun:
             )
 
     def _compute_safely(self, pending: Pending, todo: int, number: int, policy: RetryPolicy) -> None:
-        """Compute; if the stage stands still and nothing explains it, begin it again, once, with what is missing."""
+        """Compute the pending rows; if the workers stall without a known cause, start computing once more.
+
+        The second start computes only what is still missing.
+
+        Args:
+            pending: The pending rows.
+            todo: Greatest number of rows to compute.
+            number: Number of the round, from 0; it becomes part of the file names.
+            policy: Which rejected rows are computed again, if a second start is needed.
+        """
         before = self.report.rows.computed or 0
         try:
             self._compute(pending, todo, number)
         except Stalled:
-            gc.collect()  # what holds the workers' CPUs
+            gc.collect()  # destroys the objects that hold the workers' CPUs
             self.memo.adopt_own()
             self.memo.load()
-            left = self._pending(policy)  # with what was refused again before the standstill: it is tried once more
+            left = self._pending(policy)  # also rows refused again before the standstill
             todo -= (self.report.rows.computed or 0) - before
             todo = left.total if self.config.limit is None else min(todo, left.total)
             if todo > 0:
                 self._compute(left, todo, number + self.config.attempts, restart=False)
 
     def _compute(self, pending: Pending, todo: int, number: int, restart: bool = True) -> None:
-        """Compute `todo` pending contents. What was written is committed on the way, and when this ends early."""
+        """Compute pending contents and commit the workers' files to the memo, even after an error.
+
+        Args:
+            pending: The pending contents.
+            todo: Greatest number of contents to compute.
+            number: Number of the round, from 0; it becomes part of the file names.
+            restart: Whether to raise Stalled if the workers stall without a known cause.
+        """
         spec, config, memo = self.spec, self.config, self.memo
         start_ray()
         units = cut_units(self.index.parts, pending, todo, config, spec.stage.stateless)
@@ -307,7 +349,14 @@ class InferenceRun:
 
     @contextmanager
     def _account(self, totals: Mapping[str, int], began: float) -> Iterator[Stage]:
-        """Enter what the block used in the report and in `spent`, also when it raises."""
+        """Add the rows, tokens and seconds that a `with` block uses to the report and to `spent`, even if it fails.
+
+        The context manager yields the report's entry for the stage `compute`.
+
+        Args:
+            totals: Rows, calls and tokens computed in the block; the block updates them.
+            began: Start of the block, by `time.monotonic()`.
+        """
         with self.report.stage("compute") as stage:
             try:
                 yield stage
@@ -323,7 +372,13 @@ class InferenceRun:
                 self.report.metrics["memo"] = {"commits": memo.commits, "seconds": round(memo.commit_seconds, 3)}
 
     def _refuse_too_much(self, totals: Mapping[str, int], began: float, pending: int) -> None:
-        """Stopped once a cap on tokens or seconds is reached; what is written by then is committed."""
+        """Raise Stopped once a cap on tokens or seconds is reached. Files written by then are committed to the memo.
+
+        Args:
+            totals: Rows, calls and tokens computed in this round so far.
+            began: Start of the round, by `time.monotonic()`.
+            pending: Number of contents that were pending, for the message.
+        """
         budget, left = self.config.budget, f"{totals['rows']} of {pending} contents are computed and kept"
         tokens = int(sum(self.spent.get(n, 0) + totals[n] for n in ("tokens", "tokens_out")))
         if budget.max_tokens is not None and tokens >= budget.max_tokens:

@@ -1,7 +1,8 @@
-"""Whether two sets of files hold the same rows, also if somebody has made up rows to have the same digest.
+"""Compares the rows of two sets of files. `publish.py` uses it to skip a commit that would change no row.
 
-The digest of a published table is a sum of 64-bit hashes that everybody can compute, so that a changed row and a few
-others can be made up whose sum is as before. Here each row is hashed after random bytes that nobody can know before.
+Equal digests are not enough: the digest of a published table is a sum of 64-bit hashes that everybody can compute. So
+somebody could change a row, and make up a few other rows so that the sum stays the same. Here each row is hashed
+together with random bytes that are drawn for each comparison, so that nobody can make up rows in advance.
 """
 
 from __future__ import annotations
@@ -20,12 +21,17 @@ from shopbatch.warehouse.checksums import DamagedFile
 
 
 def same_rows(table: Table, one: Sequence[str], other: Sequence[str]) -> bool:
-    """Return whether two sets of files hold the same rows, apart from how these came to be.
+    """Return True if two sets of files hold the same rows, in any order.
+
+    Columns that only tell how a row came to be (`candidate.VOLATILE`) are not compared.
 
     Args:
         table: The table. The values of its partition columns are not compared.
-        one: URIs of files.
-        other: URIs of other files.
+        one: URIs of the first set of files.
+        other: URIs of the second set of files.
+
+    Returns:
+        False also if a file is damaged or missing.
     """
     salt = token_bytes(32)
     sums = [[start(sum_of, table, uri, salt) for uri in uris] for uris in (one, other)]
@@ -36,7 +42,7 @@ def same_rows(table: Table, one: Sequence[str], other: Sequence[str]) -> bool:
 
 
 def sum_of(table: Table, uri: str, salt: bytes) -> int | None:
-    """Add up the hashes of a file's rows; None if the file is damaged or gone."""
+    """Return the sum of the salted 128-bit hashes of a file's rows; None if the file is damaged or missing."""
     schema = pa.schema([field for field in table.file_schema() if field.name not in VOLATILE])
     try:
         rows = files.read(uri, schema)

@@ -1,4 +1,7 @@
-"""Rows to look at: some of what was published, beside what it was made from."""
+"""Chooses sample rows of a published table, joined with the source content from which they were made.
+
+The run's report shows the samples; other jobs use `rows_with` and `content_of` to read rows by key.
+"""
 
 from __future__ import annotations
 
@@ -24,15 +27,19 @@ _Place = tuple[files.FileRef, int]  # a file, and one of its row groups
 
 
 def sample_rows(spec: Spec, source: Snapshot, live: Snapshot | None, each: int = 2) -> list[dict[str, Any]]:
-    """Choose some live rows, beside the content that they were made from, for the report.
+    """Choose some rows of the live table for the report, joined with the source content from which they were made.
 
-    Every group and label of the stage's drift columns is shown, the group with most rows first, then by label.
+    Rows of every (group, label) of the stage's drift columns are chosen: the group with most rows first, then by label.
 
     Args:
-        spec: The job.
-        source: The source.
+        spec: The inference job.
+        source: The snapshot of the source table.
         live: The live table; None: there is none.
-        each: Rows of every group and label (of the whole table, if the stage has no drift columns).
+        each: Number of rows of every (group, label), or of the whole table if the stage has no drift columns. If this
+            would give more than MOST samples in all, one row of every (group, label) is chosen, up to MOST.
+
+    Returns:
+        One dictionary per row: its published columns and content columns, long texts shortened. [] without live rows.
     """
     if live is None:
         return []
@@ -53,15 +60,18 @@ def sample_rows(spec: Spec, source: Snapshot, live: Snapshot | None, each: int =
 
 
 def content_of(source: Snapshot, key: str, columns: Sequence[str], rows: pl.DataFrame) -> pl.DataFrame:
-    """Return the content that these published rows were made from: key, columns, content_hash.
+    """Return the source content from which these published rows were made.
 
-    A row whose content has changed since, or is gone, is left out. Once all contents are there, nothing more is read.
+    A row whose content has changed since then, or is gone, is left out. Reading stops once all contents are found.
 
     Args:
-        source: The source.
-        key: The key column of both.
+        source: The snapshot of the source table.
+        key: Name of the key column in source and published table.
         columns: The stage's content columns.
         rows: Published rows, with the key and `content_hash`.
+
+    Returns:
+        A frame with the key, `columns` and `content_hash`.
     """
     names, kind = pa.array(rows["content_hash"].to_list(), pa.string()), pa.field("content_hash", pa.string())
     parts = [source.select([key, *columns]).append(kind).empty_table()]
@@ -77,7 +87,16 @@ def content_of(source: Snapshot, key: str, columns: Sequence[str], rows: pl.Data
 
 
 def rows_with(snapshot: Snapshot, key: str, values: Sequence[str], columns: Sequence[str]) -> pa.Table:
-    """Read the rows whose key is among `values`. Row groups without such a row cost the reading of their keys only."""
+    """Return the rows of a snapshot whose key is among some values.
+
+    Of row groups without such a row, only the keys are read.
+
+    Args:
+        snapshot: The pinned table.
+        key: Its key column, of strings.
+        values: The wanted keys.
+        columns: The columns to return.
+    """
     return _rows_with(snapshot, key, values, columns, _groups(snapshot))
 
 
@@ -91,7 +110,7 @@ def _rows_with(
 def _matches(
     snapshot: Snapshot, key: str, values: Sequence[str], columns: Sequence[str], places: Iterable[_Place]
 ) -> Iterator[pa.Table]:
-    """Read the rows whose key is among `values` from these row groups, one at a time."""
+    """Yield the rows whose key is among `values`: one table for each row group of `places` that has such rows."""
     wanted, schema = pa.array(values, pa.string()), snapshot.select(columns)
     for file, group in places:
         keys = files.read(file.uri, snapshot.select([key]), file.partition, [group])[key]
@@ -101,9 +120,12 @@ def _matches(
 
 
 def _choose(key: str, groups: tuple[str, ...], live: Snapshot, each: int) -> tuple[list[str], list[_Place]]:
-    """The keys of the rows to show, in the order to show them, and the row groups where they are.
+    """Choose the sample rows of the live table.
 
-    What is left is not read once there are enough rows of every group and label that the table has, by its own counts.
+    Reading stops once there are `each` rows of every (group, label) that the metadata of the table counts.
+
+    Returns:
+        (keys of the rows in display order, row groups that hold them).
     """
     chosen: dict[tuple[str, ...], list[str]] = {}
     totals: Counter[str] = Counter()
@@ -132,7 +154,10 @@ def _choose(key: str, groups: tuple[str, ...], live: Snapshot, each: int) -> tup
 
 
 def _counts(live: Snapshot) -> dict[tuple[str, ...], int]:
-    """Rows by group and label as the table's last commit says them; {} if it does not say all of them."""
+    """Return the number of rows by (group, label) from the metadata of the table's last commit.
+
+    {} if the metadata does not count all rows by group, for example because small groups were merged.
+    """
     mix = live.metadata.get("mix") or {}
     counts: dict[tuple[str, ...], int] = {
         (group, label): rows for group, labels in mix.items() for label, rows in labels.items()
@@ -141,14 +166,17 @@ def _counts(live: Snapshot) -> dict[tuple[str, ...], int]:
 
 
 def _groups(snapshot: Snapshot) -> Iterator[_Place]:
-    """The row groups, file by file."""
+    """Yield all row groups of a snapshot as (file, number of the row group), file by file in path order."""
     for file in sorted(snapshot.files, key=lambda f: f.path):
         for group in range(len(files.row_group_rows(file.uri))):
             yield file, group
 
 
 def _short(value: Any) -> Any:
-    """A long text is masked before it is cut: half a phone number would not be recognised. Bytes are only counted."""
+    """Shorten a value for the report: bytes become their count, long texts are masked and cut to MAX_TEXT characters.
+
+    Texts are masked before they are cut, because half a phone number would not be recognised.
+    """
     if isinstance(value, bytes):
         return f"{len(value):,} bytes"
     return mask(value)[:MAX_TEXT] + "…" if isinstance(value, str) and len(value) > MAX_TEXT else value

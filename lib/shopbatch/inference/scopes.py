@@ -1,6 +1,6 @@
-"""An inference job that publishes several partitions: each is an inference job of its own, and one report covers all.
+"""Runs an inference job that publishes several partitions, such as languages: one inference run each, one report.
 
-A gate that refuses one partition does not keep the others from being published.
+If a gate refuses one partition, the others are still published.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ class Scopes:
 
     Attributes:
         specs: The inference job of each partition, by the partition's name.
-        config: The job's configuration.
+        config: Settings of the job.
         store: The warehouse.
-        report: The report of the whole run; `merge` fills it.
-        spent: How much of each budget limit is used so far.
+        report: The report of the whole run; `run` merges the reports of the partitions into it.
+        spent: How much of each cap of the budget is used so far, see `run_inference`.
         reports: A report for each partition that was begun.
-        refused: Messages of gates.
+        refused: For each partition that a gate refused, "NAME: MESSAGE OF THE GATE".
     """
 
     specs: Mapping[str, Spec]
@@ -41,9 +41,10 @@ class Scopes:
     refused: list[str] = field(default_factory=list)
 
     def run(self) -> None:
-        """Run one partition after the other, and merge their reports. Raises what `run_inference` raises.
+        """Run one partition after the other, and merge their reports. Raises the errors of `run_inference`.
 
-        Partitions of one recipe share what is computed, and `limit` counts for all of them together.
+        A gate that refuses a partition raises no error here; its message is added to `refused`. Partitions with the
+        same recipe share their results, and `limit` is the limit of all these partitions together.
         """
         config, recipes = self.config, set[str]()
         try:
@@ -55,7 +56,7 @@ class Scopes:
             self._merge()
 
     def _run(self, name: str, spec: Spec, config: InferenceConfig) -> None:
-        """Run one partition with a report of its own. If a gate refuses it, keep the message and go on."""
+        """Run one partition with a report of its own. If a gate refuses it, keep the message and return."""
         whole = self.report
         own_report = Report(job=whole.job, run_id=whole.run_id, env=whole.env, config=whole.config)
         self.reports.append(own_report)
@@ -66,7 +67,10 @@ class Scopes:
             self.refused.append(f"{name}: {error}")
 
     def _merge(self) -> None:
-        """Merge the reports: counts are added, and other names get the partition's name as a prefix."""
+        """Merge the partitions' reports into one.
+
+        Counts are added up; stages, gates and metrics get the partition's name as prefix, unless there is only one.
+        """
         report, single = self.report, len(self.specs) == 1
         for name in (f.name for f in fields(report.rows)):
             counts = [getattr(r.rows, name) for r in self.reports if getattr(r.rows, name) is not None]
@@ -83,7 +87,7 @@ def _without_more(config: InferenceConfig) -> InferenceConfig:
 
 
 def _recipes(specs: Mapping[str, Spec]) -> str:
-    """The recipe, if all partitions have one; else that of each."""
+    """Return the recipe if all partitions have the same one; else "NAME:RECIPE NAME:RECIPE ..."."""
     recipes: Sequence[str] = [spec.recipe for spec in specs.values()]
     if len(set(recipes)) == 1:
         return recipes[0]

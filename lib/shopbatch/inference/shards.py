@@ -1,4 +1,4 @@
-"""Splits rows by the top bits of a hash, so that no process ever holds the index of the whole source."""
+"""Splits rows into shards by the top bits of a hash, so that no process has to hold the index of the whole source."""
 
 from __future__ import annotations
 
@@ -14,12 +14,21 @@ MAX_SHARDS = 64
 
 
 def shard_count(rows: int) -> int:
-    """Choose how many hash shards there are: a power of two, about SHARD_ROWS rows each."""
+    """Choose the number of hash shards: a power of two up to MAX_SHARDS, for about SHARD_ROWS rows in each shard."""
     return min(MAX_SHARDS, 1 << max(0, (max(rows, 1) - 1) // SHARD_ROWS).bit_length())
 
 
 def split(frame: pl.DataFrame, word: str, shards: int) -> list[pa.Table]:
-    """Split the rows of `frame` by the top bits of column `word` (uint64) into `shards` tables, order kept in each."""
+    """Split rows into hash shards; within a shard the rows keep their order.
+
+    Args:
+        frame: The rows.
+        word: Name of a hash column (uint64). Its top bits are the number of the row's shard.
+        shards: Number of shards, a power of two.
+
+    Returns:
+        One table per shard.
+    """
     if shards == 1:
         return [to_arrow(frame)]
     shift = 64 - (shards.bit_length() - 1)
@@ -31,17 +40,20 @@ def split(frame: pl.DataFrame, word: str, shards: int) -> list[pa.Table]:
 
 
 def gather(tables: Sequence[pa.Table]) -> pl.DataFrame:
-    """Stack tables into one frame."""
+    """Stack tables with the same columns into one frame."""
     return pl.concat([pl.DataFrame(t) for t in tables])
 
 
 def numbered(tables: Sequence[pa.Table]) -> pl.DataFrame:
-    """Stack one table per part into one frame, with the part's number as column `part` (uint32)."""
+    """Stack tables, one per part of the source, into one frame with the part's number as column `part` (uint32)."""
     return pl.concat(
         [pl.DataFrame(t).with_columns(pl.lit(i, dtype=pl.UInt32).alias("part")) for i, t in enumerate(tables)]
     )
 
 
 def to_arrow(frame: pl.DataFrame) -> pa.Table:
-    """Convert a frame to a table of Arrow's older types, which Parquet and the schemas of tables use."""
+    """Convert a Polars frame to an Arrow table with Arrow's older types, which Parquet and the table schemas use.
+
+    For example, text becomes `large_string` and not `string_view`.
+    """
     return frame.to_arrow(compat_level=pl.CompatLevel.oldest())

@@ -1,4 +1,4 @@
-"""A stage made from one function: for jobs that need neither a model nor an engine."""
+"""A stage made from one Python function, for jobs that need neither a model nor an engine."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from shopbatch.inference.stage import BaseStage
 
 
 class SimpleStage(BaseStage):
-    """Runs `function` on batches of rows; its result is what is published.
+    """A stage that calls `function` on batches of rows and publishes the columns that it returns.
 
-    SimpleStage(content=("title",), outputs=pa.schema([("words", pa.int32())]), function=count_words)
+    Example:
+        SimpleStage(content=("title",), outputs=pa.schema([("words", pa.int32())]), function=count_words)
     """
 
     def __init__(
@@ -30,15 +31,15 @@ class SimpleStage(BaseStage):
 
         Args:
             content: Source columns that the function reads.
-            outputs: Names and types of the columns that it returns.
-            function: Content of n rows -> outputs of the same n rows, in order. A function of a module, so that
-                workers can import it.
+            outputs: Names and types of the columns that the function returns.
+            function: Gets a table of n rows with the content columns, and returns a table with the `outputs` of the
+                same n rows, in order. It must be defined at the top level of a module, so that workers can import it.
             version: Raise it whenever the function can return something else: all rows are then computed again.
-            passthrough_columns: Source columns that the published row takes over.
-            drift_columns: Published columns (group, label) whose shares are watched; None: no drift gate.
+            passthrough_columns: Source columns that are copied into the published row.
+            drift_columns: Published columns (group, label) whose shares the drift gate watches; None: no drift gate.
 
         Raises:
-            TypeError: `function` has no name of its own, for example because it is a lambda.
+            TypeError: `function` is a lambda, is defined inside another function, or has no name.
         """
         name = getattr(function, "__name__", "")
         if not name or name == "<lambda>" or "<locals>" in function.__qualname__:
@@ -48,25 +49,25 @@ class SimpleStage(BaseStage):
 
     @property
     def passthrough_columns(self) -> tuple[str, ...]:
-        """As declared."""
+        """The source columns that were declared for copying into the published row."""
         return self._passthrough_columns
 
     @property
     def drift_columns(self) -> tuple[str, str] | None:
-        """As declared."""
+        """The declared columns (group, label) of the drift gate; None: no drift gate."""
         return self._drift_columns
 
     def recipe(self) -> Mapping[str, Any]:
-        """The function's name and version."""
+        """Return the function's name and version: a change of either computes all rows again."""
         return {"stage": self.function.__name__, "version": self.version}
 
     def open(self) -> _Caller:
-        """Nothing is loaded."""
+        """Return a scorer that calls the function. No model is loaded."""
         return _Caller(self.function)
 
 
 class _Caller:
-    """Calls the function on all rows at once."""
+    """The scorer of a `SimpleStage`: calls the function once with all rows that it is given."""
 
     def __init__(self, function: Callable[[pa.Table], pa.Table]) -> None:
         self.function = function

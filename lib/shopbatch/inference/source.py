@@ -1,6 +1,6 @@
-"""Indexes the source: hashes the content and the key of each row, and marks the rows that cannot be scored.
+"""Indexes the source table: hashes content and key of each row, and marks the rows that cannot be scored.
 
-Called by `run.py`. The tasks return hashes, positions and reasons, never text.
+`run.py` calls `build_index`. The Ray tasks return hashes, positions and reasons, never text.
 """
 
 from __future__ import annotations
@@ -24,12 +24,18 @@ from shopbatch.warehouse.utf8 import invalid_utf8
 
 
 def index_part(spec: Spec, schema: pa.Schema, part: Part, shards: int) -> list[pa.Table]:
-    """Hash and check the rows of a part.
+    """Hash and check the rows of one part of the source.
+
+    Args:
+        spec: The inference job.
+        schema: The source columns that the job reads.
+        part: The part.
+        shards: Number of hash shards.
 
     Returns:
-        [rows, keys of shard 0, 1, ...].
-        rows: hi, lo (uint64: content hash) and reason (string; null: can be scored), one per row.
-        keys: quick (uint64: `quick_hash` of the key), latest (int64), pos (uint32) of the rows that have a key.
+        [rows, keys of shard 0, of shard 1, ...]. `rows` has one row per source row: hi, lo (uint64, the content hash)
+        and reason (string: why the row cannot be scored; null: it can). `keys` has the rows with a key: quick (uint64,
+        `quick_hash` of the key), latest (int64, the value of the `latest_by` column) and pos (uint32, the position).
     """
     latest = (spec.source.latest_by,) if spec.source.latest_by else ()
     columns = pa.schema([schema.field(c) for c in dict.fromkeys((spec.key, *spec.stage.content, *latest))])
@@ -39,7 +45,7 @@ def index_part(spec: Spec, schema: pa.Schema, part: Part, shards: int) -> list[p
 
 
 def _index(spec: Spec, data: pa.Table, first: int) -> pl.DataFrame:
-    """Return the index of some rows; `first` is the position of the first one."""
+    """Return the index of some rows (hi, lo, quick, latest, reason, pos); `first` is the position of the first row."""
     content = data.select(list(spec.stage.content))
     high, low = hash128(content.columns)
     quick = quick_hash(data[spec.key])
@@ -58,19 +64,19 @@ def _index(spec: Spec, data: pa.Table, first: int) -> pl.DataFrame:
 
 
 def _has_no_key(keys: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
-    """Return which keys are null or not valid UTF-8: such a row could not be looked up by its key."""
+    """Return a boolean mask [n]: True where the key is null or invalid UTF-8, so that nobody could look it up."""
     broken = invalid_utf8(keys)
     return keys.is_null() if broken is None else pc.or_(keys.is_null(), broken)
 
 
 def find_repeats(*pieces: pa.Table) -> list[Any]:
-    """Find the rows whose key another row may have, too: those with equal quick hashes.
+    """Find the rows of one shard that may share their key with another row, because their quick hashes are equal.
 
     Args:
-        pieces: The keys of one shard, one table per part.
+        pieces: The keys of one shard (see `index_part`), one table per part.
 
     Returns:
-        [number of these rows, their pos and latest in part 0, 1, ...].
+        [number of these rows, rows of part 0, of part 1, ...]. The rows have the columns pos and latest.
     """
     keys = numbered(pieces)
     repeats = keys.filter(pl.col("quick").is_duplicated())
@@ -79,18 +85,18 @@ def find_repeats(*pieces: pa.Table) -> list[Any]:
 
 
 def name_keys(spec: Spec, schema: pa.Schema, part: Part, shards: int, *repeats: pa.Table) -> list[Any]:
-    """Hash the keys of these rows of a part so that nobody can make up two keys with one hash.
+    """Hash the keys of some rows of a part with BLAKE2b, so that nobody can make up two keys with one hash.
 
     Args:
-        spec: The job.
-        schema: The source's columns.
+        spec: The inference job.
+        schema: The source columns that the job reads.
         part: The part.
-        shards: Number of shards.
+        shards: Number of shards of the result.
         repeats: The rows (pos, latest), one table per shard of `find_repeats`.
 
     Returns:
-        [number of rows, keys of shard 0, 1, ...].
-        keys: khi, klo (uint64: key hash), latest, pos.
+        [number of rows, keys of shard 0, of shard 1, ...]. Keys have the columns khi, klo (uint64, the key's hash),
+        latest and pos.
     """
     rows = gather(repeats).sort("pos")
     column = pa.schema([schema.field(spec.key)])
@@ -101,13 +107,15 @@ def name_keys(spec: Spec, schema: pa.Schema, part: Part, shards: int, *repeats: 
 
 
 def find_losers(*pieces: pa.Table) -> list[Any]:
-    """Find the rows that lose to another row with the same key. The greatest `latest` wins; of equals, the later row.
+    """Find the rows that are replaced by another row with the same key.
+
+    The row with the greatest `latest` is kept; among equal ones, the later row in the source.
 
     Args:
         pieces: The keys of one shard, as `name_keys` returns them, one table per part.
 
     Returns:
-        [number of losers, positions (uint32) of the losers in part 0, 1, ...].
+        [number of replaced rows, their positions (uint32) in part 0, in part 1, ...].
     """
     order = numbered(pieces).sort(["latest", "part", "pos"])
     losers = order.filter(pl.int_range(pl.len()).over("khi", "klo") < pl.len().over("khi", "klo").cast(pl.Int64) - 1)
@@ -115,11 +123,16 @@ def find_losers(*pieces: pa.Table) -> list[Any]:
 
 
 def settle_part(rows: pa.Table, shards: int, *losers: np.ndarray) -> list[Any]:
-    """Mark the losers of a part as `duplicate_key`.
+    """Finish the index of one part: mark the replaced rows as `duplicate_key`, and split the other contents by shard.
+
+    Args:
+        rows: The part's rows, as `index_part` returns them.
+        shards: Number of hash shards.
+        losers: Positions of the part's replaced rows, one array per shard of `find_losers`.
 
     Returns:
-        [number of rows by reason, the rows of `index_part`, contents of shard 0, 1, ...].
-        contents: hi, lo (uint64), pos (uint32) of the rows that can be scored.
+        [{reason: number of rows}, rows, contents of shard 0, of shard 1, ...]. `rows` is the argument with the new
+        reasons. Contents are the rows that can be scored: hi, lo (uint64) and pos (uint32).
     """
     frame = pl.DataFrame(rows).with_row_index("pos")
     lost = np.concatenate([np.empty(0, np.uint32), *losers])
@@ -135,7 +148,7 @@ def settle_part(rows: pa.Table, shards: int, *losers: np.ndarray) -> list[Any]:
 
 
 class _Settled(NamedTuple):
-    """References to what `settle_part` returned for one part."""
+    """References to the values that `settle_part` returned for one part."""
 
     counts: ObjectRef
     rows: ObjectRef
@@ -144,13 +157,13 @@ class _Settled(NamedTuple):
 
 @dataclass(frozen=True)
 class Index:
-    """The indexed source.
+    """The index of the source: for each row its content hash, or the reason why it cannot be scored.
 
     Attributes:
         parts: The parts of the source.
         shards: Number of hash shards.
-        rows: For each part a reference to the index of its rows, as `settle_part` returns it.
-        pieces: pieces[part][shard]: references to the contents that can be scored.
+        rows: For each part a reference to its rows (hi, lo, reason), see `settle_part`.
+        pieces: pieces[part][shard]: references to the contents that can be scored (hi, lo, pos).
         reasons: Number of rows that cannot be scored, by reason.
     """
 
@@ -162,7 +175,7 @@ class Index:
 
 
 def build_index(spec: Spec, snapshot: Snapshot) -> Index:
-    """Hash the snapshot's rows, resolve duplicate keys, and split the contents by shard."""
+    """Index a snapshot: hash its rows, keep one row per key, and split the scorable contents by hash shard."""
     parts, shards = plan_parts(snapshot), shard_count(snapshot.rows)
     schema = snapshot.select(spec.columns)
     indexed = [scatter(index_part, shards, spec, schema, part, shards) for part in parts]
@@ -178,7 +191,13 @@ def build_index(spec: Spec, snapshot: Snapshot) -> Index:
 def _all_losers(
     spec: Spec, schema: pa.Schema, parts: Sequence[Part], indexed: Sequence[Scattered], shards: int
 ) -> list[ObjectRefs]:
-    """Find the rows that lose to another one: losers[shard][part]. Only keys that may repeat are read once more."""
+    """Find the rows that are replaced by another row with the same key, in all shards.
+
+    Only the keys whose quick hashes repeat are read once more.
+
+    Returns:
+        losers[shard][part]: references to the positions of the replaced rows.
+    """
     repeats = [
         scatter(find_repeats, len(parts), *(part.pieces[s] for part in indexed)) for s in range(shards if parts else 0)
     ]

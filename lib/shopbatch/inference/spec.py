@@ -1,4 +1,4 @@
-"""One inference job as the machinery sees it: source -> stage -> sink, checked before anything is started."""
+"""`Spec` declares one inference job: source table, stage, published table. It is checked before anything is started."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from shopbatch.warehouse.snapshot import Snapshot
 # Reasons that are not the row's fault: later runs try such a row again, until it was tried MAX_ATTEMPTS times.
 INFRA = frozenset({"crash", "time_out", "engine_error"})
 MAX_ATTEMPTS = 3
-# Names that the machinery gives to columns of its own beside the stage's outputs.
+# Names of the machinery's own columns, which a stage's outputs must not have.
 RESERVED = frozenset(
     {
         *("recipe", "hash_hi", "hash_lo", "reason", "attempt", "tokens", "scored_at", "run_id"),  # of the memo
@@ -32,7 +32,7 @@ MEMBERS = (
     *("recipe", "check", "open", "judge", "refuse", "publish", "measure", "limits"),
 )
 
-# Judges a whole candidate: URIs of its files, and the live version (None before the first run).
+# Judges a whole candidate by gates of the job. Arguments: URIs of its files; the live version (None before the first).
 Judge = Callable[[Sequence[str], Snapshot | None], Sequence[Gate]]
 
 _MISSING = object()
@@ -40,10 +40,12 @@ _MISSING = object()
 
 @dataclass(frozen=True)
 class Inherited:
-    """Results of an earlier recipe that are also valid under the recipe of this job.
+    """Results of an earlier recipe that are also valid under the recipe of this job, so that they need not be computed.
+
+    `inherit.py` copies them within the memo.
 
     Attributes:
-        stage: What the stage's `recipe()` returned in that version.
+        stage: The value that the stage's `recipe()` returned in the earlier version.
         tokens_below: Only results for which the engine read fewer tokens than this are valid.
     """
 
@@ -52,28 +54,31 @@ class Inherited:
 
     @property
     def recipe(self) -> str:
-        """16 hex digits that name the former recipe."""
+        """Digest of the earlier recipe: 16 hex digits."""
         return digest({**self.stage, "content_hash": CONTENT_HASH})
 
 
 @dataclass(frozen=True)
 class Spec:
-    """One inference job: source -> stage -> sink.
+    """The declaration of one inference job: a source table, a stage that computes its rows, and the published table.
 
-    A mistake in the declaration is a TypeError that names the member, raised here, before Ray starts.
+    A wrong declaration raises a TypeError that names the member, here in the constructor, before Ray starts.
 
     Attributes:
-        job: Its name.
-        source: The table whose rows are read; it has one key column.
-        stage: What happens to a batch of rows.
+        job: Name of the job.
+        source: The table whose rows are read. It has one key column.
+        stage: Computes the results of a batch of rows.
         sink: The published table.
-        rejects: The table of the rows that could not be published.
-        scope: The partition of sink and rejects that this is about ({column: value}); {}: they are not partitioned.
-        gates: Gates of the job's own over the whole candidate; None: there are none. It runs in the driver.
-        step: Names the step of a job that infers twice, each time with a memo of its own; "" for the last or only one.
-        inherits: Results of a former recipe that are copied instead of computed; None: there are none.
-        beside: Rows of each table beside the source that results are made of: none may have shrunk too far.
-        key: The key column of source and sink.
+        rejects: The table of the source rows that have no result, with the reasons.
+        scope: The partition of `sink` and `rejects` that this spec writes, {column: value}; {}: the tables are not
+            partitioned.
+        gates: Judges the whole candidate by gates of this job, in the driver; None: there are no such gates.
+        step: Name of the step, for a job that runs inference twice with a memo for each step; "" for the last or only
+            step.
+        inherits: Results of an earlier recipe, which are copied instead of computed; None: nothing is inherited.
+        beside: Number of rows of each further table from which results are made, {table: rows}. A gate refuses the
+            candidate if one of these tables has shrunk too far.
+        key: Name of the key column of source and sink.
     """
 
     job: str
@@ -100,18 +105,18 @@ class Spec:
 
     @property
     def recipe(self) -> str:
-        """16 hex digits that name the recipe."""
+        """Digest of the recipe (everything that can change a result apart from the content): 16 hex digits."""
         return digest({**self.stage.recipe(), "content_hash": CONTENT_HASH})
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The source columns that the job reads at all."""
+        """All source columns that the job reads: the key, content, passthrough columns and the `latest_by` column."""
         extra = (self.source.latest_by,) if self.source.latest_by else ()
         return tuple(dict.fromkeys((self.key, *self.stage.content, *self.stage.passthrough_columns, *extra)))
 
     @property
     def memo(self) -> Table:
-        """The memo of this job: raw results by (recipe, content hash), appended to and never edited."""
+        """The declaration of this job's memo: the append-only table of raw results by (recipe, content hash)."""
         return Table(
             name=memo_name(self.job, self.step),
             meaning=f"Raw results of {self.job} by recipe and content hash; {self.sink.name} is derived from it.",
@@ -133,7 +138,7 @@ class Spec:
 
 
 def _check_tables(spec: Spec) -> None:
-    """TypeError if a table lacks a column that the machinery fills or reads."""
+    """Raise TypeError if sink or rejects lack a column that the machinery fills or reads."""
     if missing := [name for name in PROVENANCE if name not in spec.sink.names]:
         raise TypeError(f"{spec.job}: sink: table {spec.sink.name!r} lacks {', '.join(missing)} (see tables.published)")
     wanted = {spec.key, *spec.scope, *REJECTS}
@@ -145,7 +150,7 @@ def _check_tables(spec: Spec) -> None:
 
 
 def _check_stage(spec: Spec) -> None:
-    """TypeError naming the first member of the stage that is missing or wrong."""
+    """Raise TypeError for the first member of the stage that is missing or wrong; the message names it."""
     stage, name = spec.stage, f"{spec.job}: {type(spec.stage).__name__}"
     for member in MEMBERS:
         if getattr_static(stage, member, _MISSING) is _MISSING:

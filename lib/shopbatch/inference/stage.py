@@ -1,7 +1,10 @@
-"""What a stage is: what happens to a batch of rows, and everything that the machinery asks of it.
+"""The interface of a stage: the class with which a job says how a batch of source rows becomes a batch of results.
 
-A stage is pure: columns in, columns out, no I/O outside `open`. It is pickled to the workers. `BaseStage` answers the
-questions that most stages answer alike; `simple_stage.SimpleStage` makes a stage from one function.
+A stage is pure: columns in, columns out, no I/O outside `open`. It is pickled and sent to the Ray workers.
+
+- `Stage` and `Scorer` are the protocols that the machinery calls.
+- `BaseStage` has defaults for most members of `Stage`; nearly every stage inherits from it.
+- `simple_stage.SimpleStage` makes a stage from one function.
 """
 
 from __future__ import annotations
@@ -19,191 +22,255 @@ from shopbatch.warehouse import utf8
 
 
 class Scorer(Protocol):
-    """A stage that is ready inside a worker: its model is loaded and its device is taken."""
+    """A stage that was opened in a worker: its model is loaded, and it computes batches of rows."""
 
     def plan(self, content: pa.Table) -> list[np.ndarray]:
-        """Group the rows of `content` into engine calls: row numbers, every row exactly once."""
-
-    def run(self, content: pa.Table, attempts: np.ndarray) -> pa.Table:
-        """Compute the raw outputs of these rows, in order.
+        """Group rows into batches, each of which becomes one engine call.
 
         Args:
             content: The stage's content columns, [n].
-            attempts: int8 [n], from 1: the number of the attempt at each row. Seeds and limits may depend on it.
 
         Returns:
-            The stage's `outputs`, and `tokens` (int32): how many tokens the engine read for each row.
+            One integer array of row numbers (0 to n - 1) per batch. Each row is in exactly one batch.
+        """
+
+    def run(self, content: pa.Table, attempts: np.ndarray) -> pa.Table:
+        """Compute the raw outputs of one batch of rows, in the order of the rows.
+
+        Args:
+            content: The stage's content columns, [n].
+            attempts: int8 [n]: for each row the number of this attempt, from 1. Seeds and limits may depend on it.
+
+        Returns:
+            A table of n rows with the columns of `Stage.outputs` and with `tokens` (int32): how many tokens the engine
+            read for the row.
 
         Raises:
-            EngineError: The engine failed on this batch. Its rows are then tried one by one.
+            EngineError: The engine failed on this batch. The worker then calls `run` for each row alone.
         """
 
 
 class Stage(Protocol):
-    """Everything that the machinery asks of a stage."""
+    """The protocol of a stage: everything that the machinery of `inference/` reads from it or calls on it."""
 
     @property
     def content(self) -> tuple[str, ...]:
-        """Source columns that a result depends on. The content hash is of these."""
+        """Names of the source columns that a result depends on. The content hash of a row is computed from them."""
 
     @property
     def passthrough_columns(self) -> tuple[str, ...]:
-        """Source columns that the published row takes over; a change of them computes nothing."""
+        """Names of source columns that are copied into the published row.
+
+        If only these columns of a row change, nothing is computed again.
+        """
 
     @property
     def outputs(self) -> pa.Schema:
-        """Raw columns that the memo keeps. `tokens_out`, if it is one of them, is counted as the engine's use."""
+        """Schema of the raw output columns, as the memo stores them.
+
+        If it has a column `tokens_out`, its sum is reported as the tokens that the engine generated.
+        """
 
     @property
     def drift_columns(self) -> tuple[str, str] | None:
-        """Two published columns, (group, label), whose shares are compared with the live version's. None: no gate."""
+        """Names of two published columns, (group, label), for example ("language", "label"); None: no drift gate.
+
+        The gate `drift` compares the shares of their value pairs with those of the live table.
+        """
 
     @property
     def stateless(self) -> bool:
-        """Whether `open` costs nothing. If so, the stage runs in tasks; if not, it is opened once in each actor."""
+        """Whether `open` costs nothing.
+
+        True: each unit of rows runs in a Ray task of its own. False: the stage is opened once in each Ray actor, which
+        then computes many units.
+        """
 
     @property
     def gpus(self) -> float:
-        """GPUs of one actor; a fraction shares one."""
+        """Number of GPUs that one actor needs; with a fraction such as 0.5, actors share a GPU.
+
+        Stages that run in tasks (`stateless`) get none.
+        """
 
     @property
     def checks(self) -> int | str:
-        """Version of `judge`, `refuse` and `publish`, which never need the engine.
+        """Version of `judge`, `refuse` and `publish`, the steps after the engine.
 
-        A new one publishes again from the memo.
+        When it changes, the table is published again from the memo, and the engine is not called.
         """
 
     @property
     def harmless(self) -> tuple[str, ...]:
-        """Reasons of its own that lose nothing, so that the gate on rejected rows does not count them."""
+        """Rejection reasons of this stage that are no sign of a fault, so that the gate `rejects` ignores them.
+
+        The reasons in `audit.HARMLESS` are not counted for any stage.
+        """
 
     @property
     def engine_kind(self) -> str:
-        """Name of the engine in the report."""
+        """Name of the engine, as the run's report shows it."""
 
     def recipe(self) -> Mapping[str, Any]:
-        """Everything that can change a raw output (engine, model digest, lengths, stage version), as a JSON-able tree.
+        """Return everything that can change a raw output: engine, digest of the model, lengths, version of the stage.
 
-        Its digest names the results in the memo.
+        Returns:
+            A tree that can be written as JSON. Its digest is the key under which the memo stores the results: if any
+            value changes, all rows are computed again.
         """
 
     def check(self, content: pa.Table) -> pa.Array:
-        """Say why a row cannot be scored: a reason (string) per row, null for the others."""
+        """Find the rows that cannot be scored, before the engine sees them.
 
-    def open(self) -> Scorer:
-        """Load what is needed; called once in each worker."""
-
-    def judge(self, raw: pa.Table) -> pa.Array:
-        """Say why a raw output may not be published: a reason (string) per row, null for the others."""
-
-    def refuse(self, passed: pa.Table, raw: pa.Table) -> pa.Array:
-        """Say which rows may not be published although `judge` lets their results pass; arguments as for `publish`.
-
-        Unlike `judge`, it sees the key, and what it refuses is not tried again.
+        Args:
+            content: The stage's content columns, [n].
 
         Returns:
-            A reason (string) per row, null for the others.
+            String array [n]: the reason why the row is rejected, null if it can be scored.
         """
 
-    def publish(self, passed: pa.Table, raw: pa.Table) -> dict[str, pa.Array]:
-        """Make the published columns that the machinery does not add.
+    def open(self) -> Scorer:
+        """Load the model and return the scorer. Called once in each worker; the only member that may do I/O."""
+
+    def judge(self, raw: pa.Table) -> pa.Array:
+        """Find the raw outputs that may not be published, for example an answer that is not valid JSON.
+
+        Args:
+            raw: Raw outputs (the columns of `outputs`), [n].
+
+        Returns:
+            String array [n]: the reason why the result is refused, null if it may be published. With `attempts` above 1
+            a refused result is computed again.
+        """
+
+    def refuse(self, passed: pa.Table, raw: pa.Table) -> pa.Array:
+        """Find the rows that may not be published although `judge` accepts their results.
+
+        Unlike `judge` it sees the key of the row, and what it refuses is not computed again.
 
         Args:
             passed: The key, the passthrough columns and `content_hash`, [n].
-            raw: The raw outputs of the same rows.
+            raw: The raw outputs of the same rows, [n].
+
+        Returns:
+            String array [n]: the reason why the row is rejected, null if it is published.
+        """
+
+    def publish(self, passed: pa.Table, raw: pa.Table) -> dict[str, pa.Array]:
+        """Make the job's own columns of the published table from the raw outputs.
+
+        The machinery adds the other columns (key, passthrough columns, recipe, run and so on).
+
+        Args:
+            passed: The key, the passthrough columns and `content_hash`, [n].
+            raw: The raw outputs of the same rows, [n].
+
+        Returns:
+            {column name: array [n]}.
         """
 
     def measure(self, published: pa.Table) -> dict[str, float]:
-        """Measure a published file for the stage's own gates; the greatest value over all files counts."""
+        """Compute numbers about one published file, which gates of this stage compare with `limits`.
+
+        Args:
+            published: The rows of one file of the candidate.
+
+        Returns:
+            {name: value}. The gate uses the greatest value over all files of the candidate.
+        """
 
     def limits(self) -> dict[str, float]:
-        """The greatest allowed value of each number of `measure`."""
+        """Return the greatest allowed value of each number of `measure`, {name: limit}. Each becomes a gate."""
 
 
 class BaseStage:
-    """Defaults for a stage. A new one adds `content`, `outputs`, `recipe` and `open`.
+    """Base class of stages with defaults for most members. A subclass adds `content`, `outputs`, `recipe` and `open`.
 
-    A dataclass field that replaces one of these properties needs a plain default value.
+    A dataclass field that replaces one of the properties needs a plain default value.
     """
 
     max_text_bytes: ClassVar[int] = 100_000
 
     @property
     def passthrough_columns(self) -> tuple[str, ...]:
-        """None."""
+        """No source column is copied into the published row."""
         return ()
 
     @property
     def drift_columns(self) -> tuple[str, str] | None:
-        """No drift gate."""
+        """None: the table has no drift gate."""
         return None
 
     @property
     def stateless(self) -> bool:
-        """The stage runs in tasks."""
+        """True: the stage runs in Ray tasks, not in actors."""
         return True
 
     @property
     def gpus(self) -> float:
-        """None."""
+        """0: the stage needs no GPU."""
         return 0.0
 
     @property
     def checks(self) -> int | str:
-        """The first version, by what `check_content` takes for a word."""
+        """1 plus the version of the rule for what counts as a word (`text.visible`), which `check_content` applies."""
         return 1 + visible.VERSION
 
     @property
     def harmless(self) -> tuple[str, ...]:
-        """None."""
+        """No rejection reasons: the gate `rejects` leaves out only those in `audit.HARMLESS`."""
         return ()
 
     @property
     def engine_kind(self) -> str:
-        """The engine's kind in the recipe, if it names one."""
+        """The value `engine.kind` of the recipe; "none" if the recipe names no engine."""
         engine = self.recipe().get("engine")
         return str(engine["kind"]) if isinstance(engine, Mapping) and "kind" in engine else "none"
 
     def recipe(self) -> Mapping[str, Any]:
-        """Every stage declares its own."""
+        """Raise TypeError, because every stage must declare a recipe of its own."""
         raise TypeError(f"{type(self).__name__} has no 'recipe'; see inference.stage.Stage")
 
     def check(self, content: pa.Table) -> pa.Array:
-        """invalid_utf8, too_long (more than max_text_bytes of text) or empty (no column holds a word)."""
+        """Reject rows that no engine can read: invalid UTF-8, too long or without a word; see `check_content`."""
         return check_content(content, self.max_text_bytes)
 
     def judge(self, raw: pa.Table) -> pa.Array:
-        """Nothing is refused."""
+        """Accept every raw output."""
         return pa.nulls(raw.num_rows, pa.string())
 
     def refuse(self, passed: pa.Table, raw: pa.Table) -> pa.Array:
-        """Nothing is refused."""
+        """Accept every row."""
         return pa.nulls(raw.num_rows, pa.string())
 
     def publish(self, passed: pa.Table, raw: pa.Table) -> dict[str, pa.Array]:
-        """The raw outputs as they are."""
+        """Return the raw outputs unchanged."""
         return {name: raw[name] for name in raw.column_names}
 
     def measure(self, published: pa.Table) -> dict[str, float]:
-        """Nothing."""
+        """Measure nothing, so the stage has no gates of its own."""
         return {}
 
     def limits(self) -> dict[str, float]:
-        """None."""
+        """Return no limits, because `measure` measures nothing."""
         return {}
 
 
 def check_content(content: pa.Table, max_text_bytes: int) -> pa.Array:
     """Find the rows that no engine can read.
 
+    A row gets the first of these reasons that applies:
+
+    - `invalid_utf8`: a text is not valid UTF-8.
+    - `empty`: each column is null, a text without a word (see `text.visible`), or an empty list or map.
+    - `too_long`: a text has more than `max_text_bytes`.
+
     Args:
         content: Columns of any type, [n].
-        max_text_bytes: Greatest length of a text column's value.
+        max_text_bytes: Greatest length in bytes of a value of a text column.
 
     Returns:
-        A reason per row, null for the others. invalid_utf8: a text is not valid UTF-8. too_long: a text is longer than
-        allowed. empty: every column is null, text without a word (see `text.visible`) or an empty list
-        or map.
+        String array [n]: the reason, null if the row is fine.
     """
     reason = pa.nulls(content.num_rows, pa.string())
     broken = [mask for c in content.columns if (mask := utf8.invalid_utf8(c)) is not None]
@@ -229,7 +296,7 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _is_blank(column: pa.Array) -> pa.Array:
-    """Where a value is null, text without a word, or an empty list or map."""
+    """Return a boolean mask [n]: True where the value is null, text without a word, or an empty list or map."""
     if _is_text(column.type):
         return pc.invert(visible.has_word(column))
     if pa.types.is_map(column.type):

@@ -1,4 +1,4 @@
-"""What can hold up the workers of an inference run: the looks of `runs.stalls` that only its journals answer."""
+"""Checks for why the workers of an inference run make no progress; `runs.stalls` runs them and reports the cause."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ from shopbatch.warehouse.checksums import DamagedFile
 
 
 def looks(task: Task, workers: int, root: str) -> list[Look]:
-    """Return where to look when no receipt comes.
+    """Return the checks to run when no receipt arrives, the surest cause first.
 
     Args:
-        task: What the workers have got.
-        workers: Their number.
-        root: The warehouse.
+        task: The data that the workers got.
+        workers: Number of workers.
+        root: Path or URI of the warehouse.
+
+    Returns:
+        Functions that each return a sentence about a cause that they found, or None.
     """
     needs = {"CPU": actor_cpus(workers)}
     if task.spec.stage.gpus:
@@ -37,7 +40,10 @@ def looks(task: Task, workers: int, root: str) -> list[Look]:
 
 
 def in_flight(task: Task) -> Look:
-    """Look which engine calls have not returned, and whether workers have died."""
+    """Return a check that reports engine calls which have not returned and workers that died.
+
+    The check reads the journals, in which workers record the rows of each engine call.
+    """
 
     def look() -> str | None:
         journals, now = _journals(task.journals), time.time()
@@ -56,7 +62,7 @@ def in_flight(task: Task) -> Look:
 
 
 def _journals(folder: str) -> list[tuple[State, float]]:
-    """The journals of the units that are not done, each with the time of its last change."""
+    """Return the journals of the units that are not done: (state, time of the file's last change in Unix seconds)."""
     fs, path = files.filesystem(folder)
     states = []
     for info in files.entries(fs, path):

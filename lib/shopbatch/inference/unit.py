@@ -1,9 +1,9 @@
-"""One worker's work on one unit of pending rows: read, score, write memo files, give receipts.
+"""The work of one worker on one unit of pending rows: read, score, write memo files, return receipts.
 
-Called by `compute.Worker`. Results are written at least every `flush_rows` rows or `flush_seconds`, where they will
-stay; the first ones of a worker after FIRST_SECONDS, so that a run is soon seen to work. If the process dies, Ray
-starts another one and gives it the same unit: what is written already is not computed again, and the row that killed
-the process is found (`journal.py`) and rejected.
+`compute.Worker` calls it. Results are written at least every `flush_rows` rows or `flush_seconds`, to the place where
+they stay. The first file of a worker is written after FIRST_SECONDS, so that a run is soon seen to work. If the process
+dies, Ray starts another one and gives it the same unit: rows in written files are not computed again, and the row that
+killed the process is found (`journal.py`) and rejected.
 """
 
 from __future__ import annotations
@@ -33,24 +33,24 @@ from shopbatch.inference.watchdog import Watchdog
 from shopbatch.warehouse import files
 from shopbatch.warehouse.checksums import DamagedFile
 
-FIRST_SECONDS = 2.0  # of work after which a worker writes its first results
-_OUTCOME = ["hi", "lo", "attempt"]  # what an outcome takes over from the pending row
+FIRST_SECONDS = 2.0  # seconds of work after which a worker writes its first results
+_OUTCOME = ["hi", "lo", "attempt"]  # columns of the pending row that an outcome takes over
 
 
 @dataclass(frozen=True)
 class Task:
-    """What every worker of a run gets.
+    """The data that every worker of a run gets.
 
     Attributes:
-        spec: The job.
-        config: Its configuration.
+        spec: The inference job.
+        config: Settings of the job.
         schema: Schema of the source's content columns.
         parts: The parts of the source.
-        memo: Root of the memo.
-        folder: Where this run writes, relative to the memo's root.
+        memo: Path or URI of the memo's folder.
+        folder: The folder of this run's files, relative to `memo`.
         journals: Folder of the journals.
         run_id: The run.
-        round: Number of the retry round within the run, from 0: later ones compute some rows once more.
+        round: Number of the retry round within the run, from 0. A later round computes some rows once more.
     """
 
     spec: Spec
@@ -65,7 +65,10 @@ class Task:
 
 
 class UnitRun:
-    """One try of one unit; `first`: the first of its worker."""
+    """Computes one unit of pending rows in a worker: reads the content, scores it, and writes memo files.
+
+    A new object is made for each try of a unit; `first` tells whether the unit is the worker's first one.
+    """
 
     def __init__(self, task: Task, scorer: Scorer, watchdog: Watchdog, unit: pa.Table, first: bool = False) -> None:
         self.task, self.scorer, self.watchdog = task, scorer, watchdog
@@ -81,7 +84,7 @@ class UnitRun:
         self.began = time.monotonic()
 
     def run(self) -> Iterator[pa.Table]:
-        """Compute the unit; yields a receipt per file, as a table of one row."""
+        """Compute the unit, and yield a receipt for each memo file, as a table of one row."""
         unit, held, rows = self.unit, [], 0
         if self.journal.deaths or self._begun():
             unit, receipts = self._recover()
@@ -99,12 +102,18 @@ class UnitRun:
         self.journal.close()
 
     def _begun(self) -> bool:
-        """Whether the unit has a file already. Ray runs even a finished unit again if a node died with its receipts."""
+        """Return True if a memo file of this unit exists already: its rows must then not be computed again.
+
+        This happens even after the unit was finished: Ray runs it again if a node died with its receipts.
+        """
         fs, path = files.filesystem(f"{self.task.memo}/{self.task.folder}/{self.name}-00000.parquet")
         return bool(fs.get_file_info(path).type == pafs.FileType.File)
 
     def _recover(self) -> tuple[pa.Table, list[pa.Table]]:
-        """The rows of the unit that no file holds, and the receipts of the files that exist."""
+        """Return the rows of the unit that no file holds yet, and the receipts of the files that exist.
+
+        Rows of damaged files are returned, too, so that they are computed again.
+        """
         fs, folder = files.filesystem(f"{self.task.memo}/{self.task.folder}")
         names = sorted(f.base_name for f in files.entries(fs, folder) if f.base_name.startswith(f"{self.name}-"))
         receipts, seen = [], []
@@ -121,7 +130,10 @@ class UnitRun:
         return to_arrow(left), receipts
 
     def _windows(self, unit: pa.Table) -> Iterator[pa.Table]:
-        """The unit's rows with their content, one row group at a time: pos, hi, lo, attempt, content columns."""
+        """Yield the unit's rows with their content, one Parquet row group at a time.
+
+        Columns: pos (position in the part), hi, lo (content hash), attempt, and each content column as `content.NAME`.
+        """
         for where, content in self.part.read(self.task.schema, unit["pos"].to_numpy()):
             rows = unit.slice(where.start, where.stop - where.start)
             for name in content.column_names:
@@ -129,7 +141,7 @@ class UnitRun:
             yield rows
 
     def _compute(self, rows: pa.Table) -> Iterator[pa.Table]:
-        """Score rows that have their content, and write them: all at the end, or earlier after `flush_seconds`."""
+        """Score rows whose content was read, and write the results: at the end, or earlier after `flush_seconds`."""
         names = self.task.spec.stage.content
         content = pa.table([rows[f"content.{n}"] for n in names], names=list(names))
         rows = rows.select(["pos", *_OUTCOME])
@@ -147,7 +159,16 @@ class UnitRun:
             yield self._flush()
 
     def _score(self, rows: pa.Table, content: pa.Table, positions: list[int]) -> None:
-        """One engine call. If the engine reports a failure, each row gets its own call; rows that fail are rejected."""
+        """Score one batch by one engine call and add the outcomes (result or rejection of each row) to `done`.
+
+        If the engine reports a failure, each row gets a call of its own, and rows that fail again are rejected as
+        `engine_error`. If each of the first 64 rows fails again, EngineBroken is raised.
+
+        Args:
+            rows: The pending rows (pos, hi, lo, attempt).
+            content: The content columns of the same rows.
+            positions: Positions of the same rows in the part.
+        """
         if len(positions) == 1 and positions[0] in self.journal.rejected:
             self.done.append(self._outcome(rows, None, self.journal.rejected[positions[0]]))
             return
@@ -185,7 +206,13 @@ class UnitRun:
         return raw
 
     def _outcome(self, rows: pa.Table, raw: pa.Table | None, reason: str | None) -> pa.Table:
-        """Memo columns (hi, lo as uint64) of rows that were scored, or that were rejected for one reason."""
+        """Return the memo columns of rows that were scored, or that were rejected (hash words hi, lo as uint64).
+
+        Args:
+            rows: The pending rows.
+            raw: The stage's raw outputs for them; None if they were rejected.
+            reason: The reason of the rejection of all of them; None if they were scored.
+        """
         n = rows.num_rows
         table = rows.select(_OUTCOME).append_column("reason", pa.array([reason] * n, pa.string()))
         for field in [pa.field("tokens", pa.int32()), *self.task.spec.stage.outputs]:
@@ -214,7 +241,7 @@ class UnitRun:
 
 
 def _taken(table: pa.Table, rows: np.ndarray) -> pa.Table:
-    """These rows of a table; if they follow each other, they are not copied."""
+    """Return the rows of a table with these row numbers; consecutive rows are not copied."""
     if len(rows) and (np.diff(rows) == 1).all():
         return table.slice(int(rows[0]), len(rows))
     return table.take(rows)

@@ -1,4 +1,4 @@
-"""The watchdog of a worker process: an engine call that hangs ends the process, so that another one goes on."""
+"""The watchdog of a worker process: it ends the process if an engine call hangs, so that Ray starts another one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from shopbatch.inference.journal import Journal
 
 
 class Watchdog:
-    """Ends this process if an engine call takes too long. Nothing else can interrupt native code."""
+    """A thread that ends this process (exit code 70) if an engine call takes longer than `seconds`.
+
+    Nothing else can interrupt native code.
+    """
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -20,13 +23,16 @@ class Watchdog:
         threading.Thread(target=self._watch, daemon=True).start()
 
     def watch(self, journal: Journal) -> None:
-        """Start the time of an engine call."""
+        """Start the clock for an engine call.
+
+        If it runs out, `time_out` is recorded in the journal before the process ends.
+        """
         with self.wake:
             self.journal, self.deadline = journal, time.monotonic() + self.seconds
             self.wake.notify()
 
     def rest(self) -> None:
-        """Stop watching: the call has returned."""
+        """Stop the clock, because the engine call has returned."""
         with self.wake:
             self.deadline = float("inf")
 

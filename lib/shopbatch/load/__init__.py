@@ -1,4 +1,4 @@
-"""Loads users' own files into the source tables and checks every value. Command: `shopbatch load TABLE FILE`."""
+"""Load users' own files into the source tables and check every value (command `shopbatch load TABLE FILE`)."""
 
 from shopbatch.load.image_report import ImageReport
 from shopbatch.load.images import load_images

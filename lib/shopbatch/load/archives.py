@@ -27,29 +27,31 @@ _ARCHIVES = (".zip", ".tar", ".tgz", ".tbz2", ".txz", ".7z", ".rar")
 
 @contextmanager
 def unpacked(path: Path, max_gb: float | None = None) -> Iterator[Path]:
-    """Unpack a zip file for as long as the block lasts; the copy is removed also if the block ends with an error.
+    """Unpack a zip file into a temporary folder, which is removed at the end of the `with` block, also after an error.
 
-    The copy keeps the names and folders of the members. Folders and files whose names begin with a dot, and what macOS
-    adds (`__MACOSX`), are left out.
+    The copy keeps the names and folders of the members. Files and folders whose names begin with a dot are left out,
+    and so is `__MACOSX`, which macOS adds.
 
     Args:
         path: The zip file.
-        max_gb: What the user allows it to become; None: what is usual.
+        max_gb: Gigabytes that the user allows it to become when unpacked; None: the usual limits
+            (`bounds.refuse_bomb`).
 
     Yields:
-        The file if the zip file holds one, else the folder that holds them; the folder has the name of the zip file.
+        The path of the unpacked file if there is only one; otherwise the path of a folder with all unpacked files,
+        which is named like the zip file.
 
     Raises:
-        UserError: It is damaged, empty, encrypted or nested, holds a link or a name that leads out of the folder, or is
-            much larger than it looks.
-        Stopped: There is no space left for the copy.
+        UserError: The zip file is damaged, empty or encrypted, contains another archive, a link or a name that leads
+            out of the folder, or becomes too large.
+        Stopped: The disk is full.
     """
     with scratch("shopbatch-zip-") as temporary:
         folder = temporary / path.name
         try:
             with zipfile.ZipFile(path) as archive:
                 members = _members(archive, path)
-                # the sizes are what the archive says; more is never unpacked, and members may share their bytes
+                # sums the sizes that the archive states, which are never exceeded; members may share their bytes
                 refuse_bomb(path, sum(m.file_size for m in members.values()), path.stat().st_size, max_gb)
                 for name, member in members.items():
                     _extract(archive, member, folder / name)
@@ -63,10 +65,11 @@ def unpacked(path: Path, max_gb: float | None = None) -> Iterator[Path]:
 
 
 def _members(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.ZipInfo]:
-    """The files to unpack, by their names with slashes.
+    """Return the members of a zip file that are to be unpacked, as a dict from their paths with forward slashes.
 
     Raises:
-        UserError: One of them must not be unpacked, or there are none.
+        UserError: A member is encrypted, a link, another archive, or leads out of the archive; two members have the
+            same name; or there are none or more than `_MOST_MEMBERS`.
     """
     members: dict[str, zipfile.ZipInfo] = {}
     for member in archive.infolist():
@@ -91,7 +94,7 @@ def _members(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.ZipInfo]
 
 
 def _name(member: zipfile.ZipInfo, path: Path) -> str:
-    """A member's name with slashes, as a path inside the folder: never absolute, and never upwards."""
+    """Return a member's path inside the archive, with forward slashes. UserError if it leads out of the archive."""
     try:
         return relative_name(str(PurePosixPath(member.filename.replace("\\", "/"))), str(path))
     except UserError:
@@ -99,7 +102,10 @@ def _name(member: zipfile.ZipInfo, path: Path) -> str:
 
 
 def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> None:
-    """Write one member. The module zipfile reads no more than the member's stated size, and checks its CRC-32."""
+    """Write one member to a new file `target`.
+
+    `zipfile` reads no more bytes than the archive states for the member, and checks its CRC-32.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     with archive.open(member) as source, target.open("xb") as sink:
         shutil.copyfileobj(source, sink, _COPY_BYTES)

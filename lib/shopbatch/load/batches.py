@@ -1,4 +1,7 @@
-"""The second reading of a file: turns its batches into rows of a table, and lists every value that does not fit."""
+"""Performs the second reading of a file: converts raw batches into rows of the table, and collects refused values.
+
+`loading.py` drives it, with the `Plan` that the first reading (`inspection.py`) made.
+"""
 
 from __future__ import annotations
 
@@ -29,17 +32,23 @@ from shopbatch.load.translation import Translator
 from shopbatch.tables.products import CODES
 from shopbatch.tables.schema import Column
 
-WHOLE_ROW = "*"  # in place of a column's name, where a whole row is refused
+WHOLE_ROW = "*"  # stands for the column's name where a whole row is refused
 _USUAL = ColumnFormat()
 _PRICES = ("price", "sale_price", "unit_price", "sales_value", "total")
 
 
 @dataclass(frozen=True)
 class Misfits:
-    """Values of one column, or rows, that do not fit for one reason.
+    """The values of one column in one batch that were refused for the same reason; the load lists them as rejects.
 
-    rows: row numbers, int64 [n]. lines: their lines, int64 [n]; None if the file has none. values: as the file has
-    them, [n]. loaded: whether the rows were loaded without the value.
+    Attributes:
+        file: Name of the file.
+        column: The table's column; `*` if whole rows were refused.
+        reason: Why they were refused, such as `not_a_number`.
+        rows: Row numbers in the file, from 1, int64 [n].
+        lines: Lines of the file in which the rows begin, int64 [n]; None if the format has no lines.
+        values: The values as written in the file, at most 80 characters, [n]; None for customers' text and whole rows.
+        loaded: True if the column is optional, so that the rows were loaded with null in place of the value.
     """
 
     file: str
@@ -53,7 +62,24 @@ class Misfits:
 
 @dataclass
 class Counts:
-    """What was read so far; see `LoadReport`."""
+    """Running counts over the batches converted so far; `LoadReport` is made from them.
+
+    Attributes:
+        read: Rows of the file.
+        rejected: Rows that were refused.
+        skipped: Rows that the preset leaves out.
+        emptied: Values that were refused in an optional column, and were loaded as null.
+        duplicate_keys: Rows with the key of an earlier row.
+        numbered_lines: Rows with the key of an earlier row that were told apart from it by the column `line_number`.
+        computed_sales: Rows whose `sales_value` was computed.
+        without_currency: Rows with an amount and no currency.
+        cancelled: Rows of orders that are cancelled.
+        reasons: "column: reason" -> number of values that were refused.
+        rounded: Column -> number of values that had more decimals than the column holds.
+        stated: Column -> number of values in the file that are not empty.
+        unfit: Column -> number of these values that were refused.
+        first: The first refused values, at most `SHOWN_REJECTS`.
+    """
 
     read: int = 0
     rejected: int = 0
@@ -72,9 +98,16 @@ class Counts:
 
 
 class Converter:
-    """Turns raw batches into rows of the table. translator: gives them the ids of their products, if they name any."""
+    """Converts raw batches into rows of the table, batch by batch in the order of the file, and counts what happens."""
 
     def __init__(self, plan: Plan, source: str, translator: Translator | None = None) -> None:
+        """Prepare the conversion of one file.
+
+        Args:
+            plan: The result of the first reading.
+            source: Name of the file, for the column `source`.
+            translator: Replaces SKUs and barcodes by product ids; None if the table's rows name no products.
+        """
         self.plan, self.table, self.source, self.translator = plan, plan.table, source, translator
         self.counts = Counts()
         self._by_name = {c.name: c for c in self.table.columns}
@@ -88,13 +121,25 @@ class Converter:
         self._seen_content, self._seen_keys = keys.Occurrences(), keys.Occurrences()
 
     def wanted(self) -> list[str]:
-        """The file's columns that are read."""
+        """Return the names of the file's columns that have to be read."""
         preset = self.plan.match.preset
         more = extra_columns(preset) if preset else ()
         return list(dict.fromkeys([*self.plan.match.columns.values(), *self.plan.match.codes, *more]))
 
     def convert(self, batch: RawBatch) -> tuple[pa.Table, list[Misfits]]:
-        """Return the rows of a batch that fit, and what does not fit."""
+        """Convert a batch of raw rows into rows of the table.
+
+        Args:
+            batch: The raw rows.
+
+        Returns:
+            A table of rows with all columns of the table, and the values that were refused. If rows with the same key
+            are merged, rows that have to wait for later rows with their key are returned by a later call (see
+            `Merger`).
+
+        Raises:
+            UserError: A column that `--map auto` took for the text holds only numbers.
+        """
         if not self.counts.read:
             refuse_numbers(self.plan.match, batch)
         self.counts.read += len(batch.rows) + len(batch.broken)
@@ -112,7 +157,13 @@ class Converter:
         return self._rows(columns, int(np.count_nonzero(keep))), misfits
 
     def _columns(self, batch: RawBatch) -> tuple[dict[str, pa.Array], Mask, list[tuple[str, str, Mask, Any]]]:
-        """All columns [n], which rows lack what they must have, and (column, reason, rows, raw values) of misfits."""
+        """Convert all columns of a batch.
+
+        Returns:
+            A dict from the names of the table's columns to their values [n]; a mask of the rows in which a required
+            value is missing or was refused; and a tuple (column, reason, mask of the rows, raw values) for each reason
+            for which values of a column were refused.
+        """
         count = len(batch.rows)
         filled = self._carry.fill(batch) if self._carry else {}
         columns: dict[str, pa.Array] = {}
@@ -132,14 +183,23 @@ class Converter:
                 self._add_currency(columns, raw)
             if converted.rounded is not None:
                 self.counts.rounded[target] += int(np.count_nonzero(converted.rounded))
-            faulty = int(np.count_nonzero(converted.refused))  # their values are null
+            faulty = int(np.count_nonzero(converted.refused))  # refused values are null by now
             self.counts.unfit[target] += faulty
             self.counts.stated[target] += faulty + count - converted.values.null_count
         self._complete(batch, columns, filled)
         return columns, bad, misfits
 
     def _prepared(self, target: str, raw: Any) -> Any:
-        """The values of a column, without what only the system of the export writes."""
+        """Return a column's raw values after the clean-up that the preset asks for.
+
+        What is done depends on the exporting system. The first of these that the preset names for the column is done:
+        reduce a list of category paths to the deepest one, remove WordPress markup, or translate the export's words
+        into ours (`Preset.values`).
+
+        Args:
+            target: The table's column.
+            raw: The values, [n].
+        """
         preset = self.plan.match.preset
         if preset is not None and target in preset.deepest:
             return shop_values.deepest_path(raw, preset.deepest[target])
@@ -148,7 +208,7 @@ class Converter:
         return shaping.reworded(raw, self._words.get(target, {}))
 
     def _count(self, columns: dict[str, pa.Array]) -> None:
-        """Count what the user should know of the rows that fit."""
+        """Count the loaded rows that the user should know about: amounts without a currency, and cancelled orders."""
         if "currency" in self._by_name:
             amounts = [columns[name].is_valid() for name in _PRICES if name in columns]
             for valid in amounts[:1]:
@@ -160,14 +220,23 @@ class Converter:
             self.counts.cancelled += int(pc.sum(cancelled).as_py() or 0)
 
     def _add_currency(self, columns: dict[str, pa.Array], raw: Any) -> None:
-        """Take the currency from amounts such as `15.00 USD`, where the file has no column for it."""
+        """Set the column `currency` from raw amounts such as `15.00 USD`, unless the file has such a column."""
         if "currency" in self.plan.match.columns or not isinstance(raw, pa.Array) or not is_text(raw.type):
             return
         codes = currencies(to_words(raw, "numbers")[0]).to_arrow().cast(pa.string())
         columns["currency"] = pc.coalesce(columns["currency"], codes) if "currency" in columns else codes
 
     def _complete(self, batch: RawBatch, columns: dict[str, pa.Array], filled: dict[str, pa.Array]) -> None:
-        """Add what does not stand in a column of its own: constants, attributes, sales, and the source."""
+        """Add the computed and constant columns of the table to `columns`; columns without a source become null.
+
+        Added are the user's and the preset's constants, `availability` from stock columns, product codes, attributes,
+        and `sales_value`. If `sale_price` holds a crossed-out price, it is exchanged with `price` where needed.
+
+        Args:
+            batch: The raw rows.
+            columns: The converted columns, [n] each.
+            filled: Raw columns whose blank cells were filled from the row before, [n] each.
+        """
         count, preset = len(batch.rows), self.plan.match.preset
         for name, text in self.plan.match.constants.items():
             written = ColumnFormat(table=self.table.name)
@@ -196,8 +265,13 @@ class Converter:
             self.counts.computed_sales += count - columns["sales_value"].null_count
 
     def _rows(self, columns: dict[str, pa.Array], count: int) -> pa.Table:
+        """Return the converted columns as rows of the table, with keys and product ids set.
+
+        If the table merges rows with the same key, rows that wait for further rows with their key are kept back for a
+        later call.
+        """
         if count:
-            if self.plan.match.makes_key:  # of what the file states, so that it is the same whatever is translated
+            if self.plan.match.makes_key:  # before translation: keys must not depend on product codes
                 self._give_keys(columns)
             if self.translator is not None:
                 self.translator.translate(columns)
@@ -209,6 +283,11 @@ class Converter:
         return rows if self.plan.merger is None else self.plan.merger.take(rows)
 
     def _give_keys(self, columns: dict[str, pa.Array]) -> None:
+        """Set the key column if the file lacks it, or else count the rows that repeat the key of an earlier row.
+
+        The key is made from the row's content. If the file lacks only the part `line_number` of the key, rows are
+        numbered. Repeated keys of rows that are merged are not counted.
+        """
         if self.plan.match.makes_key:
             content = {n: columns[n] for n in self.plan.match.columns if n != "source" and n in columns}
             columns[self.table.key[0]] = keys.from_content(content, self._seen_content)
@@ -221,7 +300,7 @@ class Converter:
             self.counts.duplicate_keys += keys.count_repeated(key, self._seen_keys)
 
     def _broken(self, batch: RawBatch) -> list[Misfits]:
-        """The rows that could not be read, by reason."""
+        """Return the rows that the reader could not split or parse, grouped by reason."""
         found = []
         for reason in dict.fromkeys(why for _, _, why in batch.broken):
             numbers = [(row, line) for row, line, why in batch.broken if why == reason]
@@ -233,6 +312,17 @@ class Converter:
     def _misfits(
         self, batch: RawBatch, target: str, reason: str, rows: Mask, raw: Any, bad: Mask, skipped: Mask
     ) -> Misfits:
+        """Return the values of one column that were refused for one reason, and count those that are loaded as null.
+
+        Args:
+            batch: The raw rows.
+            target: The table's column.
+            reason: The reason.
+            rows: Mask of the rows whose value was refused.
+            raw: The raw values of the column, [n].
+            bad: Mask of the rows that are refused as a whole.
+            skipped: Mask of the rows that the preset leaves out; they are not part of the result.
+        """
         chosen = rows & ~skipped
         column = self._by_name.get(target)
         hidden = column is not None and column.free_text
@@ -243,6 +333,7 @@ class Converter:
         return Misfits(batch.file, target, reason, batch.rows[chosen], lines, shown, not required)
 
     def _note(self, misfits: Sequence[Misfits]) -> None:
+        """Count refused values by column and reason, and remember the first ones for the report."""
         for found in misfits:
             name = "row" if found.column == WHOLE_ROW else found.column
             self.counts.reasons[f"{name}: {found.reason}"] += len(found.rows)
@@ -253,11 +344,11 @@ class Converter:
 
     @property
     def unpublished(self) -> int:
-        """How many of the rows that are left out are of goods that the shop does not offer."""
+        """The number of rows left out because the shop does not offer the product (draft, hidden, archived)."""
         return self._skipping.hidden.total()
 
     def notes(self) -> list[str]:
-        """Say what was changed or added, a line each."""
+        """Return a line for the user for each thing that was changed, added or left out during the conversion."""
         counts = self.counts
         lines = [
             f"{name}: {count:,} value(s) have more decimals than the column holds and were rounded"

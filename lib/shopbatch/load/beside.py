@@ -1,4 +1,4 @@
-"""Adds columns that an export keeps in a second file beside the first one, such as the texts of numbered queries."""
+"""Joins a column that an export keeps in a second file of the same folder, such as the texts of numbered queries."""
 
 from __future__ import annotations
 
@@ -19,14 +19,18 @@ from shopbatch.load.shaping import text_cells
 
 
 def with_files_beside(table: str, opened: Input, options: Options) -> Input:
-    """Return an input with the columns that its preset takes from files beside it; the input itself if there are none.
+    """Return the input with the columns that its preset reads from other files of the same folder (`Preset.beside`).
 
-    The whole second file is held in memory: it is a list of names, not of rows.
+    The other file is held in memory, since it is small: it explains numbers of the first file, such as the text of each
+    query. A column that the first file has itself, or that the user maps, is not joined.
 
     Args:
         table: The table that is loaded.
         opened: The file.
-        options: What the user said.
+        options: How the user says that the file is to be read.
+
+    Returns:
+        An input with more columns; the same input if its preset needs no other file.
 
     Raises:
         UserError: The second file is missing, or lacks a column.
@@ -42,6 +46,13 @@ def with_files_beside(table: str, opened: Input, options: Options) -> Input:
 
 
 def _joined(opened: Input, key: str, rule: Beside) -> Input:
+    """Return the input with one more column, read from a second file in the same folder.
+
+    Args:
+        opened: The input.
+        key: Its column by which the files are joined; if the second file repeats a key, the last of these rows is used.
+        rule: Names the second file, its key column, and the column to add.
+    """
     place = opened.path.parent / rule.file
     if not place.is_file():
         raise UserError(f"{opened.title}: its column {rule.column!r} stands in {rule.file}, which is not beside it")
@@ -72,6 +83,15 @@ def _joined(opened: Input, key: str, rule: Beside) -> Input:
 
 
 def _getter(batch: RawBatch, key: str, column: str, values: pl.DataFrame) -> Callable[[str], pa.Array | list[object]]:
+    """Return a function like `batch.get` (column name -> values [n]) that also knows the joined column.
+
+    Args:
+        batch: The batch of the first file.
+        key: Its column by which the files are joined.
+        column: Name of the joined column.
+        values: The second file, with the columns `key` and `text`.
+    """
+
     def get(name: str) -> pa.Array | list[object]:
         if name != column:
             return batch.get(name)

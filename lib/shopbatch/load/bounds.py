@@ -1,4 +1,7 @@
-"""What a user's file may take, before it is read: how large it becomes when unpacked, how long one line is."""
+"""Refuses files that would take too much memory, disk or time: archives that unpack too large, lines that are too long.
+
+The checks run before a file is read.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +15,15 @@ from shopbatch.core.errors import UserError, one_line
 from shopbatch.load.encodings import BLOCK_BYTES, open_bytes
 
 GB = 10**9
-LARGE_BYTES = GB  # what becomes larger than this when unpacked ...
-LARGEST_RATIO = 100  # ... must not have been compressed further than this
-MOST_GB = 100.0  # what a compressed file may become if the user says nothing else
-WORKBOOK_GB = 4.0  # the same of the memory for a workbook
+LARGE_BYTES = GB  # a file that becomes larger than this when unpacked ...
+LARGEST_RATIO = 100  # ... may be at most this many times its compressed size
+MOST_GB = 100.0  # a compressed file may become this large, unless the user states another limit
+WORKBOOK_GB = 4.0  # a workbook may take this much memory, unless the user states another limit
 WORKBOOK_SECONDS = 600
 LONGEST_LINE = 16 * 2**20
 COMPRESSED = (".gz", ".bz2", ".zst")
 
-# a process of its own: a workbook of a few bytes can ask for more memory than there is, which would end this one
+# Runs in a child process: a workbook of a few bytes can ask for more memory than there is, which kills the process.
 _TRIAL = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[2]),) * 2)
@@ -39,13 +42,14 @@ except Exception as error:
 
 
 def refuse_bomb(path: Path, size: int, packed: int, most_gb: float | None) -> None:
-    """Refuse a small file that would fill the disk or take for ever. A bound that the user has stated is the only one.
+    """Raise UserError if a compressed file becomes too large (an archive bomb would fill the disk or take for ever).
 
     Args:
-        path: The compressed file.
-        size: Bytes that it becomes, or more.
-        packed: Bytes that it has.
-        most_gb: What the user allows.
+        path: The compressed file, for the message.
+        size: Its size when unpacked, in bytes, as far as it is known.
+        packed: Its compressed size, in bytes.
+        most_gb: Gigabytes that the user allows when unpacked, which is then the only limit. None: at most `MOST_GB`,
+            and above `LARGE_BYTES` at most `LARGEST_RATIO` times the compressed size.
     """
     is_bomb = most_gb is None and size > LARGE_BYTES and size > LARGEST_RATIO * packed
     if is_bomb or size > (MOST_GB if most_gb is None else most_gb) * GB:
@@ -56,11 +60,15 @@ def refuse_bomb(path: Path, size: int, packed: int, most_gb: float | None) -> No
 
 
 def check_text(file: Path, most_gb: float | None = None) -> None:
-    """Check that a file of lines can be read in bounded memory.
+    """Check that a file of lines (CSV, JSON lines; also compressed) can be read in bounded memory.
+
+    Args:
+        file: The file.
+        most_gb: Gigabytes that a compressed file may become when unpacked; None: the limits of `refuse_bomb`.
 
     Raises:
-        UserError: It becomes too large when unpacked, or one of its lines is too long.
-        OSError: It cannot be unpacked.
+        UserError: The file becomes too large when unpacked, or one of its lines is longer than `LONGEST_LINE` bytes.
+        OSError: The file cannot be unpacked.
     """
     packed, is_packed = file.stat().st_size, file.suffix.lower() in COMPRESSED
     size = line = length = 0
@@ -77,7 +85,17 @@ def check_text(file: Path, most_gb: float | None = None) -> None:
 
 
 def check_workbooks(files: Sequence[Path], most_gb: float | None = None) -> None:
-    """Check that workbooks can be read in bounded memory and time. UserError if not, or if one is damaged."""
+    """Check that workbooks can be read in bounded memory and time, by reading each in a child process with limits.
+
+    Args:
+        files: The workbooks.
+        most_gb: Gigabytes of memory that the child process may take; None: `WORKBOOK_GB`. It may take
+            `WORKBOOK_SECONDS` of processor time.
+
+    Raises:
+        UserError: A workbook exceeds a limit or is damaged. A workbook with a password passes; its reader refuses it
+            later.
+    """
     most = WORKBOOK_GB if most_gb is None else most_gb
     for file in files:
         words = [sys.executable, "-P", "-c", _TRIAL, str(file), str(int(most * GB)), str(WORKBOOK_SECONDS)]

@@ -1,7 +1,9 @@
-"""How the values of each column of a file are written, decided from all of them before any is converted.
+"""Decides how the values of each column of a file are written, from all of its values, before any is converted.
 
-A date such as `3/4/2024` and a number such as `1.000` do not say what they mean; the other values of their column, or
-the other columns of their file, often do. Where they do not, the user is asked, or the value is refused.
+A date such as `3/4/2024` or a number such as `1.000` can mean two things; the other values of the column, or the other
+columns of the file, often show which. If they do not, an ambiguous date stops the load with a question to the user, and
+an ambiguous number is refused as a single value. `inspection.py` collects the counts (`Evidence`) in the first reading;
+`values.py` converts by the decision (`ColumnFormat`) in the second.
 """
 
 from __future__ import annotations
@@ -26,9 +28,15 @@ from shopbatch.tables.schema import TIMESTAMP, Column
 class ColumnFormat:
     """How the values of one column are written.
 
-    decimal: what marks decimals, a point or a comma; None: not known. orders: order of day and month (dmy, mdy, None)
-    by the mark between them. pattern: how moments are written, if the user said so. float_ids: whether `17850.0` is the
-    name 17850. html: whether entities and tags are read as plain text. table: the table that is loaded.
+    Attributes:
+        decimal: The decimal mark, "." or ","; None: not known.
+        orders: The separator of numeric dates ("/", "-", ".", " ") -> the order of day and month (`dmy`, `mdy`; None:
+            not known).
+        pattern: The format of timestamps, if the user stated one: an epoch unit, `excel`, or a strptime pattern; "" if
+            not.
+        float_ids: Whether to read ids such as `17850.0` as `17850`.
+        html: Whether the text is HTML, which is converted to plain text.
+        table: Name of the table that is loaded.
     """
 
     decimal: str | None = None
@@ -41,7 +49,19 @@ class ColumnFormat:
 
 @dataclass
 class Evidence:
-    """What the values of one column say of how they are written. Memory does not grow with their number."""
+    """Counts of the decimal marks, date orders and id forms in one column, from which `decide` makes a `ColumnFormat`.
+
+    The memory does not grow with the file.
+
+    Attributes:
+        column: The column of the table.
+        marks: `,` or `.` -> number of values that can only be read with this decimal mark; `ambiguous` -> number of
+            values such as 1.000.
+        orders: Separator of a date -> number of values by order of day and month (`dmy`, `mdy` or `unclear`).
+        example: Separator of a date -> the first date of unclear order.
+        float_ids: Number of ids such as `17850.0`.
+        other_points: Number of ids with a point that do not look like `17850.0`.
+    """
 
     column: Column
     marks: Counter[str] = field(default_factory=Counter)
@@ -52,11 +72,15 @@ class Evidence:
 
     @staticmethod
     def is_wanted(column: Column) -> bool:
-        """Whether the values of a column have to be looked at."""
+        """Return True if the values of a column can be written in several ways: timestamps, numbers and ids."""
         return column.type == TIMESTAMP or is_number(column.type) or column.is_id
 
     def add(self, raw: pa.Array | Sequence[Any]) -> None:
-        """Look at some values of the column, [n]."""
+        """Add the values of one batch to the counts.
+
+        Args:
+            raw: The values, [n]; values that are not text have only one reading, and are not counted.
+        """
         values = raw if isinstance(raw, pa.Array) else _texts_of(raw)
         if not is_text(values.type) or not len(values):
             return
@@ -71,6 +95,11 @@ class Evidence:
             self.other_points += int(words.str.contains(".", literal=True).sum() or 0) - floats
 
     def _add_moments(self, values: pa.Array) -> None:
+        """Add dates such as `3/4/2024` to `orders`, by their separator and by their order of day and month.
+
+        The order is clear if one of the first two numbers is greater than 12, and `unclear` if neither is and they
+        differ.
+        """
         words = to_words(values, "moments")[0].str.replace_all(r"\s+", " ")
         fields = words.str.extract_groups(time_values.NUMERIC).struct.unnest()
         first, mark, second, gap = (fields[name] for name in fields.columns[:4])
@@ -87,20 +116,28 @@ class Evidence:
                 self.example[name] = words[int(np.flatnonzero(unclear)[0])]
 
     def order(self, mark: str) -> str | None:
-        """The order of day and month that all clear values with this mark have; None if they differ or none is."""
+        """Return the order of day and month, `dmy` or `mdy`, in the dates with one separator; None if unknown.
+
+        It is known if all dates of clear order agree. Dates with points are taken for `dmy` unless one of them is
+        clearly `mdy`.
+
+        Args:
+            mark: The separator of the date, such as "/".
+        """
         counts = self.orders[mark]
         if bool(counts[DAY_FIRST]) != bool(counts[MONTH_FIRST]):
             return DAY_FIRST if counts[DAY_FIRST] else MONTH_FIRST
-        # no country writes the month first with points
+        # no country writes the month first in dates with points (4.3.2024)
         return DAY_FIRST if mark == "." and not counts[MONTH_FIRST] else None
 
     @property
     def decimal(self) -> str | None:
-        """The mark for decimals that all clear values have; None if they differ or none is."""
+        """The decimal mark of all unambiguous numbers in the column; None if they differ, or if there are none."""
         return _mark(self.marks)
 
 
 def _mark(counts: Mapping[str, int]) -> str | None:
+    """Return "," or "." if only that decimal mark was counted; None if neither or each of them was."""
     if bool(counts[","]) == bool(counts["."]):
         return None
     return "," if counts[","] else "."
@@ -109,24 +146,30 @@ def _mark(counts: Mapping[str, int]) -> str | None:
 def decide(
     evidence: Mapping[str, Evidence], decimal: str | None, dates: Mapping[str, str], usual: Mapping[str, str]
 ) -> dict[str, ColumnFormat]:
-    """Decide how each column is written.
+    """Decide how the values of each column are written.
+
+    A column without unambiguous numbers gets the decimal mark of the file's other columns.
 
     Args:
-        evidence: By the table's column.
-        decimal: The mark for decimals, if the user named it.
-        dates: Column -> how its moments are written (`dmy`, `mdy`, an epoch, `excel`, a strptime pattern), if the user
-            said so; the key `""` is for all other columns.
-        usual: Column -> the order of day and month that its system writes, where the values do not tell.
+        evidence: The table's column -> counts of the ways in which its values are written.
+        decimal: The decimal mark, if the user named it.
+        dates: Column -> how its timestamps are written (`dmy`, `mdy`, an epoch unit, `excel`, a strptime pattern), if
+            the user stated it; the key `""` is for all other columns.
+        usual: Column -> the order of day and month that the exporting system uses, where the values do not show it.
+
+    Returns:
+        The table's column -> its format.
 
     Raises:
-        UserError: Dates are truly ambiguous. The message says how to decide.
+        UserError: It is unknown whether dates begin with the day or the month. The message says which option decides
+            it.
     """
     file_marks: Counter[str] = sum((e.marks for e in evidence.values()), Counter())
     formats = {}
     for name, found in evidence.items():
         said = dates.get(name, dates.get("", ""))
         if said in (DAY_FIRST, MONTH_FIRST):
-            orders: dict[str, str | None] = dict.fromkeys("/- ", said)  # with points the day comes first anyway
+            orders: dict[str, str | None] = dict.fromkeys("/- ", said)  # dates with points are day first anyway
             orders["."] = DAY_FIRST if set(found.orders) - {"."} else said
         else:
             orders = {mark: found.order(mark) or usual.get(name) for mark in found.orders}
@@ -139,6 +182,13 @@ def decide(
 
 
 def _refuse_unclear(name: str, found: Evidence, orders: Mapping[str, str | None]) -> None:
+    """Raise UserError if a date such as `3/4/2024` may begin with the day or the month and no value decides it.
+
+    Args:
+        name: The column, for the message.
+        found: How many of its values are written in which way.
+        orders: Separator of a date -> the order decided so far; None: not known.
+    """
     for mark, order in orders.items():
         counts = found.orders[mark]
         if order is None and counts["unclear"] and not (counts[DAY_FIRST] or counts[MONTH_FIRST]):
@@ -149,7 +199,12 @@ def _refuse_unclear(name: str, found: Evidence, orders: Mapping[str, str | None]
 
 
 def describe(formats: Mapping[str, ColumnFormat], evidence: Mapping[str, Evidence]) -> list[str]:
-    """Say what was decided, a line each, where the values alone did not say it."""
+    """Return notes for the user on how ambiguous values are read, such as "price: a comma marks decimals".
+
+    Args:
+        formats: The table's column -> its format.
+        evidence: The table's column -> counts of the ways in which its values are written.
+    """
     lines = []
     for name, chosen in formats.items():
         found = evidence[name]
@@ -170,9 +225,10 @@ def describe(formats: Mapping[str, ColumnFormat], evidence: Mapping[str, Evidenc
 
 
 def is_number(kind: pa.DataType) -> bool:
-    """Whether values of this type are numbers."""
+    """Return True if values of this Arrow type are integers or decimals."""
     return bool(pa.types.is_integer(kind) or pa.types.is_decimal(kind))
 
 
 def _texts_of(raw: Sequence[Any]) -> pa.Array:
+    """Return the strings among some Python values as Arrow bytes; all other values are left out."""
     return pa.array([value.encode("utf-8", "surrogatepass") for value in raw if isinstance(value, str)], pa.binary())

@@ -1,9 +1,9 @@
 """Opens Parquet files, folders of them, and Delta tables of any client as a stream of raw batches.
 
-A partition column is text in a folder's name (`store_id=007` stays `007`) and has the schema's type in a Delta table. A
-Delta table's columns are found by their physical names or field ids (column mapping), its values have the types of its
-schema (type widening), and rows that a deletion vector deletes are left out. A table that asks its readers for anything
-else is refused by name.
+A partition column is text if a folder's name states it (`store_id=007` stays `007`), and has the schema's type in a
+Delta table. Of a Delta table, columns are found by their physical names or field ids (column mapping), values get the
+types of the present schema (type widening), and deleted rows are left out (deletion vectors). A table that requires any
+other feature of its readers is refused, and the message names the feature.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from shopbatch.warehouse.files import unusable_path
 
 _BATCH_ROWS = 65_536
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"  # Hive's folder name for null
-# Spark wrote moments as INT96 for years. In nanoseconds, Arrow's default, those beyond the year 2262 would overflow.
+# Spark wrote timestamps as INT96 for years. As nanoseconds, Arrow's default, years beyond 2262 would overflow.
 _FORMAT = ds.ParquetFileFormat(
     read_options=ds.ParquetReadOptions(coerce_int96_timestamp_unit="us"),
-    # of the pages that have a checksum
+    # verify the checksum of each page that has one
     default_fragment_scan_options=ds.ParquetFragmentScanOptions(page_checksum_verification=True),
 )
-# What a reader must do for each of these is done here or by delta-rs. A variant is a struct, which no column takes.
+# Reader features that are handled here or by delta-rs. A variant is a struct, which no column of ours accepts.
 _READABLE = {
     "columnMapping",
     "deletionVectors",
@@ -53,15 +53,15 @@ _READABLE = {
 
 @dataclass(frozen=True)
 class _File:
-    """One Parquet file, and how its rows become those of the input.
+    """One Parquet file, with the information that turns its rows into rows of the input.
 
     Attributes:
-        label: Its name for reports.
-        path: Where it is.
-        constants: Value of each partition column.
-        stored: Returns the file's own name of each column that it stores, given its schema.
-        types: Type of each column; {} leaves the file's own types.
-        kept: Whether each row is to be read, [rows of the file]; None: all of them.
+        label: The file's name in reports.
+        path: The file's path.
+        constants: Partition column -> its value for this file.
+        stored: Function from the file's schema to a dict: column of the input -> name of that column in the file.
+        types: Column -> Arrow type to cast to; {} keeps the file's own types.
+        kept: Mask of the rows that are not deleted, [rows of the file]; None if all are read.
     """
 
     label: str
@@ -72,11 +72,16 @@ class _File:
     kept: pa.BooleanArray | None = None
 
     def fragment(self) -> ds.ParquetFileFragment:
-        """Open the file."""
+        """Open the file for reading."""
         return _FORMAT.make_fragment(str(self.path), filesystem=pafs.LocalFileSystem())
 
     def batches(self, names: tuple[str, ...], wanted: Sequence[str]) -> Iterator[RawBatch]:
-        """Read the wanted columns. A row's number is its place in the file, deleted rows counted."""
+        """Read the wanted columns in batches. A row's number is its position in the file, deleted rows included.
+
+        Args:
+            names: All columns of the input.
+            wanted: The columns to read.
+        """
         fragment, place = self.fragment(), 0
         stored = self.stored(fragment.physical_schema)
         columns = {n: ds.field(stored[n]) for n in dict.fromkeys(wanted) if n in stored and n not in self.constants}
@@ -99,7 +104,7 @@ class _File:
             yield RawBatch(self.label, rows, names, _getter(values, len(rows)))
 
     def _typed(self, name: str, values: pa.Array) -> pa.Array:
-        """Give values the type that the table's schema says now; a file that is older may hold a narrower one."""
+        """Cast values to the type in the table's present schema, since an older file may have a narrower type."""
         kind = self.types.get(name, values.type)
         if values.type == kind:
             return values
@@ -110,42 +115,45 @@ class _File:
 
 
 def _getter(columns: Mapping[str, pa.Array], rows: int) -> Callable[[str], pa.Array]:
+    """Return a function from a column's name to its values, for `RawBatch.get`; a missing column gives `rows` nulls."""
     return lambda name: columns.get(name, pa.nulls(rows))
 
 
 def open_parquet(
     path: Path, files: Sequence[Path]
 ) -> tuple[tuple[str, ...], Callable[[Sequence[str]], Iterator[RawBatch]]]:
-    """Open a Parquet file, or the files of a folder with or without partition folders.
+    """Open a Parquet file, or the Parquet files of a folder with or without partition folders (`column=value`).
 
     Args:
         path: The file or folder.
-        files: The file, or those of the folder.
+        files: The file itself, or the files of the folder.
 
     Returns:
-        All columns, and the function that reads the wanted ones.
+        The names of all columns, and the function that reads the wanted ones in batches.
     """
     opened = [_File(str(f.relative_to(path.parent)), f, _folder_values(path, f), _same_names) for f in sorted(files)]
     names: list[str] = []
     for file in opened:
         own = [*file.fragment().physical_schema.names, *file.constants]
-        for name in dict.fromkeys(own):  # a name that a file has twice stays twice: which one is meant must be asked
+        for name in dict.fromkeys(own):  # a name twice in a file stays twice, so that matching asks the user
             count = 1 if name in file.constants else own.count(name)
             names += [name] * (count - names.count(name))
     return tuple(names), lambda wanted: _read(opened, tuple(names), wanted)
 
 
 def _read(opened: Sequence[_File], names: tuple[str, ...], wanted: Sequence[str]) -> Iterator[RawBatch]:
+    """Yield the batches of all files, one file after the other."""
     for file in opened:
         yield from file.batches(names, wanted)
 
 
 def _same_names(schema: pa.Schema) -> Mapping[str, str]:
+    """Map each column to itself: in a plain Parquet file the names are those of the input."""
     return {name: name for name in schema.names}
 
 
 def _folder_values(path: Path, file: Path) -> dict[str, pa.Scalar]:
-    """The values that folders named `column=value` give a file: text, whatever the neighbours are called."""
+    """Return the partition values of a file from folders named `column=value`, as text scalars by column."""
     if file == path:
         return {}
     pairs = [part.split("=", 1) for part in file.relative_to(path.parent).parts[:-1] if "=" in part]
@@ -153,10 +161,10 @@ def _folder_values(path: Path, file: Path) -> dict[str, pa.Scalar]:
 
 
 def is_delta(path: Path) -> bool:
-    """Return whether a folder is a Delta table.
+    """Return True if a folder is a Delta table.
 
     Raises:
-        UserError: It looks like one, but cannot be opened in this place.
+        UserError: It is one, but its path has characters with which it cannot be opened.
     """
     if not (path / "_delta_log").is_dir():
         return False
@@ -166,10 +174,10 @@ def is_delta(path: Path) -> bool:
 
 
 def open_delta(path: Path) -> Input:
-    """Open the newest version of a Delta table.
+    """Open the newest version of a Delta table in a local folder.
 
     Raises:
-        UserError: It asks its readers for something that is not done here.
+        UserError: The table requires a feature of its readers that is not supported.
     """
     table = DeltaTable(str(path))
     _refuse_unknown_features(path, table)
@@ -186,6 +194,7 @@ def open_delta(path: Path) -> Input:
 
 
 def _refuse_unknown_features(path: Path, table: DeltaTable) -> None:
+    """Raise UserError if the Delta table requires a reader feature or version that is not supported here."""
     protocol = table.protocol()
     unknown = sorted(set(protocol.reader_features or ()) - _READABLE)
     if protocol.min_reader_version > 3:
@@ -198,10 +207,19 @@ def _refuse_unknown_features(path: Path, table: DeltaTable) -> None:
 
 
 def _delta_files(path: Path, table: DeltaTable, types: Mapping[str, pa.DataType]) -> list[_File]:
-    """List the files of the table's version, in the order of their paths."""
+    """Return the data files of the opened version of a Delta table, sorted by path.
+
+    Args:
+        path: The table's folder.
+        table: The table.
+        types: Column -> its Arrow type in the present schema.
+
+    Raises:
+        UserError: A deletion vector belongs to a file that is not listed, so that deleted rows would be read.
+    """
     adds = pa.table(table.get_add_actions(flatten=True))
     partitions = {n.removeprefix("partition."): adds[n] for n in adds.column_names if n.startswith("partition.")}
-    # delta-rs lists vectors only of tables whose other features it knows, too
+    # delta-rs lists deletion vectors only if it knows all other features of the table, too
     kept = _kept_rows(table) if "deletionVectors" in (table.protocol().reader_features or ()) else {}
     stored = _stored_names(table)
     opened = []
@@ -210,13 +228,20 @@ def _delta_files(path: Path, table: DeltaTable, types: Mapping[str, pa.DataType]
         label = f"{path.name}/{where.relative_to(path) if where.is_relative_to(path) else where.name}"
         constants = {name: values[index] for name, values in partitions.items()}
         opened.append(_File(label, where, constants, stored, types, kept.pop(where, None)))
-    if kept:  # else deleted rows would be read
+    if kept:  # without its vector, a file's deleted rows would be read
         raise UserError(f"{path}: deletion vectors of files that the table does not list; it cannot be read")
     return sorted(opened, key=lambda file: str(file.path))
 
 
 def _place(path: Path, encoded: str) -> Path:
-    """Where a file of the log is: relative to the table, or anywhere (a shallow clone names its source's files)."""
+    """Convert the location of a data file, as the Delta log writes it, into a path.
+
+    A location is relative to the table's folder `path`, or an absolute `file:` URI. The log of a shallow clone has
+    absolute ones, because the files belong to its source.
+
+    Raises:
+        UserError: The file is in an object store.
+    """
     if not re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", encoded):
         return path / unquote(encoded)
     parts = urlsplit(encoded)
@@ -226,7 +251,7 @@ def _place(path: Path, encoded: str) -> Path:
 
 
 def _kept_rows(table: DeltaTable) -> dict[Path, pa.BooleanArray]:
-    """The rows that are not deleted, of each file that has a deletion vector."""
+    """Return, for each data file (by path) with a deletion vector, a mask [rows]: False for deleted rows."""
     kept = {}
     for part in table.deletion_vectors():
         batch = pa.record_batch(part)
@@ -236,7 +261,13 @@ def _kept_rows(table: DeltaTable) -> dict[Path, pa.BooleanArray]:
 
 
 def _stored_names(table: DeltaTable) -> Callable[[pa.Schema], Mapping[str, str]]:
-    """How a file's schema names the columns of the table, by the table's column mapping."""
+    """Return a function from a data file's schema to a dict: column of the table -> name of that column in the file.
+
+    It follows the table's column mapping mode: `name` (physical names), `id` (field ids) or `none` (the same names).
+
+    Raises:
+        UserError: The table uses another mode of column mapping.
+    """
     mode = table.metadata().configuration.get("delta.columnMapping.mode", "none").lower()
     fields: list[dict[str, Any]] = json.loads(table.schema().to_json())["fields"]
     if mode == "name":

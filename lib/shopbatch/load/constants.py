@@ -1,4 +1,4 @@
-"""What a user says of every row of a file with `--set COLUMN=VALUE`, such as the currency of its prices."""
+"""Checks `--set COLUMN=VALUE`, by which a user states one value for all rows of a file, such as their currency."""
 
 from __future__ import annotations
 
@@ -14,10 +14,15 @@ from shopbatch.tables.schema import Table
 
 
 def checked(table: Table, constants: Mapping[str, str]) -> dict[str, str]:
-    """Return the values of `--set`, a currency as its ISO 4217 code.
+    """Return the values of `--set` after checking that they fit the table; a currency becomes its ISO 4217 code.
+
+    Args:
+        table: The table that is loaded.
+        constants: Column -> value, as the user wrote it.
 
     Raises:
-        UserError: The table has no such column, the column cannot be the same in every row, or the value does not fit.
+        UserError: The table has no such column, the column cannot be the same in every row (a key or a list), or the
+            value does not fit the column.
     """
     by_name = {column.name: column for column in table.columns}
     result = {}

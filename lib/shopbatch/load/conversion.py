@@ -1,4 +1,4 @@
-"""The result of converting one column: the values that are good, and the rows that are refused with their reasons."""
+"""The result type of all column converters (`Converted`): good values, and masks of refused values by reason."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ MOMENT, CHOICE, AMBIGUOUS = "not_a_timestamp", "not_allowed", "ambiguous"
 
 @dataclass
 class Converted:
-    """One column, converted.
+    """One converted column.
 
-    values: [n], of the column's type, null where refused. faults: reason -> which rows it refuses, boolean [n].
-    rounded: which values had more decimals than the column has, boolean [n]; None if none can have.
+    Attributes:
+        values: The values in the type of the column, null where refused, [n].
+        faults: Reason, such as `not_a_number` -> mask of the values refused for it, boolean [n].
+        rounded: Mask of the values that had more decimals than the column holds, boolean [n]; None if not applicable.
     """
 
     values: pa.Array
@@ -29,7 +31,12 @@ class Converted:
     rounded: Mask | None = None
 
     def refuse(self, reason: str, rows: Mask) -> None:
-        """Set the values of `rows` to null for this reason, except where an earlier reason refused them already."""
+        """Refuse values for a reason: set them to null and record the reason, unless they were refused before.
+
+        Args:
+            reason: One of the constants of this module, such as `NUMBER`.
+            rows: The rows of the values, boolean [n].
+        """
         for earlier in self.faults.values():
             rows = rows & ~earlier
         if rows.any():
@@ -38,17 +45,23 @@ class Converted:
 
     @property
     def refused(self) -> Mask:
-        """Which rows are refused, for whatever reason; boolean [n]."""
+        """Mask of the rows that are refused for any reason, boolean [n]."""
         return np.asarray(np.logical_or.reduce([np.zeros(len(self.values), bool), *self.faults.values()]))
 
 
 def refuse_all(raw: pa.Array, kind: pa.DataType, reason: str) -> Converted:
-    """Refuse every value that is not null."""
+    """Return a result in which every value that is not null is refused, for types that cannot be converted.
+
+    Args:
+        raw: The values, [n].
+        kind: The Arrow type of the result, which is all null.
+        reason: Why they are refused.
+    """
     result = Converted(pa.nulls(len(raw), kind))
     result.refuse(reason, to_mask(raw.is_valid()))
     return result
 
 
 def to_mask(values: pa.Array) -> Mask:
-    """An Arrow boolean array as NumPy's, null as False."""
+    """Convert an Arrow boolean array to a NumPy mask of the same length; null becomes False."""
     return np.asarray(pc.fill_null(values, False).to_numpy(zero_copy_only=False), bool)

@@ -1,8 +1,8 @@
-"""Reads the result of a query from a database over ADBC, Arrow's interface to databases.
+"""Reads the result of a query from a database over ADBC (Arrow Database Connectivity), for `shopbatch load --query`.
 
-The query runs once, inside a transaction that is never committed (with PostgreSQL it is read only). Its rows are
-streamed into a temporary file without a name, because a load reads its input twice; the file is gone when the load, or
-the process, ends. No message holds the password of the connection, and reports name only its host and database.
+The query runs once, in a transaction that is never committed (with PostgreSQL it is read only). Its rows are streamed
+into a temporary file without a name, because a load reads its input twice; the file disappears when the load, or the
+process, ends. No message contains the password of the connection; reports name only host and database.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ _HIDDEN_VALUE = "[value hidden]"
 
 
 def open_query(uri: str, query: str) -> Input:
-    """Run a query and keep its rows, as an input that can be loaded.
+    """Run a query, store its rows in a temporary file, and return them as an input that can be loaded.
 
-    The digest names the rows, their columns and their types, whatever the order of the rows, since the order is the
-    database's choice where the query does not say it.
+    The digest of the input identifies the rows, their columns and types, but not the order of the rows, which the
+    database chooses unless the query states it.
 
     Args:
         uri: `postgresql://host/database` with user and password, `sqlite:///path`, the URI of another ADBC driver, or
@@ -49,9 +49,9 @@ def open_query(uri: str, query: str) -> Input:
         query: One SQL query that returns rows.
 
     Raises:
-        UserError: The URI is not understood, its driver is not installed, the database does not answer or refuses
-            the user, or the query is wrong. The message never holds the password.
-        Stopped: There is no space left for the rows.
+        UserError: The URI is not understood, its driver is not installed, the database does not answer or refuses the
+            user, or the query is wrong. The message never contains the password.
+        Stopped: The disk is full.
     """
     address = parse_uri(uri)
     query = query.strip().rstrip(";").rstrip()
@@ -71,7 +71,7 @@ def open_query(uri: str, query: str) -> Input:
     except (dbapi.Error, pa.ArrowException) as error:
         raise UserError(f"{address.label}: {_explain(error, address)}") from None
     except OSError as error:
-        if error.errno is not None and files.is_full(error):  # of the server it has no number
+        if error.errno is not None and files.is_full(error):  # an error from the server has no errno
             raise Stopped(f"{tempfile.gettempdir()}: {one_line(error)}; nothing was loaded") from None
         raise UserError(f"{address.label}: {_explain(error, address)}") from None
     finally:
@@ -81,7 +81,7 @@ def open_query(uri: str, query: str) -> Input:
 
 
 def _driver(address: Address) -> Any:
-    """The `dbapi` module of the driver for this scheme."""
+    """Return the `dbapi` module of the ADBC driver for an address. UserError if the driver is not installed."""
     package = f"adbc_driver_{address.driver}"
     if importlib.util.find_spec(package) is None:
         name = package.replace("_", "-")
@@ -91,13 +91,17 @@ def _driver(address: Address) -> Any:
 
 
 def _connect(dbapi: Any, address: Address) -> Any:
+    """Connect to the database; suppress the warnings of drivers that have no transactions."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # drivers without transactions say so in a warning
         return dbapi.connect(address.target)
 
 
 def _with_text(cursor: Any, address: Address, query: str) -> str:
-    """The query, with each column of a type that Arrow lacks as text. The database only describes it here."""
+    """Wrap a PostgreSQL query so that columns of types which Arrow lacks (numeric, uuid, ...) are returned as text.
+
+    The database only describes the query here; it does not run it yet.
+    """
     schema = cursor.adbc_execute_schema(query)
     if not len(schema):
         raise UserError(f"{address.label}: the query returns no columns; it must be a SELECT")
@@ -109,7 +113,7 @@ def _with_text(cursor: Any, address: Address, query: str) -> str:
 
 
 def _column(field: pa.Field) -> str:
-    """A column of the query as SQL that selects it: itself, or as text."""
+    """Return the SQL that selects a column of the query, as it is or cast to text."""
     name = _quoted(field.name)
     kind = (field.metadata or {}).get(b"POSTGRESQL:type", b"").decode()
     element = kind.removeprefix("_")
@@ -121,21 +125,23 @@ def _column(field: pa.Field) -> str:
 
 
 def _quoted(name: str) -> str:
+    """Return a column name as a quoted SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def _refuse_repeated(names: Sequence[str], label: str) -> None:
+    """Raise UserError if two columns of the query have the same name."""
     repeated = [name for name, times in Counter(names).items() if times > 1]
     if repeated:
         raise UserError(f"{label}: the query returns {repeated[0]!r} more than once; name the columns with AS")
 
 
 class _Rows:
-    """The rows of a result in a temporary file: Arrow's streaming format, compressed.
+    """The rows of a query's result, stored in a temporary file as a compressed Arrow stream.
 
     Attributes:
-        names: the columns.
-        digest: 32 hex digits that name the rows, whatever their order.
+        names: The columns.
+        digest: 32 hex digits that identify the rows, whatever their order.
     """
 
     def __init__(self, label: str, reader: Iterable[pa.RecordBatch]) -> None:
@@ -152,17 +158,17 @@ class _Rows:
                 batch = pa.RecordBatch.from_arrays(columns, schema=schema)
                 writer.write_batch(batch)
                 count += batch.num_rows
-                # only names the load: with another hash, results that were loaded before would be loaded again
+                # not security: only identifies the load. Another hash would load known results a second time
                 sums += np.array([words.sum(dtype=np.uint64) for words in former_hash128(batch.columns)], np.uint64)
         self._file.flush()
         content = f"{[(f.name, str(f.type)) for f in schema]}/{count}/{sums.tolist()}"
         self.digest = hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
 
     def batches(self, wanted: Sequence[str]) -> Iterator[RawBatch]:
-        """Read the wanted columns of all rows."""
+        """Read the wanted columns of all rows in batches; it can be called several times."""
         included = [i for i, name in enumerate(self.names) if name in set(wanted)]
         number = 0
-        # opened anew, so that each reader has a position of its own
+        # opened again, so that each reader has its own file position
         with open(f"/proc/self/fd/{self._file.fileno()}", "rb") as file:
             options = pa.ipc.IpcReadOptions(included_fields=included or [0])
             for whole in pa.ipc.open_stream(file, options=options):
@@ -175,7 +181,7 @@ class _Rows:
 
 
 class _Getter:
-    """Gives a column of one batch by its name; nulls if it was not wanted."""
+    """Returns a column of one batch by its name; nulls if the column was not read."""
 
     def __init__(self, values: dict[str, pa.Array], rows: int) -> None:
         self._values, self._rows = values, rows
@@ -185,7 +191,11 @@ class _Getter:
 
 
 def _storage(field: pa.Field, label: str) -> pa.DataType:
-    """The type in which a column is kept: an extension type as what it is stored in."""
+    """Return the Arrow type in which a column is stored; an extension type becomes its storage type.
+
+    Raises:
+        UserError: The column is an interval, which no column of a table takes.
+    """
     kind: pa.DataType = field.type
     if isinstance(kind, pa.BaseExtensionType):
         kind = kind.storage_type
@@ -195,21 +205,22 @@ def _storage(field: pa.Field, label: str) -> pa.DataType:
 
 
 def _without_extension(column: pa.Array) -> pa.Array:
+    """Return a column in its storage type."""
     return column.storage if isinstance(column, pa.ExtensionArray) else column
 
 
 def _explain(error: Exception, address: Address) -> str:
-    """What the database said, as one line without secrets, without the query, and without values of its rows."""
+    """Return a database's error message as one line, without secrets, without the query, and without values of rows."""
     text = re.split(r"\n?Query was:|\n(?:LINE \d+|DETAIL|CONTEXT|QUERY|WHERE):", address.scrub(str(error)))[0]
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if not lines:
         return type(error).__name__
-    refused = [line for line in lines if "FATAL:" in line]  # of several addresses of a host, the one that answered
+    refused = [line for line in lines if "FATAL:" in line]  # several addresses were tried; this one answered
     hints = [line for line in lines[1:] if line.startswith("HINT:")]
     said = re.sub(r"^.*?(?:Failed to|could not begin) [^:\n]*: (?=\S)", "", (refused or lines)[0])
     said = re.sub(r"^.*?(?:ERROR|FATAL): +", "", said)
     code = getattr(error, "sqlstate", None)
     from_rows = code.startswith("22") if code else isinstance(error, OSError | pa.ArrowException)
-    if from_rows and '"' in said:  # a "data exception", or an error while rows are read: it may quote a value of a row
+    if from_rows and '"' in said:  # a data exception or an error while reading rows may quote a value
         said = said[: said.index('"')] + _HIDDEN_VALUE
     return one_line(" ".join([said, *hints]), 400) + (f" (SQLSTATE {code})" if code else "")

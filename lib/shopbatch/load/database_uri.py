@@ -1,4 +1,4 @@
-"""Takes the URI of a database apart: which driver opens it, how reports name it, and what must never be shown."""
+"""Parses the URI of a database: which driver opens it, how reports name it, and which parts must never be shown."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from shopbatch.core.privacy import HIDDEN, redact_config, redact_text
 _POSTGRES = ("postgresql", "postgres")
 _IN_A_FILE = ("sqlite", "duckdb")
 _CONNECT_SECONDS = 15
-# Follows libpq: everything before the first @ that comes before a slash is user and password, whatever it holds.
+# Follows libpq: user and password are everything up to the first @ before a slash, whatever characters it has.
 _HOST = r"(?:\[[0-9A-Fa-f:.%]*\]|[^\[\]:/?#@,]*)(?::\d*)?"
 _URI = re.compile(
     rf"(?P<scheme>[a-z][a-z0-9]*)(?:\+[a-z]+)?://(?:(?P<user>[^/@:]*)(?::(?P<password>[^/@]*))?@)?"
@@ -25,10 +25,14 @@ _URI = re.compile(
 
 @dataclass(frozen=True)
 class Address:
-    """Where a database is.
+    """The parsed URI of a database.
 
-    scheme: as written. driver: the end of the name of the package `adbc_driver_...`. target: what the driver is given,
-    with its secrets. label: scheme, host and database, fit for reports. secrets: what `scrub` hides.
+    Attributes:
+        scheme: As written, such as `postgresql`.
+        driver: The last part of the name of the driver's package, `adbc_driver_<driver>`.
+        target: The URI or path that the driver gets, with its secrets.
+        label: Scheme, host and database, without secrets, for reports.
+        secrets: The texts that `scrub` hides.
     """
 
     scheme: str
@@ -39,23 +43,27 @@ class Address:
 
     @property
     def is_postgres(self) -> bool:
-        """Whether the database is a PostgreSQL."""
+        """Whether the database is PostgreSQL, judged by the scheme."""
         return self.scheme in _POSTGRES
 
     def scrub(self, text: str) -> str:
-        """Hide the URI, the password and other secrets of the URI wherever a text holds them."""
+        """Return a text in which the URI, the password and other secrets of the URI are hidden, for messages."""
         for secret in self.secrets:
-            # a password of one or two letters is hidden only as a word of its own, or the text could not be read
+            # a password of one or two letters is hidden only as a whole word; else every such letter would be hidden
             pattern = re.escape(secret) if len(secret) > 2 else rf"(?<!\w){re.escape(secret)}(?!\w)"
             text = re.sub(pattern, HIDDEN, text)
         return redact_text(text)
 
 
 def parse_uri(uri: str) -> Address:
-    """Take a URI apart, or that in an environment variable (`env:NAME`).
+    """Parse the URI of a database.
+
+    Args:
+        uri: The URI, or `env:NAME` for the URI in that environment variable.
 
     Raises:
-        UserError: The variable is not set, or the URI is not understood. The message does not show the URI.
+        UserError: The variable is not set, the URI is not understood, or the database file does not exist. The message
+            does not show the URI.
     """
     source = "the URI of the database"
     if uri.startswith("env:"):
@@ -84,7 +92,11 @@ def parse_uri(uri: str) -> Address:
 
 
 def _file_address(scheme: str, path: str) -> Address:
-    """A database in a file: `sqlite:///folder/shop.db`, absolute or relative; it must exist."""
+    """Return the address of a database in a file: `sqlite:///folder/shop.db`, absolute or relative.
+
+    Raises:
+        UserError: There is no such file.
+    """
     for file in (Path(os.path.expanduser(path)), Path(path.lstrip("/"))):
         if file.is_file():
             target = f"{file.absolute().as_uri()}?mode=ro" if scheme == "sqlite" else str(file)
@@ -93,20 +105,26 @@ def _file_address(scheme: str, path: str) -> Address:
 
 
 def _options(text: str) -> dict[str, str]:
-    """The options after the question mark, decoded."""
+    """Parse the options after the question mark of a URI into decoded name -> decoded value."""
     pairs = [pair.partition("=") for pair in text.split("&")]
     return {unquote(name): unquote(value) for name, _, value in pairs if name}
 
 
 def _with_defaults(uri: str, options: dict[str, str]) -> str:
-    """The URI with options that libpq would choose otherwise: text as UTF-8, and no endless wait for a dead host."""
+    """Return a PostgreSQL URI with two more options, unless it states them: UTF-8, and a limit of the time to connect.
+
+    Without the limit, libpq would wait endlessly for a dead host.
+    """
     defaults = {"client_encoding": "UTF8", "connect_timeout": str(_CONNECT_SECONDS)}
     added = "&".join(f"{name}={value}" for name, value in defaults.items() if name not in options)
     return uri + ("&" if "?" in uri else "?") + added if added else uri
 
 
 def _secrets(uri: str, target: str, parts: re.Match[str]) -> tuple[str, ...]:
-    """What must not be shown, as it is written and decoded; the longest first, since one may be part of another."""
+    """Return the texts that must not be shown, both as written and decoded.
+
+    The longest comes first, since one secret may be part of another.
+    """
     hidden = [parts["password"] or ""]
     for pair in (parts["options"] or "").split("&"):
         name, _, value = pair.partition("=")

@@ -1,7 +1,7 @@
-"""Reads delimited text files as users have them, as cells of bytes; `load.values` decides what each cell means.
+"""Reads delimited text files (CSV, TSV) as users have them, into columns of raw bytes that `values.py` converts.
 
-`dialect.py` recognises how a file is written, and `rows.py` finds where its rows and cells begin and end. Rows that
-cannot be split for certain are reported with their line, and nothing is lost silently.
+`dialect.py` recognises how a file is written, and `rows.py` finds where its rows and cells begin and end. A row that
+cannot be split into cells for certain is reported with its line, so that nothing is lost silently.
 """
 
 from __future__ import annotations
@@ -20,16 +20,19 @@ from shopbatch.load.rows import Bytes, Mask, Offsets, Quoting, Rows
 RAGGED, STRAY_QUOTE = "ragged", "stray_quote"
 _QUOTE = ord('"')
 _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
-# the letters that stand for a character behind a backslash; any other character stands for itself
+# escape sequences: the letter after the backslash -> its character; any other character stands for itself
 _MEANT = {b"0": b"\0", b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v", b"Z": b"\x1a"}
 
 
 @dataclass(frozen=True)
 class Block:
-    """Some rows of a file, as cells of bytes; an unquoted empty cell is null.
+    """Some consecutive rows of a delimited text file, split into cells.
 
-    rows: row numbers, int64 [n], counted from 1 without the header. lines: the lines they begin in, from 1, int64 [n].
-    columns: cells by column name, [n] each. broken: (row number, line, reason) of rows that could not be split.
+    Attributes:
+        rows: Row numbers, from 1 without the header, int64 [n].
+        lines: The lines of the file in which the rows begin, from 1, int64 [n].
+        columns: Column name -> cells, binary [n]; an empty cell without quotes is null.
+        broken: (row number, line, reason) of rows that could not be split; they are not among the n rows.
     """
 
     rows: Offsets
@@ -39,7 +42,12 @@ class Block:
 
 
 def read(dialect: Dialect, wanted: Sequence[str]) -> Iterator[Block]:
-    """Read the wanted columns of a file, about a million bytes at a time."""
+    """Read a delimited text file, a few million bytes at a time.
+
+    Args:
+        dialect: How the file is written.
+        wanted: The columns to read; names that the file lacks are ignored.
+    """
     present = [name for name in dict.fromkeys(wanted) if name in dialect.names]
     row = 0
     for piece in dialect.pieces():
@@ -58,14 +66,14 @@ def read(dialect: Dialect, wanted: Sequence[str]) -> Iterator[Block]:
 
 @dataclass(frozen=True)
 class _Split:
-    """Rows of a text that can be split into cells."""
+    """A piece of text with its rows, all of which can be split into cells."""
 
     text: Bytes
     rows: Rows
     dialect: Dialect
 
     def cells(self, position: int) -> pa.Array:
-        """The cells at a position, without their quotes and escapes; binary [n]."""
+        """Return the cells of the column at a position (from 0), without their quotes and escapes; binary [n]."""
         starts, ends = self.rows.cell(position)
         quoting = self.dialect.quoting
         quoted = np.zeros(len(starts), bool)
@@ -87,7 +95,14 @@ class _Split:
 
 
 def _gather(text: Bytes, starts: Offsets, ends: Offsets, valid: Mask) -> pa.Array:
-    """Stretches of a text as an array, null where not valid; binary [n]."""
+    """Copy ranges of bytes of a text into a binary array [n].
+
+    Args:
+        text: The bytes.
+        starts: Where each range begins, int64 [n].
+        ends: Where each range ends, int64 [n].
+        valid: False where the result is null, boolean [n].
+    """
     offsets = np.concatenate([[0], np.cumsum(ends - starts)])
     index = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], ends - starts)
     bitmap = pa.py_buffer(np.packbits(valid, bitorder="little"))
@@ -96,17 +111,17 @@ def _gather(text: Bytes, starts: Offsets, ends: Offsets, valid: Mask) -> pa.Arra
 
 
 def _having(cells: pa.Array, part: str) -> pa.Array:
-    """Which cells have this part; boolean [n]."""
+    """Return a boolean array [n]: True for cells that contain `part`."""
     return pc.fill_null(pc.match_substring(cells, part), False)
 
 
 def _replace(cells: pa.Array, chosen: pa.Array, rewrite: Callable[[pa.Array], pa.Array]) -> pa.Array:
-    """The cells, with the chosen ones rewritten."""
+    """Return the cells after applying `rewrite` to those that the mask `chosen` selects."""
     return pc.replace_with_mask(cells, chosen, rewrite(cells.filter(chosen))) if pc.any(chosen).as_py() else cells
 
 
 def _unescaped(cells: pa.Array) -> pa.Array:
-    """Cells as MySQL and PostgreSQL write them, without the backslashes."""
+    r"""Return cells without backslash escapes, as MySQL and PostgreSQL write them (`\t` becomes a tab)."""
     return pa.array(
         [_ESCAPE.sub(lambda found: _MEANT.get(found[1], found[1]), c) for c in cells.to_pylist()], cells.type
     )

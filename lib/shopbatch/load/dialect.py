@@ -1,4 +1,4 @@
-"""Recognises how a delimited text file is written (encoding, delimiter, header, quoting) from all of its rows."""
+"""Recognises how a delimited text file is written: encoding, delimiter, header, and, from all of its rows, quoting."""
 
 from __future__ import annotations
 
@@ -15,21 +15,27 @@ from shopbatch.load import encodings
 from shopbatch.load.rows import Piece, Quoting, find_escaped, find_rows, pieces
 
 _DELIMITERS = (",", ";", "\t", "|", "\x01")
-ONE_COLUMN = "\x1f"  # the delimiter of a file whose first line holds one name
+ONE_COLUMN = "\x1f"  # stands for the delimiter if the header has only one name
 _NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "|", "\x01": "Ctrl-A", ONE_COLUMN: "none (one column)"}
-_ESCAPABLE = b"\\\n\r0NbfnrtvZ"  # what MySQL and PostgreSQL write a backslash before, besides the delimiter
-_SAMPLE = 2**18  # bytes that the delimiter is decided from
-_LONGEST_HEADER = 100_000  # bytes: Python's csv module has a limit
-_HOPELESS = 1_000  # broken rows
-_SEP = b"sep="  # Excel's first line, before the header
+_ESCAPABLE = b"\\\n\r0NbfnrtvZ"  # characters that MySQL and PostgreSQL escape, besides the delimiter
+_SAMPLE = 2**18  # bytes from which the delimiter is decided
+_LONGEST_HEADER = 100_000  # bytes, because Python's csv module limits a field to 131,072 characters
+_HOPELESS = 1_000  # a trial stops early after this many broken rows
+_SEP = b"sep="  # how Excel's optional line before the header begins
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a file is written.
+    """How a delimited text file is written.
 
-    file: the file. encoding: a Python codec. names: the columns. delimiter: one character. quoting: see `Quoting`.
-    skip: lines before the first row, the header among them. mac: whether lines end with a carriage return alone.
+    Attributes:
+        file: The file.
+        encoding: A Python codec.
+        names: The column names.
+        delimiter: The character between cells.
+        quoting: How cells that hold a delimiter, a newline or a quote are written.
+        skip: Number of lines before the first row, including the header.
+        mac: Whether lines end with a carriage return alone.
     """
 
     file: Path
@@ -41,7 +47,10 @@ class Dialect:
     mac: bool = False
 
     def blocks(self) -> Iterator[bytes]:
-        """Read the file as UTF-8 without its first lines (see `skip`)."""
+        """Read the file as blocks of UTF-8 without its first `skip` lines.
+
+        In a file that ends lines with a carriage return alone (`mac`), these become newlines.
+        """
         left = self.skip
         for block in encodings.read_utf8(self.file, self.encoding):
             text = block.replace(b"\r", b"\n") if self.mac else block
@@ -52,11 +61,11 @@ class Dialect:
                 yield text
 
     def pieces(self) -> Iterator[Piece]:
-        """Cut the rows behind the header into pieces."""
+        """Yield the rows after the header, in pieces of whole rows."""
         return pieces(self.blocks(), self.delimiter.encode(), self.quoting, len(self.names), self.skip)
 
     def notes(self) -> list[str]:
-        """Say what is not as in a plain UTF-8 file with commas."""
+        """Return a note for the user for each way in which the file differs from UTF-8 with commas."""
         said = [f"encoding {self.encoding}"] if self.encoding != encodings.UTF8 else []
         if self.delimiter not in (",", ONE_COLUMN):
             said.append(f"delimiter {_NAMES[self.delimiter]}")
@@ -68,15 +77,15 @@ class Dialect:
 
 
 def find_dialect(file: Path, encoding: str | None = None, names: Sequence[str] = ()) -> Dialect | None:
-    """Recognise how a file is written; None if the file is empty.
+    """Recognise how a delimited text file is written; None if the file is empty.
 
     Args:
         file: The file.
-        encoding: A codec, if the user has named it.
-        names: The names of the columns, if the file has no header.
+        encoding: A Python codec, if the user has named it; None: recognised.
+        names: The column names, if the file has no header; () if it has one.
 
     Raises:
-        UserError: The first line is blank or is not of the encoding, or the encoding is not recognised.
+        UserError: The first line is blank or cannot be decoded, or the encoding is not recognised.
     """
     codec = encoding or encodings.find_encoding(file)
     start = next(encodings.read_utf8(file, codec), b"")
@@ -94,7 +103,18 @@ def find_dialect(file: Path, encoding: str | None = None, names: Sequence[str] =
 
 
 def _header(file: Path, text: bytes, first: bytes, stated: bytes, width: int) -> tuple[tuple[str, ...], str, int]:
-    """The names in the header, the delimiter, and the header's number of lines. width: of a file without a header."""
+    """Find the header and the delimiter.
+
+    Args:
+        file: The file, for error messages.
+        text: The beginning of the file.
+        first: Its first line.
+        stated: Excel's line `sep=;`, which states the delimiter, if the file begins with one; else empty.
+        width: Number of columns of a file without a header, as the user named them; 0 if there is a header.
+
+    Returns:
+        The column names, the delimiter, and the number of lines of the header.
+    """
     if not first.strip():
         raise UserError(f"{file}: the first line is empty; it must hold the names of the columns")
     told = stated.removeprefix(_SEP).decode("utf-8", "replace").strip('"')
@@ -109,7 +129,7 @@ def _header(file: Path, text: bytes, first: bytes, stated: bytes, width: int) ->
 
 
 def _split_header(text: bytes, delimiter: str) -> tuple[list[str], int]:
-    """The cells of the first row of a text, and its number of lines."""
+    """Return the cells of the first row of a text, and the number of lines that the row has."""
     rows = find_rows(text, delimiter.encode(), Quoting.DOUBLED, final=True)
     row = text[: min(int(rows.ends[0]), _LONGEST_HEADER)].decode("utf-8", "replace")
     names = next(csv.reader(io.StringIO(row.replace("\r", " "), newline=""), delimiter=delimiter))
@@ -117,7 +137,15 @@ def _split_header(text: bytes, delimiter: str) -> tuple[list[str], int]:
 
 
 def _find_delimiter(text: bytes, widths: Mapping[str, int]) -> str:
-    """The delimiter that splits most rows into as many cells as there are names; of equals the one with most names."""
+    """Return the delimiter under which most rows have as many cells as the header.
+
+    If several delimiters do equally well, the one with the most columns is returned; if none gives two columns,
+    `ONE_COLUMN`.
+
+    Args:
+        text: The beginning of the file.
+        widths: Possible delimiter -> number of columns in the header.
+    """
     fits = {}
     for delimiter, width in widths.items():
         if width > 1:
@@ -127,7 +155,7 @@ def _find_delimiter(text: bytes, widths: Mapping[str, int]) -> str:
 
 
 def _find_quoting(dialect: Dialect) -> Quoting:
-    """The quoting under which the fewest rows are broken; of equals the more usual one."""
+    """Return the quoting under which the file has the smallest share of broken rows; of equals, the commoner one."""
     doubled = _trial(dialect, Quoting.DOUBLED)
     trials = [doubled]
     if doubled.null_cells and doubled.quoted < doubled.rows:
@@ -139,13 +167,13 @@ def _find_quoting(dialect: Dialect) -> Quoting:
         if not escaped.broken:
             return Quoting.ESCAPED
         trials.append(escaped)
-    # A stray quote may have swallowed what looks like lines of a cell. Of one column, lines say nothing.
+    # A cell of several lines may really be rows that a stray quote swallowed. With one column, nothing shows it.
     doubtful = doubled.broken + (doubled.multiline if len(dialect.names) > 1 else 0)
     hardly_quoted = doubled.pairs <= doubtful and doubled.quoted - doubled.multiline < max(doubled.rows, 2)
     if doubtful and hardly_quoted:
         literal = _trial(dialect, Quoting.LITERAL)
         if not literal.broken:
-            return Quoting.LITERAL  # lines of one cell would hardly all have as many cells as the header
+            return Quoting.LITERAL  # lines inside one cell would hardly all split into as many cells as the header
         trials.append(literal)
     if doubled.backslashes and doubled.broken:
         trials.append(_trial(dialect, Quoting.BACKSLASH))
@@ -154,12 +182,19 @@ def _find_quoting(dialect: Dialect) -> Quoting:
 
 @dataclass
 class _Trial:
-    """What one way of quoting makes of a file.
+    r"""Counts from reading a whole file with one way of quoting, by which the ways are compared.
 
-    rows, lines: those that were read. broken: rows that cannot be split, and backslashes before what no backslash is
-    written before. multiline: rows with a line break in a quoted cell. quoted: cells that are quoted as a whole. pairs:
-    doubled quotes in these. backslashes: whether there are any. escaped_quotes: whether a backslash stands before a
-    quote. null_cells: whether a cell is `\\N`, as databases write it.
+    Attributes:
+        quoting: The way of quoting.
+        rows: Rows that were read.
+        lines: Lines that were read.
+        broken: Rows that cannot be split, and backslashes before characters that are never escaped.
+        multiline: Rows with a line break in a quoted cell.
+        quoted: Cells that are quoted as a whole.
+        pairs: Doubled quotes in these cells.
+        backslashes: Whether the file has a backslash.
+        escaped_quotes: Whether a backslash stands before a quote.
+        null_cells: Whether a cell is `\N`, as databases write null.
     """
 
     quoting: Quoting
@@ -175,11 +210,12 @@ class _Trial:
 
     @property
     def share(self) -> float:
-        """Broken rows per line, so that ways under which a row has more or fewer lines can be compared."""
+        """Broken rows per line of the file; the number of rows is no fair divisor, as the quoting changes it."""
         return self.broken / max(self.lines, 1)
 
 
 def _trial(dialect: Dialect, quoting: Quoting) -> _Trial:
+    """Read the file with one way of quoting and count its rows; stop early if far too many rows are broken."""
     trial = _Trial(quoting)
     delimiter = dialect.delimiter.encode()
     null_cells = (delimiter + b"\\N" + delimiter, delimiter + b"\\N\n", b"\n\\N" + delimiter, delimiter + b"\\N\r\n")
@@ -199,5 +235,5 @@ def _trial(dialect: Dialect, quoting: Quoting) -> _Trial:
                 escapable = np.frombuffer(_ESCAPABLE + delimiter, np.uint8)
                 trial.broken += int(np.count_nonzero(~np.isin(text[find_escaped(text)], escapable)))
         if trial.broken > _HOPELESS and trial.share > 0.1:
-            break  # the rest would say the same
+            break  # the rest of the file would not change the result
     return trial

@@ -1,4 +1,4 @@
-"""Recognises the encoding of a text file from all of its bytes, and reads it as UTF-8.
+"""Recognises the encoding of a text file from all of its bytes, and reads the file as UTF-8.
 
 UTF-8 (with any number of byte order marks), UTF-16, GB18030 and Western Windows text are recognised; for others the
 user names the encoding.
@@ -22,8 +22,8 @@ UTF8 = "utf-8"
 BLOCK_BYTES = 4 * 2**20
 _BOM = b"\xef\xbb\xbf"
 _MARKS = {b"\xff\xfe\x00\x00": "utf-32", b"\x00\x00\xfe\xff": "utf-32", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
-_MOST_INVALID = 0.1  # of the lines that are not ASCII: above this share, the file is not UTF-8 with a few damaged lines
-# Frequent characters of Chinese text. Korean and Japanese bytes, read as GB18030, give rare characters instead.
+_MOST_INVALID = 0.1  # share of the non-ASCII lines; with more invalid ones, the file is not damaged UTF-8
+# Frequent characters of Chinese text. Korean or Japanese text decoded as GB18030 gives rare characters instead.
 _FREQUENT = frozenset(
     "的一是不了在人有我他这个们中来上大为和国地到以说时要就出会可也你对生能而子得于着下自之年过发后作里用道行所然家种事成方多经"
     "么去法学如都同现当没动面起看定天分还进好小部其些主样理心前开但因只从想实日者意无力它与长把机十民第公此已工使情明性知全三又"
@@ -32,13 +32,16 @@ _FREQUENT = frozenset(
     "价质买货款店服快递物流颜色尺码收到满意喜欢便宜客服包装推荐宝贝衣服裤鞋牌卖家评"
 )
 _HIGH = re.compile(rb"[\x80-\xff]+")
-# Central European, Turkish and other letters, read as Western Windows text, become these within words
+# Central European, Turkish and other letters, decoded as cp1252, become these symbols inside words
 _NOT_WESTERN = re.compile(r"[A-Za-z][³¹²¿¼½¾¥¦¨¸¤§¶þðýÞÐÝŸª¬¯±µ»][a-z]")
-_SMALL = 200  # characters: in a shorter file the frequent ones may be missing by chance
+_SMALL = 200  # Chinese characters: a shorter text may lack the frequent ones by chance
 
 
 def _keep_invalid(error: UnicodeError) -> tuple[str, int]:
-    """A codec error handler: a lone surrogate stands for the bad bytes, so that the value is invalid UTF-8 later."""
+    """Codec error handler that replaces undecodable bytes by a lone surrogate.
+
+    A lone surrogate is invalid in UTF-8, so the value is refused later.
+    """
     if not isinstance(error, UnicodeDecodeError):
         raise error
     return "\ud800", error.end
@@ -48,12 +51,19 @@ codecs.register_error("shopbatch.keep_invalid", _keep_invalid)
 
 
 def open_bytes(file: Path) -> pa.NativeFile:
-    """Open a file, or a compressed file (gz, bz2, zst) unpacked."""
+    """Open a file for reading bytes; a compressed one (gz, bz2, zst) is unpacked on the fly."""
     return pa.input_stream(str(file), compression="detect")
 
 
 def read_utf8(file: Path, encoding: str) -> Iterator[bytes]:
-    """Read a file as blocks of UTF-8 without byte order marks; bytes that are not of the encoding stay invalid."""
+    """Read a file as blocks of UTF-8 without byte order marks at its beginning.
+
+    Bytes that are invalid in the encoding stay invalid UTF-8, so that the value is refused later.
+
+    Args:
+        file: The file.
+        encoding: A Python codec, such as `find_encoding` returns.
+    """
     decoder = None if encoding == UTF8 else codecs.getincrementaldecoder(encoding)("shopbatch.keep_invalid")
     started = False
     with closing(open_bytes(file)) as stream:
@@ -67,22 +77,27 @@ def read_utf8(file: Path, encoding: str) -> Iterator[bytes]:
 
 
 def _nonempty(block: bytes) -> Iterator[bytes]:
+    """Yield the block unless it is empty."""
     if block:
         yield block
 
 
 def _without_marks(block: bytes) -> bytes:
+    """Return the block without byte order marks at its beginning."""
     while block.startswith(_BOM):
         block = block.removeprefix(_BOM)
     return block
 
 
 def find_encoding(file: Path) -> str:
-    """Return the name of a Python codec for the whole file.
+    """Return the name of the Python codec for a text file, such as `utf-8`, `utf-16`, `gb18030` or `cp1252`.
+
+    Args:
+        file: The file, all of which is read.
 
     Raises:
-        UserError: The file is neither UTF-8 (with a few damaged lines, which are refused one by one), UTF-16, GB18030
-            nor Western Windows text.
+        UserError: The encoding is not recognised. UTF-8 with a few invalid lines is recognised; these are refused
+            later.
     """
     with closing(open_bytes(file)) as stream:
         start = stream.read(4096)
@@ -107,7 +122,7 @@ def find_encoding(file: Path) -> str:
 
 
 def check_encoding(name: str) -> str:
-    """Return the name of a codec that Python has. UserError for another name."""
+    """Return the normalised name of a codec that the user named. UserError if Python has no such text codec."""
     try:
         codec = codecs.lookup(name)
         "".encode(codec.name).decode(codec.name)
@@ -117,7 +132,10 @@ def check_encoding(name: str) -> str:
 
 
 def _utf16_without_mark(start: bytes) -> str | None:
-    """UTF-16 of Western text has a zero in every second byte."""
+    """Return the codec of UTF-16 without a byte order mark, or None.
+
+    Western text in UTF-16 is recognised by a zero in every second byte.
+    """
     array = np.frombuffer(start[: len(start) // 2 * 2], np.uint8)
     if len(array) < 4:
         return None
@@ -128,13 +146,16 @@ def _utf16_without_mark(start: bytes) -> str | None:
 
 
 def _count_lines(file: Path) -> tuple[int, int]:
-    """How many lines hold bytes beyond ASCII, and how many of these are not UTF-8."""
+    """Count the lines with bytes beyond ASCII, and return this number and how many of the lines are not valid UTF-8.
+
+    If no line is invalid, the first number is only a lower bound.
+    """
     lines = invalid = 0
     for block in _whole_lines(file):
         if block.isascii():
             continue
         if _is_utf8(block) and not invalid:
-            lines += 1  # enough as long as nothing is invalid
+            lines += 1  # a lower bound of the lines, enough as long as no line is invalid
             continue
         for line in block.split(b"\n"):
             if not line.isascii():
@@ -144,6 +165,7 @@ def _count_lines(file: Path) -> tuple[int, int]:
 
 
 def _whole_lines(file: Path) -> Iterator[bytes]:
+    """Yield the file in blocks that end at a line break."""
     rest = b""
     with closing(open_bytes(file)) as stream:
         while block := stream.read(BLOCK_BYTES):
@@ -156,6 +178,7 @@ def _whole_lines(file: Path) -> Iterator[bytes]:
 
 
 def _is_utf8(data: bytes) -> bool:
+    """Return True if the bytes are valid UTF-8."""
     try:
         data.decode("utf-8")
     except UnicodeDecodeError:
@@ -165,10 +188,16 @@ def _is_utf8(data: bytes) -> bool:
 
 @dataclass
 class _Characters:
-    """Counts of the characters beyond ASCII of a text. frequent: of those in `_FREQUENT`.
+    """Counts of the characters beyond ASCII in a text that was decoded as GB18030.
 
-    maybe_korean: of those whose bytes are Hangul in EUC-KR, which are all characters of a Korean text and half of those
-    of a Chinese one.
+    Attributes:
+        all: All of them.
+        chinese: Chinese characters.
+        in_gb2312: Characters of the older, smaller set GB2312.
+        frequent: Characters that are frequent in Chinese text (`_FREQUENT`).
+        kana: Japanese kana.
+        maybe_korean: Characters whose bytes would be Hangul in EUC-KR: all characters of a Korean text, and half of
+            those of a Chinese one.
     """
 
     all: int = 0
@@ -179,6 +208,7 @@ class _Characters:
     maybe_korean: int = 0
 
     def add(self, text: str) -> None:
+        """Count the characters of a text."""
         for character in text:
             code = ord(character)
             if code < 128:
@@ -194,7 +224,7 @@ class _Characters:
 
 
 def _is_chinese(file: Path) -> bool:
-    """Whether the whole file is GB18030, and reads like Chinese."""
+    """Return True if the whole file is valid GB18030 and its characters are typical of Chinese text."""
     decoder = codecs.getincrementaldecoder("gb18030")("strict")
     counts = _Characters()
     try:
@@ -214,7 +244,11 @@ def _is_chinese(file: Path) -> bool:
 
 
 def _is_western(file: Path) -> bool:
-    """Whether the bytes beyond ASCII read like those of Western Europe: single ones, and none that splits a word."""
+    """Return True if the file reads like Western Windows text (cp1252).
+
+    Most bytes beyond ASCII must stand between ASCII bytes, as an accented letter does in a Western word, and none may
+    become a symbol in the middle of a word.
+    """
     runs = single = 0
     for block in _whole_lines(file):
         found = _HIGH.findall(block)

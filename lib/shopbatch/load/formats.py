@@ -1,7 +1,7 @@
-"""Opens what users bring (CSV, JSON lines, Parquet, Delta; one file or a folder of them) as a stream of raw batches.
+"""Opens a user's input (CSV, JSON lines, workbook, Parquet, Delta; a file or a folder) as a stream of raw batches.
 
-Nothing is converted here: CSV cells are bytes, JSON values are Python's, all others are Arrow's. One block at a time
-is in memory.
+Nothing is converted here: CSV cells are bytes, values of JSON and workbooks are Python objects, all others are Arrow
+values. One block at a time is in memory; a workbook is read as a whole.
 """
 
 from __future__ import annotations
@@ -37,24 +37,27 @@ _KINDS = {
 }
 
 
-# what readers raise for damaged files: names that are no text, counts beyond any bound, and what Rust has not foreseen
+# What readers raise for damaged files: also for names that are not text, impossible counts, and panics in Rust code.
 UNREADABLE = (OSError, pa.ArrowException, DeltaError, UnicodeError, OverflowError, PanicException)
 
 
 def open_input(
     path: str | Path, encoding: str | None = None, names: Sequence[str] = (), max_gb: float | None = None
 ) -> Input:
-    """Open a file, a folder of files of one kind, or a Delta table.
+    """Open a file, a folder of files of one format, or a Delta table.
 
     Args:
-        path: The file or folder.
-        encoding: Of delimited files, if the user has named it.
-        names: The columns of delimited files without a header.
-        max_gb: What the user allows a compressed file to become; None: what is usual.
+        path: The file or folder; `shop.xlsx#Orders` names a sheet of a workbook.
+        encoding: Python codec of delimited text files, if the user has named it.
+        names: The column names of delimited text files without a header.
+        max_gb: Gigabytes that the user allows a compressed file to become; None: the usual limits (`bounds.py`).
+
+    Returns:
+        The opened input, whose `batches` reads its rows as often as needed.
 
     Raises:
-        UserError: It does not exist, is empty, unreadable or takes too much, or its files are of an unknown kind or of
-            several kinds.
+        UserError: The input does not exist, is empty, unreadable or too large, or its files are of an unknown format or
+            of several formats.
     """
     if "://" in str(path):
         raise UserError(f"{path}: only files and folders of this machine can be loaded; copy it here first")
@@ -84,12 +87,20 @@ def open_input(
 
 
 def unreadable(title: str | Path, error: BaseException) -> UserError:
-    """Make the error for a file that a reader could not read."""
+    """Return (not raise) the UserError for a file that a reader failed to read.
+
+    Args:
+        title: Path or label of the file, for the message.
+        error: The exception that the reader raised.
+    """
     return UserError(f"{title}: cannot be read: {one_line(error, 300)}")
 
 
 def _list_files(path: Path) -> list[Path]:
-    """The file, or all files of a folder except hidden ones (whose name, or a folder's, begins with a dot or _)."""
+    """Return the file itself, or all files of a folder and its subfolders in order of path, except hidden ones.
+
+    A file is hidden if its name, or that of a subfolder in its path, begins with a dot or an underscore.
+    """
     if path.is_file():
         return [path]
     every = [p for p in sorted(path.rglob("*")) if p.is_file()]
@@ -100,6 +111,7 @@ def _list_files(path: Path) -> list[Path]:
 
 
 def _kind(path: Path, files: Sequence[Path]) -> str:
+    """Return the format that all files have: `csv`, `json`, `parquet` or `sheet`. UserError if they differ."""
     kinds = {_KINDS.get(_suffix(f), "") for f in files}
     if len(kinds) == 1 and (kind := kinds.pop()):
         return kind
@@ -108,16 +120,18 @@ def _kind(path: Path, files: Sequence[Path]) -> str:
 
 
 def _suffix(file: Path) -> str:
+    """Return the file's suffix in lower case, without a compression suffix ("a.CSV.gz" -> ".csv")."""
     name = file.with_suffix("") if file.suffix.lower() in bounds.COMPRESSED else file
     return name.suffix.lower()
 
 
 def _state(files: Sequence[Path]) -> list[tuple[int, int]]:
+    """Return size in bytes and modification time of each file, to notice that a file changes while it is read."""
     return [(s.st_size, s.st_mtime_ns) for s in (f.stat() for f in files)]
 
 
 def _digest(path: Path, files: Sequence[Path]) -> str:
-    """Digest of the files' bytes, and of their names if the input is a folder."""
+    """Return 32 hex digits that identify the bytes of all files and, if the input is a folder, their relative paths."""
     whole = hashlib.blake2b(digest_size=16)
     for file in files:
         with file.open("rb") as stream:
@@ -127,7 +141,7 @@ def _digest(path: Path, files: Sequence[Path]) -> str:
 
 
 def _label(path: Path, file: Path) -> str:
-    """A file's name in reports: relative to the folder that holds the input, never the whole path."""
+    """Return a file's name for reports: its path relative to the input's parent folder, never absolute."""
     return str(file.relative_to(path.parent))
 
 
@@ -135,6 +149,14 @@ Opened = tuple[tuple[str, ...], Callable[[Sequence[str]], Iterator[RawBatch]]]  
 
 
 def _open_csv(path: Path, files: Sequence[Path], encoding: str | None, stated: Sequence[str]) -> Input:
+    """Open delimited text files as one input, whose columns are the union of the columns of all files.
+
+    Args:
+        path: The file or folder.
+        files: Its files.
+        encoding: Python codec, if the user has named it; None: recognised for each file.
+        stated: The column names, if the files have no header; () if they have one.
+    """
     state = _state(files)
     dialects = [found for file in files if (found := find_dialect(file, encoding, stated)) is not None]
     if not dialects:
@@ -152,6 +174,13 @@ def _open_csv(path: Path, files: Sequence[Path], encoding: str | None, stated: S
 
 
 def _open_sheets(path: Path, files: Sequence[Path], sheet: str | None) -> Input:
+    """Open one sheet of each workbook as one input, whose columns are the union of the columns of all sheets.
+
+    Args:
+        path: The file or folder.
+        files: Its workbooks.
+        sheet: Name of the sheet; None: the first visible sheet with a header.
+    """
     state = _state(files)
     sheets = [spreadsheet.open_sheet(file, sheet) for file in files]
     names = _union(one.names for one in sheets)
@@ -168,11 +197,15 @@ def _open_sheets(path: Path, files: Sequence[Path], sheet: str | None) -> Input:
 
 
 def _values_getter(columns: Mapping[str, list[Any]], rows: int) -> Callable[[str], list[Any]]:
+    """Return a function from a column's name to its values, for `RawBatch.get`; a missing column gives Nones."""
     return lambda name: columns.get(name, [None] * rows)
 
 
 def _open_json(path: Path, files: Sequence[Path]) -> Opened:
-    """JSON lines have no header: the columns known at first are those of the first batch, and more may follow."""
+    """Open files of JSON lines; return the column names of the first batch, and the function that reads batches.
+
+    JSON lines have no header, so later batches may bring more columns.
+    """
 
     def batches(_: Sequence[str]) -> Iterator[RawBatch]:
         names: dict[str, None] = {}
@@ -189,15 +222,20 @@ def _open_json(path: Path, files: Sequence[Path]) -> Opened:
 
 
 def _json_getter(objects: Sequence[Mapping[str, Any]]) -> Callable[[str], list[Any]]:
+    """Return a function from a column's name to its value in each object (None if missing), for `RawBatch.get`."""
     return lambda name: [o.get(name) for o in objects]
 
 
 def _arrow_getter(columns: Mapping[str, pa.Array], rows: int) -> Callable[[str], pa.Array]:
+    """Return a function from a column's name to its values, for `RawBatch.get`; a missing column gives `rows` nulls."""
     return lambda name: columns.get(name, pa.nulls(rows))
 
 
 def _union(lists: Iterable[Sequence[str]]) -> tuple[str, ...]:
-    """All names in the order in which they first occur. A name that occurs twice in one list stays twice."""
+    """Return the union of several lists of column names, in order of first occurrence.
+
+    A name that one list holds twice is twice in the result, so that `match.py` can refuse it as ambiguous.
+    """
     whole: list[str] = []
     for names in lists:
         for name in dict.fromkeys(names):

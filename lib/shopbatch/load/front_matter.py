@@ -1,7 +1,7 @@
-"""The front matter of a policy's file: what it says, and one clear line where it says it wrongly.
+"""Parses the front matter of a policy's Markdown file, and reports the first fault in one clear line.
 
-The file begins with a line `---`, then come YAML and another line `---`. Every value is read as the words that stand
-there, so that `4.90` stays `4.90` and the market `NO` is no Boolean.
+Front matter is YAML at the beginning of the file, between two lines `---`. Every value is read as text, so that `4.90`
+stays `4.90` and the market `NO` does not become a Boolean.
 """
 
 from __future__ import annotations
@@ -29,20 +29,22 @@ _LONGEST = 50_000  # characters of front matter
 
 
 class _Loader(yaml.BaseLoader):
-    """Makes text, lists and mappings and nothing else.
+    """A YAML loader that makes only text, lists and mappings, for files that may be hostile.
 
-    Refuses a key that stands twice, of which YAML would keep the last, and references, by which a few lines can stand
-    for billions of values. The loader in C would overflow the stack on brackets that are nested very deeply, and end
-    the process.
+    It refuses a key that occurs twice in a mapping, of which YAML would keep the last, and references (`*name`), by
+    which a few lines can expand to billions of values. It is pure Python, because the loader in C would overflow the
+    stack on very deeply nested brackets and end the process.
     """
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Refuse references (`*name`); all other nodes are composed as usual."""
         if self.check_event(yaml.AliasEvent):  # type: ignore[no-untyped-call]
             event = self.peek_event()  # type: ignore[no-untyped-call]
             raise yaml.composer.ComposerError(None, None, "references (*name) are not read", event.start_mark)
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Refuse a key that occurs twice in a mapping; all other mappings are made as usual."""
         keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
         twice = next((key for place, key in enumerate(keys) if key in keys[:place]), None)
         if twice is not None:
@@ -51,16 +53,19 @@ class _Loader(yaml.BaseLoader):
 
 
 def _name(value: Any) -> Any:
+    """Validate an id, intent or market: return the value if it is a name. ValueError if not."""
     if not isinstance(value, str) or not _NAME.fullmatch(value):
         raise ValueError(f"{_shown(value)} is no name: letters, digits and _ - . : / without blanks")
     return value
 
 
 def _names(value: Any) -> Any:
+    """Validate intents: return one name, or a list of names, as a list. ValueError if one is no name."""
     return [_name(item) for item in (value if isinstance(value, list) else [value])]
 
 
 def _language(value: Any) -> Any:
+    """Validate a language: return its ISO 639-1 code ("German" -> "de"). ValueError if it is unknown."""
     code = words.language(value) if isinstance(value, str) else None
     if code is None:
         raise ValueError(f"{_shown(value)} is no language: write its ISO 639-1 code, such as en or zh")
@@ -68,6 +73,7 @@ def _language(value: Any) -> Any:
 
 
 def _day(value: Any) -> Any:
+    """Parse a date YYYY-MM-DD. ValueError for any other text."""
     try:
         if not isinstance(value, str) or not _DAY.fullmatch(value):
             raise ValueError
@@ -77,22 +83,26 @@ def _day(value: Any) -> Any:
 
 
 def _role(value: Any) -> Any:
+    """Validate the name of a role, such as return_days: return it as it is. ValueError if it has another form."""
     if not isinstance(value, str) or not _ROLE.fullmatch(value):
         raise ValueError(f"{_shown(value)} is no role: small letters, digits and _, such as return_days")
     return value
 
 
 def _stated(value: Any) -> Any:
+    """Convert a passage without further keys, `return_days: 30 days`, into its long form `{text: 30 days}`."""
     return {"text": value} if isinstance(value, str) else value
 
 
 def _some_words(value: Any) -> Any:
+    """Validate a passage, such as "30 days": return it trimmed. ValueError if it is blank."""
     if not isinstance(value, str) or not value.strip():
         raise ValueError("write the words of the text, such as 30 days")
     return value.strip()
 
 
 def _shown(value: Any) -> str:
+    """Return a value as an error message shows it, at most 80 characters."""
     return repr(value if isinstance(value, str) else "a list or mapping")[:80]
 
 
@@ -102,7 +112,12 @@ Day = Annotated[dt.date, BeforeValidator(_day)]
 
 
 class StatedValue(WordFile):
-    """Which words of the text are a value. occurrence: which of several equal places is meant, from 1 on."""
+    """A passage of a policy's text that states a fact, such as "30 days" for the time to return goods.
+
+    Attributes:
+        text: The passage, such as "30 days".
+        occurrence: Which occurrence of the passage in the text is meant, from 1; None: it must occur exactly once.
+    """
 
     text: Annotated[str, BeforeValidator(_some_words)]
     occurrence: Annotated[int, Field(ge=1)] | None = None
@@ -112,14 +127,31 @@ Values = dict[Annotated[str, BeforeValidator(_role)], Annotated[StatedValue, Bef
 
 
 class SectionMatter(WordFile):
-    """What the front matter says of one section. Without intents the section has those of the file."""
+    """The front matter's entry for one section of the file.
+
+    Attributes:
+        intents: The intents (kinds of customers' questions) that the section answers; None: those of the file.
+        values: Role, such as `return_days` -> the passage of this section that states its value.
+    """
 
     intents: Names | None = None
     values: Values = Field(default_factory=dict)
 
 
 class FrontMatter(WordFile):
-    """All that the front matter may say; docs/your-data.md explains the keys."""
+    """The parsed front matter of one policy file; docs/your-data.md explains the keys.
+
+    Attributes:
+        id: The policy's id.
+        language: ISO 639-1 code of the language.
+        market: The market in which the policy is valid; None: all markets.
+        intents: The intents (kinds of customers' questions) of all sections that state none; None: every section must
+            state its own.
+        valid_from: First day on which the policy is valid; None: no limit.
+        valid_to: Last day on which the policy is valid; None: no limit.
+        values: Role, such as `return_days` -> the passage that states its value, anywhere in the file.
+        sections: Heading -> the entry for the section under it.
+    """
 
     id: Name
     language: Annotated[str, BeforeValidator(_language)]
@@ -132,7 +164,7 @@ class FrontMatter(WordFile):
 
 
 def has_front_matter(text: str) -> bool:
-    """Return whether a file begins as one with front matter does; it may begin with a byte-order mark."""
+    """Return True if a file's text begins with `---`, after a byte-order mark if there is one."""
     return text.startswith("---", len(BOM) if text.startswith(BOM) else 0)
 
 
@@ -143,10 +175,10 @@ def parse(text: str) -> tuple[FrontMatter, int]:
         text: The whole file; it may begin with a byte-order mark.
 
     Returns:
-        What it says, and where the rest of the file begins, in characters.
+        The front matter, and the position in characters at which the rest of the file begins.
 
     Raises:
-        UserError: There is none, or it is wrong. The message does not name the file.
+        UserError: The front matter is missing or wrong. The message does not name the file.
     """
     begin = len(BOM) if text.startswith(BOM) else 0
     fenced = _FENCED.match(text, begin)
@@ -170,19 +202,20 @@ def parse(text: str) -> tuple[FrontMatter, int]:
 
 
 def _without_nothing(said: Mapping[Any, Any]) -> dict[Any, Any]:
-    """Leave out the keys that have no value, at every level."""
+    """Return a mapping without the keys that have no value (empty, `~` or `null`), at every level."""
     kept = {key: value for key, value in said.items() if not (isinstance(value, str) and value in _NOTHING)}
     return {key: _without_nothing(value) if isinstance(value, dict) else value for key, value in kept.items()}
 
 
 def _yaml_fault(error: Exception) -> str:
+    """Return one line that says why the YAML cannot be parsed, with the line number in the file if it is known."""
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         return f"line {error.problem_mark.line + 2}: {one_line(error.problem or error.context)}"
     return one_line(error, 200) if isinstance(error, yaml.YAMLError) else "it is nested too deeply"
 
 
 def _fault(error: ValidationError) -> str:
-    """Say the first fault in one line: where it is, and what is wrong."""
+    """Return one line that names the first invalid key of the front matter and what is wrong with it."""
     first = error.errors(include_url=False)[0]
     *outer, last = where = [str(part) for part in first["loc"] if part != "[key]"]
     place = f"{' > '.join(where)}: "
@@ -197,6 +230,11 @@ def _fault(error: ValidationError) -> str:
 
 
 def _keys_at(outer: list[str]) -> list[str]:
+    """Return the keys that are allowed at a place in the front matter.
+
+    Args:
+        outer: The keys that lead to the place; [] for the top level.
+    """
     model: type[WordFile] = FrontMatter
     if outer and "values" in outer:
         model = StatedValue

@@ -1,4 +1,4 @@
-"""The files of a folder of pictures, each with its SHA-256, or with the reason why it is not even opened."""
+"""Lists the files of a folder of pictures, each with its SHA-256, or with the reason why it is not opened."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from shopbatch.pictures.reading import MOST_BYTES
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A file.
+    """One file in the folder that is loaded.
 
     Attributes:
-        folder: The folder that is loaded.
-        name: Its path in there, with slashes.
-        sha256: Of its content; empty if it is refused.
-        size: Its bytes.
-        reason: Why it is not opened: link, not_a_file, bad_name, too_large or unreadable; empty if it is.
+        folder: The folder.
+        name: The file's path in the folder, with slashes.
+        sha256: SHA-256 of its content in hex digits; "" if it was not opened.
+        size: Its size in bytes; 0 if it is unknown.
+        reason: Why it was not opened: link, not_a_file, bad_name, too_large or unreadable; "" if it was.
     """
 
     folder: Path
@@ -33,20 +33,24 @@ class Found:
     reason: str = ""
 
     def read(self) -> bytes:
-        """Return the content, at most a byte more than a picture may have; no link is followed. Raises OSError."""
+        """Return the content, at most one byte more than the limit for a picture; links are not followed.
+
+        Raises:
+            OSError: The file cannot be read.
+        """
         with os.fdopen(os.open(self.folder / self.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
             return file.read(MOST_BYTES + 1)
 
 
 def walk(folder: Path, leave_out: str | None = None) -> Iterator[Found]:
-    """Yield all files of a folder and of the folders in it, in the order of their names.
+    """Yield all files of a folder and its subfolders, in order of name within each folder.
 
     Args:
-        folder: The folder. What begins with a dot is left out.
-        leave_out: A file that is no picture: the list of products.
+        folder: The folder; names that begin with a dot are left out.
+        leave_out: A file to leave out: the user's list of products; None if there is none.
 
     Raises:
-        UserError: The folder cannot be read.
+        UserError: A folder cannot be read.
     """
     other = None if leave_out is None else Path(leave_out).resolve()
     for parent, folders, names in os.walk(folder, onerror=_refuse):
@@ -60,6 +64,7 @@ def walk(folder: Path, leave_out: str | None = None) -> Iterator[Found]:
 
 
 def _found(folder: Path, path: Path) -> Found:
+    """Read and hash one file; if it must not or cannot be opened, return it with the reason instead."""
     name = path.relative_to(folder).as_posix()
     try:
         relative_name(name, "picture")
@@ -81,4 +86,5 @@ def _found(folder: Path, path: Path) -> Found:
 
 
 def _refuse(error: OSError) -> None:
+    """Raise UserError for a folder that cannot be listed."""
     raise UserError(f"{error.filename} cannot be read: {error.strerror}") from None

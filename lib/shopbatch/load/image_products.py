@@ -1,4 +1,4 @@
-"""Which products the picture in a file shows."""
+"""Finds the products that a picture file belongs to, by a list of the user, by the table `products`, or by its name."""
 
 from __future__ import annotations
 
@@ -21,17 +21,23 @@ _MOST_LINE = 2**20
 
 @dataclass(frozen=True)
 class Owners:
-    """The products of files.
+    """Finds the products of a picture file; `load_images` writes a row for each of them.
 
-    A list of files and products decides, where the user names one. Otherwise it is the product whose `image_path` is
-    this file, or whose `image_path` or `image_url` ends with its name; then the product whose id is the file's name,
-    without its ending and, if there is no such product, without a number at its end (`B17_2.jpg`); then the product
-    whose id is the name of the folder that it is in. Without a catalogue the name of the file is taken for a product.
+    If the user gives a list of files and products, only the list is used. Otherwise the first of these that exists is
+    taken:
+
+    - the products whose `image_path` is this file, or whose `image_path` or `image_url` ends with its name;
+    - the product whose id is the file's name without its suffix;
+    - the product whose id is this name without a number at its end (`B17_2.jpg` -> B17);
+    - the product whose id is the name of the folder that the file is in.
+
+    Without a table `products`, the file's name without its suffix is taken for the product's id.
 
     Attributes:
-        listed: Products by file, of the user's list; None: there is none.
-        stated: Products by file or its name, of the catalogue's own columns.
-        products: The ids of all products; empty: there is no catalogue.
+        listed: File -> ids of its products, from the user's list; None if there is no list.
+        stated: Path or name of a file -> ids of its products, from the columns `image_path` and `image_url` of
+            `products`.
+        products: The ids of all products; empty if there is no table `products`.
     """
 
     listed: Mapping[str, tuple[str, ...]] | None = None
@@ -40,7 +46,16 @@ class Owners:
 
     @classmethod
     def of(cls, store: Store, mapping: str | None, folder: Path) -> Owners:
-        """Read the user's list, or the catalogue. UserError if the list cannot be read."""
+        """Read the user's list of files and products; without a list, read the table `products`.
+
+        Args:
+            store: The warehouse.
+            mapping: The user's CSV file with the columns `file` and `product_id`; None if there is none.
+            folder: The folder of pictures. Paths in the list are relative to it, or begin with it as the user wrote it.
+
+        Raises:
+            UserError: The list cannot be read.
+        """
         if mapping is not None:
             return cls(_collected(_listed(Path(mapping), folder)))
         catalogue = store.find(PRODUCTS.name)
@@ -59,7 +74,11 @@ class Owners:
         return cls(None, _collected(pairs), frozenset(products))
 
     def of_file(self, name: str) -> tuple[str, ...]:
-        """Return the products of a file, by its path in the folder; none if it is nobody's."""
+        """Return the ids of the products of a file; () if it belongs to no product.
+
+        Args:
+            name: The file's path in the folder, with slashes.
+        """
         path = PurePosixPath(name)
         if self.listed is not None:
             return self.listed.get(name, ())
@@ -74,7 +93,12 @@ class Owners:
 
 
 def _keys(path: str, column: str) -> set[str]:
-    """The names under which a file may be looked for that a column of the catalogue states."""
+    """Return the keys of `Owners.stated` for one value: the file's name and, for `image_path`, the whole path.
+
+    Args:
+        path: The value of the column.
+        column: `image_path` or `image_url`.
+    """
     if column == "image_url":
         path = unquote(urlsplit(path).path)
     name = PurePosixPath(path.replace("\\", "/")).name
@@ -83,7 +107,7 @@ def _keys(path: str, column: str) -> set[str]:
 
 
 def _listed(path: Path, folder: Path) -> Iterator[tuple[str, str]]:
-    """Yield file and product of each row of a user's list."""
+    """Yield (file, product id) for each row of the user's list. UserError if it cannot be read."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as lines:
             rows = csv.DictReader(lines)
@@ -98,6 +122,7 @@ def _listed(path: Path, folder: Path) -> Iterator[tuple[str, str]]:
 
 
 def _collected(pairs: Iterator[tuple[str, str]] | list[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
+    """Group pairs of (file, product id) into file -> sorted product ids."""
     out: dict[str, dict[str, None]] = {}
     for key, product in pairs:
         out.setdefault(key, {})[product] = None

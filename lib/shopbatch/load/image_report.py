@@ -1,4 +1,4 @@
-"""What a load of pictures did, in a few lines for the user."""
+"""The report of one load of pictures: counts and notes, as lines of text for the user."""
 
 from __future__ import annotations
 
@@ -10,7 +10,15 @@ from shopbatch.warehouse.snapshot import Snapshot
 
 
 class Counted(Protocol):
-    """The numbers of a load under way."""
+    """The counts of a load under way, which `ImageReport.counted` copies into a report.
+
+    Attributes:
+        files: Number of files in the folder.
+        pictures: Number of files that are pictures.
+        ownerless: Number of pictures that belong to no known product.
+        reused: Number of pictures that were not decoded again.
+        reasons: Reason -> number of files refused for it.
+    """
 
     files: int
     pictures: int
@@ -21,21 +29,21 @@ class Counted(Protocol):
 
 @dataclass(frozen=True)
 class ImageReport:
-    """What a load of pictures did.
+    """The result of one load of pictures, which the command prints.
 
     Attributes:
-        folder: The folder.
-        files: Files in it.
-        pictures: Those that are pictures.
-        ownerless: Pictures of no known product.
-        reused: Pictures that were not decoded again.
-        reasons: Refused files by reason.
-        version: Of the table; -1: nothing was written.
-        already: The table held just this.
-        dry_run: Nothing was to be written.
-        replaced_sample: The pictures of the sample are gone.
-        seconds: Wall-clock time.
-        notes: Further sentences.
+        folder: The folder, as the user wrote it.
+        files: Number of files in the folder.
+        pictures: Number of files that are pictures.
+        ownerless: Number of pictures that belong to no known product.
+        reused: Number of pictures that were not decoded again, because their files did not change.
+        reasons: Reason -> number of files refused for it.
+        version: Version of the table; -1 if nothing was committed.
+        already: Whether nothing was done, because the table holds just these pictures.
+        dry_run: Whether nothing was written, because the user asked for a dry run.
+        replaced_sample: Whether the load replaced pictures of a built-in sample.
+        seconds: Duration of the load; 0 if nothing was committed.
+        notes: Further sentences for the user.
     """
 
     folder: str
@@ -52,25 +60,39 @@ class ImageReport:
     notes: tuple[str, ...] = ()
 
     def already_there(self, before: Snapshot) -> ImageReport:
-        """The report of a load that has nothing to do."""
+        """Return a copy of the report that says that the table already holds just these pictures.
+
+        Args:
+            before: The table.
+        """
         return replace(self, already=True, version=before.version, pictures=before.rows)
 
     def counted(self, run: Counted) -> ImageReport:
-        """The report with the numbers of a run."""
+        """Return a copy of the report with the counts of a load.
+
+        Args:
+            run: The load.
+        """
         numbers = {name: getattr(run, name) for name in ("files", "pictures", "ownerless", "reused")}
         return replace(self, **numbers, reasons=dict(sorted(run.reasons.items())))
 
     def committed(self, version: int, before: Snapshot | None, seconds: float) -> ImageReport:
-        """The report of a load that became visible."""
+        """Return a copy of the report for a load whose rows were committed.
+
+        Args:
+            version: The table's version with the rows.
+            before: The table before the load; None if it did not exist.
+            seconds: Duration of the load.
+        """
         sample = before is not None and bool(before.files) and "sample" in before.metadata
         return replace(self, version=version, replaced_sample=sample, seconds=seconds)
 
     def explain(self) -> str:
-        """Say how many files were refused for which reason."""
+        """Return one line with the number of refused files for each reason."""
         return ", ".join(f"{count:,} {reason}" for reason, count in self.reasons.items()) or "none was refused"
 
     def lines(self) -> list[str]:
-        """Return a few lines for the user."""
+        """Return the report as lines of text for the terminal."""
         lines = list(self.notes)
         if self.already:
             return [*lines, f"product_images: {self.folder} is there already, nothing done (version {self.version})"]

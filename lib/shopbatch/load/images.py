@@ -1,8 +1,8 @@
-"""`shopbatch load images FOLDER`: a folder of pictures becomes the table `product_images`.
+"""`shopbatch load images FOLDER`: loads the pictures of a folder into the table `product_images`.
 
-The table then holds what the folder holds: pictures whose files are gone are gone, and files that did not change are
-not decoded again. A file that is no picture is refused with its reason and stops nothing. Nothing is fetched from the
-net: an address in `products.image_url` only helps to find the product of a file of the same name.
+The load replaces the table, so pictures whose files are gone disappear; files that did not change are not decoded
+again. A file that is no picture is refused with its reason, and the load goes on. Nothing is fetched from the net: an
+address in `products.image_url` only helps to find the product of a file of the same name.
 """
 
 from __future__ import annotations
@@ -33,29 +33,34 @@ from shopbatch.warehouse.foreign import put_right, refuse_foreign
 from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
 
-FEW = 3  # so many refused files are needed before their share is judged, as of the rows of a file
-_AT_ONCE = 64  # pictures in work
+FEW = 3  # the share of refused files is judged from this number of them on
+_AT_ONCE = 64  # pictures that are decoded ahead
 _THREADS = 4
-_ROWS = 2048  # rows that are handed on together
-_FILE = 8192  # rows of a data file, about as many that are kept
+_ROWS = 2048  # decoded pictures that are added to the table together
+_FILE = 8192  # least rows of a data file, except the last one
 _KEPT = ("uri", "sha256", "perceptual_hash", "signature", "width", "height", "format", "bytes", "picture")
 
 
 def load_images(
     store: Store, folder: str | Path, mapping: str | None = None, max_rejects: float = 0.1, dry_run: bool = False
 ) -> ImageReport:
-    """Replace the table `product_images` by what a folder holds, in one commit.
+    """Replace all rows of the table `product_images` by the pictures of a folder, in one commit.
 
     Args:
         store: The warehouse.
-        folder: The folder; folders in it are read too, what begins with a dot is not.
-        mapping: A CSV file with the columns file and product_id; None: see `image_products.Owners`.
-        max_rejects: Share of the files that may be refused; two files may be in any case.
+        folder: The folder; its subfolders are read too, names that begin with a dot are not.
+        mapping: A CSV file with the columns `file` and `product_id`; None: products are found by the catalogue and the
+            files' names (see `image_products.Owners`).
+        max_rejects: Greatest share (0..1) of the files that may be refused; one or two files may be refused in any
+            case.
         dry_run: Read and check everything, but write nothing.
 
+    Returns:
+        The counts of files and pictures, and why files were refused.
+
     Raises:
-        UserError: There is no such folder or no picture in it, the mapping cannot be read, or too much is refused. The
-            table then stays as it is.
+        UserError: There is no such folder or no picture in it, the mapping cannot be read, or too many files are
+            refused. The table then stays as it is.
     """
     started = time.monotonic()
     place = Path(os.path.expanduser(folder))
@@ -81,7 +86,7 @@ def load_images(
 
 
 def _load_id(there: list[Found], owners: Owners) -> str:
-    """Name the content of all files and the products that they are of."""
+    """Return the id of a load: 32 hex digits of the content of all files and the products that they belong to."""
     name = hashlib.blake2b(json.dumps([VERSION, PRODUCT_IMAGES.name]).encode(), digest_size=16)
     for file in there:
         entry = [file.name, file.sha256, file.reason, owners.of_file(file.name)]
@@ -91,7 +96,25 @@ def _load_id(there: list[Found], owners: Owners) -> str:
 
 @dataclass
 class _Run:
-    """One load under way."""
+    """One load under way: reads the files, counts them, and holds the data files until they are committed.
+
+    Attributes:
+        store: The warehouse.
+        load: The id of the load.
+        before: The table before the load; None if it does not exist.
+        owners: Finds the products of a file.
+        report: The report to which the counts are added.
+        dry_run: Whether nothing is written.
+        rows: Data files of the table's rows.
+        refused: Data files of the table of rejects.
+        reasons: Reason -> number of refused files.
+        examples: The first three refused files, with their reasons.
+        files: Number of files in the folder.
+        pictures: Number of files that are pictures.
+        ownerless: Number of pictures of no known product.
+        reused: Number of pictures that were copied from the table instead of decoded.
+        waiting: Number of rows added since the last data file was written.
+    """
 
     store: Store
     load: str
@@ -116,7 +139,11 @@ class _Run:
         self.refused = Sink(self.store, load_rejects(PRODUCT_IMAGES.name), run_id)
 
     def read(self, there: list[Found]) -> None:
-        """Take over what is known, decode the rest, and write all rows."""
+        """Copy the pictures that the table already holds, decode the others, and write all rows and rejects.
+
+        Args:
+            there: All files of the folder.
+        """
         wanted = {file.name: file.sha256 for file in there if not file.reason}
         for kept in self._known(wanted):
             self._add(kept)
@@ -142,7 +169,11 @@ class _Run:
             self.refused.flush()
 
     def _known(self, wanted: Mapping[str, str]) -> Iterator[pa.Table]:
-        """The pictures of files that the table already holds, each once."""
+        """Yield the table's rows for pictures whose files did not change, each picture once.
+
+        Args:
+            wanted: Name of a file -> SHA-256 of its content.
+        """
         if self.before is None or self.before.metadata.get("pictures") != VERSION:
             return
         seen: set[str] = set()
@@ -158,7 +189,7 @@ class _Run:
                 yield rows.filter(pa.array(keep))
 
     def _add(self, pictures: pa.Table) -> None:
-        """Write a row for each product of each picture."""
+        """Add one row for each product of each picture to the data files; a picture without a product gets one row."""
         self.pictures += pictures.num_rows
         numbers, ids, products = [], [], []
         for number, name in enumerate(pictures["uri"].to_pylist()):
@@ -175,11 +206,12 @@ class _Run:
         columns |= {"image_id": pa.array(ids, pa.string()), "product_id": pa.array(products, pa.string())}
         self.rows.add(PRODUCT_IMAGES.fill(len(ids), **columns, source=pa.repeat("folder", len(ids))))
         self.waiting += len(ids)
-        if self.waiting >= _FILE:  # a file is one row group, which jobs read as a whole
+        if self.waiting >= _FILE:  # a small file, as it is one row group that jobs read as a whole
             self.rows.flush()
             self.waiting = 0
 
     def _refuse(self, name: str, reason: str) -> None:
+        """Count a file that is no picture, and add it to the rejects."""
         self.reasons[reason] = self.reasons.get(reason, 0) + 1
         self._row += 1
         if len(self.examples) < 3:
@@ -192,7 +224,15 @@ class _Run:
         self.refused.add(self.refused.table.fill(1, **columns))
 
     def publish(self, max_rejects: float, started: float) -> ImageReport:
-        """Show the rejects and then the rows, unless too much is refused."""
+        """Commit the rejects and then the rows, and return the report.
+
+        Args:
+            max_rejects: Greatest share (0..1) of the files that may be refused.
+            started: Time at which the load began, in seconds of `time.monotonic`.
+
+        Raises:
+            UserError: Too many files are refused, or none is a picture.
+        """
         report = self.report.counted(self)
         refused = sum(self.reasons.values())
         if refused >= FEW and refused > max_rejects * self.files:
@@ -216,13 +256,16 @@ class _Run:
         return report.committed(version, self.before, time.monotonic() - started)
 
     def discard(self) -> None:
-        """Delete what was written and did not become visible."""
+        """Delete the data files that were written but not committed."""
         self.rows.discard()
         self.refused.discard()
 
 
 def _in_turn(pool: ThreadPoolExecutor, there: list[Found]) -> Iterator[tuple[Found, Picture | str]]:
-    """Decode files by several threads, a bounded number ahead, in their order."""
+    """Decode files by several threads, and yield (file, picture or reason of refusal) in the order of `there`.
+
+    At most `_AT_ONCE` files are decoded ahead of the one that is yielded next.
+    """
     todo = iter(there)
     waiting: list[tuple[Found, Future[Picture | str]]] = []
     while True:
@@ -234,7 +277,7 @@ def _in_turn(pool: ThreadPoolExecutor, there: list[Found]) -> Iterator[tuple[Fou
 
 
 def _decode(file: Found) -> Picture | str:
-    """Read a file once more: a picture, or the reason why it is none."""
+    """Read a file again and decode it; return the picture, or the reason why it is refused."""
     try:
         data = file.read()
         return read_picture(data) if hashlib.sha256(data).hexdigest() == file.sha256 else "changed_while_read"
@@ -245,6 +288,7 @@ def _decode(file: Found) -> Picture | str:
 
 
 def _as_rows(pictures: list[tuple[Found, Picture]]) -> pa.Table:
+    """Return decoded pictures as an Arrow table, one row per picture, with the columns `_KEPT` of `product_images`."""
     columns = {
         "uri": pa.array([file.name for file, _ in pictures], pa.string()),
         "sha256": pa.array([file.sha256 for file, _ in pictures], pa.string()),

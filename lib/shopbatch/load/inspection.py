@@ -1,6 +1,6 @@
-"""The first reading of a file: which of its columns are meant, and how their values are written.
+"""The first reading of a file: matches its columns to the table and finds out how their values are written.
 
-Nothing is converted before the second reading (`batches.py`).
+Nothing is converted before the second reading (`batches.py`), which follows the `Plan` made here.
 """
 
 from __future__ import annotations
@@ -24,11 +24,15 @@ from shopbatch.tables.schema import Table
 
 @dataclass(frozen=True)
 class Plan:
-    """How a file becomes rows of a table.
+    """How the rows of a file are converted to rows of a table; the result of the first reading.
 
-    match: which columns. formats: how the values of each are written, by the table's column (`attributes.NAME` for an
-    entry of that map). merger: merges rows of one key; None if the table's rows are not merged. notes: what was
-    recognised, for the user.
+    Attributes:
+        table: The table that is loaded.
+        match: The columns of the file, matched to those of the table.
+        formats: How the values of each column are written, by the table's column (`attributes.NAME` for an entry of the
+            column `attributes`).
+        merger: Merges rows with the same key; None if rows of this table are not merged.
+        notes: What was recognised, a line each for the user.
     """
 
     table: Table
@@ -39,10 +43,16 @@ class Plan:
 
 
 def inspect(table: Table, opened: Input, options: Options) -> Plan:
-    """Read a file once, and decide how it is read the second time.
+    """Read a file for the first time, and return how it is to be converted in the second reading.
+
+    Args:
+        table: The table that is loaded.
+        opened: The file.
+        options: How the user says that the file is to be read.
 
     Raises:
-        UserError: Columns are missing, could both be meant, or hold dates that are truly ambiguous.
+        UserError: Needed columns are missing, two columns could be the same one, or dates are ambiguous (day or month
+            first).
     """
     matched = match(table, opened.names, options)
     merges = table.merge_rows and not matched.makes_key
@@ -51,7 +61,7 @@ def inspect(table: Table, opened: Input, options: Options) -> Plan:
     evidence: dict[str, Evidence] = {}
     names = opened.names
     for batch in ahead(opened.batches(_to_inspect(table, matched))):
-        if batch.names != names:  # JSON: columns that first occur in a later batch
+        if batch.names != names:  # JSON lines: this batch has columns that earlier ones lack
             matched, names = _match_more(table, matched, batch.names, options), batch.names
         _look(table, matched, batch, evidence)
         if merger is not None:
@@ -69,7 +79,7 @@ def inspect(table: Table, opened: Input, options: Options) -> Plan:
 
 
 def _to_inspect(table: Table, matched: Match) -> list[str]:
-    """The file's columns whose values are looked at in the first reading."""
+    """Return the file's columns whose values the first reading needs."""
     declared = {c.name: c for c in table.columns}
     looked_at = [s for t, s in matched.columns.items() if t in declared and Evidence.is_wanted(declared[t])]
     skips = skip_columns(matched.preset) if matched.preset else ()
@@ -77,6 +87,7 @@ def _to_inspect(table: Table, matched: Match) -> list[str]:
 
 
 def _look(table: Table, matched: Match, batch: RawBatch, evidence: dict[str, Evidence]) -> None:
+    """Add the values of a batch to `evidence` (the table's column -> counts), in place."""
     for column in table.columns:
         if column.name in matched.columns and Evidence.is_wanted(column):
             found = evidence.setdefault(column.name, Evidence(column))
@@ -84,7 +95,17 @@ def _look(table: Table, matched: Match, batch: RawBatch, evidence: dict[str, Evi
 
 
 def _match_more(table: Table, before: Match, names: tuple[str, ...], options: Options) -> Match:
-    """The match of more columns. UserError if one of them would match a column that has been read from another."""
+    """Match the columns again, since a later batch of a file of JSON lines has new columns, and return the new match.
+
+    Args:
+        table: The table that is loaded.
+        before: The match so far.
+        names: All columns of the file that are known now.
+        options: How the user says that the file is to be read.
+
+    Raises:
+        UserError: A column of the table would now be read from another column of the file than in earlier batches.
+    """
     matched = match(table, names, options)
     for target, source in before.columns.items():
         if (now := matched.columns.get(target)) != source:

@@ -1,4 +1,4 @@
-"""Says it when the rows of two tables do not belong together, because they name one thing in two ways."""
+"""Warns after a load if the ids of two tables do not match, so that jobs which join the tables would find nothing."""
 
 from __future__ import annotations
 
@@ -13,30 +13,33 @@ from shopbatch.load.product_codes import REFERRING, ProductCodes
 from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
 
-_MOST = 5_000_000  # rows of a table that are looked at; above, a table that is looked up in is not compared at all
-_SOME = 1_000_000  # of a table whose ids are looked up
-_FEW = 3  # ids that say something
+_MOST = 5_000_000  # most rows of `products` or `users`; larger tables are not compared
+_SOME = 1_000_000  # most rows of the table that refers to them; further rows are not looked up
+_FEW = 3  # with fewer distinct ids, there is no warning
 _USERS = ("transactions", "orders", "tickets")
 _REFERENCES = {"products": ("product_id", REFERRING), "users": ("user_id", _USERS)}
 
 
 def unmatched(store: Store, table: str, codes: ProductCodes | None = None) -> list[str]:
-    """Compare the ids of a table that was loaded with those of the tables that it is joined with.
+    """Compare the product ids and user ids of a table that was just loaded with the tables that jobs join it with.
+
+    A table that cannot be read is not compared, because the load itself is done.
 
     Args:
         store: The warehouse.
         table: The table.
-        codes: The codes of the products, if they have been read already.
+        codes: The codes of the products, if they have been read already; None: they are read when needed.
 
     Returns:
-        A line for each pair of tables that both have rows and of which most ids are in one of them alone, or of which
-        one names products by their codes.
+        Warnings for the user, at most one for each pair of tables. There is one if ids in a table are codes (SKUs,
+        barcodes) of products instead of product ids, or if more than half of the ids are missing in `products` or
+        `users`; there is none if one table of the pair is empty.
     """
     lines: list[str] = []
     for target, (column, tables) in _REFERENCES.items():
         pairs = tables if table == target else (table,) if table in tables else ()
         for name in pairs:
-            with suppress(UserError, OSError, pa.ArrowException):  # the load is done, whatever the other table is like
+            with suppress(UserError, OSError, pa.ArrowException):  # the load is done; an unreadable table is no error
                 if target == "products" and codes is None:
                     codes = ProductCodes.of(store)
                 lines += _compare(store, name, target, column, codes if target == "products" else None)
@@ -44,6 +47,15 @@ def unmatched(store: Store, table: str, codes: ProductCodes | None = None) -> li
 
 
 def _compare(store: Store, name: str, target: str, column: str, codes: ProductCodes | None) -> list[str]:
+    """Compare the ids of one table with those of `products` or `users`; return at most one warning.
+
+    Args:
+        store: The warehouse.
+        name: The table whose rows refer to products or users.
+        target: `products` or `users`.
+        column: The id column of both tables.
+        codes: The codes of the products; None if the target is `users`.
+    """
     rows, known = store.find(name), store.find(target)
     if rows is None or known is None or not rows.files or not known.files or known.rows > _MOST:
         return []
@@ -64,7 +76,7 @@ def _compare(store: Store, name: str, target: str, column: str, codes: ProductCo
 
 
 def _named_by_code(ids: pl.Series, codes: ProductCodes) -> str:
-    """Say how many ids are codes of products, with an example; "" if none is."""
+    """Return a phrase for a warning: how many ids are codes of products, with an example; "" if none is."""
     texts = ids.to_arrow().cast(pa.string())
     products = codes.find(texts)[0]
     count = len(products) - products.null_count
@@ -75,10 +87,11 @@ def _named_by_code(ids: pl.Series, codes: ProductCodes) -> str:
 
 
 def _ids(snapshot: Snapshot, column: str, most: int) -> pl.Series:
-    """The different ids of a table, or of its first rows."""
+    """Return the distinct ids of a column, read from at most the first `most` rows of the table."""
     values = pc.unique(snapshot.read([column], limit=most)[column]).drop_null()
     return pl.Series("id", pl.from_arrow(values), dtype=pl.String)
 
 
 def _some(ids: pl.Series) -> str:
+    """Return the first two ids as text, for a message."""
     return ", ".join(ids.head(2).to_list())

@@ -1,4 +1,4 @@
-"""Reads JSON lines: one object per line. A line that holds no object is reported with its reason."""
+"""Reads JSON lines (one object per line) in blocks; a line that holds no object is reported with its reason."""
 
 from __future__ import annotations
 
@@ -23,10 +23,13 @@ _LONG_NUMBER = r"[0-9]{19}"
 
 @dataclass(frozen=True)
 class Block:
-    """Some lines of a file.
+    """Some consecutive lines of a file of JSON lines.
 
-    rows: numbers of the rows that hold an object, from 1; blank lines are not rows. lines: the lines they stand in,
-    from 1. objects: their objects. broken: (row number, line, reason) of the other rows.
+    Attributes:
+        rows: Row numbers of the lines that hold an object, from 1; blank lines are not counted.
+        lines: Their line numbers in the file, from 1.
+        objects: Their parsed objects.
+        broken: (row number, line, reason) of the lines that hold no object.
     """
 
     rows: list[int]
@@ -36,10 +39,13 @@ class Block:
 
 
 def read(file: Path) -> Iterator[Block]:
-    """Read a file block by block.
+    """Read a file of JSON lines in blocks of at most `BATCH_ROWS` lines.
+
+    Args:
+        file: The file; it may be compressed.
 
     Raises:
-        UserError: The file is one JSON array.
+        UserError: The file is one JSON array instead of lines.
     """
     number = 0
     for numbers, lines in _lines(file):
@@ -56,7 +62,7 @@ def read(file: Path) -> Iterator[Block]:
 
 
 def _lines(file: Path) -> Iterator[tuple[list[int], list[bytes]]]:
-    """Lines that are not blank, with their numbers from 1; at most `BATCH_ROWS` at a time."""
+    """Yield the lines that are not blank with their numbers from 1, at most `BATCH_ROWS` at a time."""
     with io.BufferedReader(open_bytes(file)) as stream:
         start = stream.peek(4)[:4]
         if start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"[":
@@ -80,16 +86,20 @@ def _lines(file: Path) -> Iterator[tuple[list[int], list[bytes]]]:
 
 
 def _parse(lines: Sequence[bytes]) -> list[dict[str, Any] | str]:
-    """The object of each line, or the reason why it holds none.
+    """Return the object of each line, or the reason (such as `invalid_json`) why it holds none.
 
-    orjson is five times faster than Python's own parser, but reads long numbers as floats and refuses NaN: lines with
-    such are left to the slower one.
+    orjson is five times as fast as Python's own parser, but it reads long numbers as floats and refuses NaN. Lines with
+    either are parsed by Python's parser.
     """
     exact = pc.match_substring_regex(pa.array(lines, pa.binary()), _LONG_NUMBER).to_pylist()
     return [_parse_exactly(line) if slow else _parse_line(line) for line, slow in zip(lines, exact, strict=True)]
 
 
 def _parse_line(line: bytes) -> dict[str, Any] | str:
+    """Return the object of a line, or the reason why it holds none.
+
+    orjson parses the line; if it refuses it, Python's parser does.
+    """
     try:
         return _object(orjson.loads(line))
     except orjson.JSONDecodeError:
@@ -97,13 +107,15 @@ def _parse_line(line: bytes) -> dict[str, Any] | str:
 
 
 def _parse_exactly(line: bytes) -> dict[str, Any] | str:
+    """Return the object of a line, or the reason why it holds none, by Python's parser; long numbers stay exact."""
     try:
         return _object(json.loads(line.decode("utf-8")))
     except UnicodeDecodeError:
         return "invalid_utf8"
-    except (ValueError, RecursionError):  # a number may have more digits than Python takes
+    except (ValueError, RecursionError):  # also a number with more digits than Python accepts
         return "invalid_json"
 
 
 def _object(parsed: Any) -> dict[str, Any] | str:
+    """Return a parsed value if it is an object, else the reason `not_an_object`."""
     return parsed if isinstance(parsed, dict) else "not_an_object"

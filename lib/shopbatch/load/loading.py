@@ -1,7 +1,7 @@
-"""Loads a user's file into a source table: reads it twice, checks every value, and makes it visible in one commit.
+"""Loads a user's file or database query into a source table: reads it twice, checks every value, commits once.
 
-The first reading decides what its columns mean and how their values are written, the second one converts them. What
-does not fit is listed in `<table>_load_rejects` with value, line and reason. The same file is loaded only once.
+The first reading (`inspection.py`) decides what the columns mean and how values are written; the second (`batches.py`)
+converts them. Each refused value is listed in the table `<table>_load_rejects`. The same file is loaded only once.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from shopbatch.warehouse import files
 from shopbatch.warehouse.foreign import put_right, refuse_foreign
 from shopbatch.warehouse.store import Snapshot, Store
 
-_FEW = 3  # so many rows or values may not fit in a tiny file, whatever share that is
+_FEW = 3  # fewer misfits never stop a load, however large their share of a tiny file is
 _USUAL = Options()
 
 
@@ -59,21 +59,24 @@ def load_file(
 ) -> LoadReport:
     """Load a file, a folder of files, a zip of these, or a Delta table into a source table.
 
-    Memory does not grow with the file, except for 16 bytes per row. A file that was loaded before with the same
-    options is not loaded again.
+    Memory does not grow with the file, except for 16 bytes per row. A file that was loaded before with the same options
+    is not loaded again.
 
     Args:
         store: The warehouse.
-        table: Name of the source table.
+        table: Name of the source table, such as `products`.
         path: The file or folder.
-        options: What is known of the file; all else is recognised.
-        mode: Whether the rows are added to the table or replace it.
-        dry_run: Read everything, but write nothing.
+        options: How the user says that the file is to be read; everything else is recognised from its content.
+        mode: `append` adds the rows to the table; `replace` replaces all rows of the table by them.
+        dry_run: Read and check everything, but write nothing.
+
+    Returns:
+        The report: numbers of rows read, loaded and refused; also for a dry run, and for a file that was loaded before
+        (`already`).
 
     Raises:
-        UserError: The table, the file or a column is unknown, the file is unreadable, or too many rows do not fit.
-            Nothing becomes visible.
-        Stopped: There is no space left, or an object store does not answer.
+        UserError: The table or a column is unknown, the file is unreadable, or too many rows were refused.
+        Stopped: The disk is full, or an object store does not answer. After any error, no row becomes visible.
     """
     _check_table(table)
     plain = Path(os.path.expanduser(path))
@@ -95,7 +98,11 @@ def load_query(
     mode: Mode = "append",
     dry_run: bool = False,
 ) -> LoadReport:
-    """Load the rows of a query from a database (see `database.open_query`) into a source table; see `load_file`."""
+    """Load the rows that a database query returns into a source table.
+
+    `uri` is the database's address, or `env:NAME` (see `database.open_query`), and `query` one SQL query that returns
+    rows. The other arguments, the report and the errors are those of `load_file`.
+    """
     from shopbatch.load.database import open_query
 
     _check_table(table)
@@ -103,6 +110,7 @@ def load_query(
 
 
 def _check_table(table: str) -> None:
+    """Raise UserError unless `table` is a source table that is loaded from a file or a query."""
     if table == POLICIES.name:
         raise UserError("policies are loaded from a folder of Markdown files: shopbatch load policies FOLDER")
     if table == PRODUCT_IMAGES.name:
@@ -116,14 +124,14 @@ def _check_table(table: str) -> None:
 def load_input(
     store: Store, table: str, opened: Input, options: Options, mode: Mode = "append", dry_run: bool = False
 ) -> LoadReport:
-    """Load what is open already; see `load_file`."""
+    """Load an opened input, such as a query's result, into a table; other arguments as for `load_file`."""
     with _no_collections():
         return _load_rows(store, table, opened, options, mode, dry_run)
 
 
 @contextmanager
 def _no_collections() -> Iterator[None]:
-    """Turn off the collection of cycles inside this block: it would walk over all parsed values again and again."""
+    """Switch off Python's cyclic garbage collector in a block, as it would scan all parsed values again and again."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -134,6 +142,7 @@ def _no_collections() -> Iterator[None]:
 
 
 def _load_rows(store: Store, table: str, opened: Input, options: Options, mode: Mode, dry_run: bool) -> LoadReport:
+    """Read, check, write and commit the rows of an input; turn errors of the readers into UserError or Stopped."""
     started = time.monotonic()
     try:
         codes = ProductCodes.of(store) if table in REFERRING else None
@@ -163,7 +172,7 @@ def _load_rows(store: Store, table: str, opened: Input, options: Options, mode: 
 
 @dataclass(frozen=True)
 class _Load:
-    """What is to be loaded, and where to."""
+    """The request for one load: the input, the options, and the table to write to."""
 
     store: Store
     table: Table
@@ -171,16 +180,17 @@ class _Load:
     options: Options
     mode: Mode
     codes: ProductCodes | None = None
-    """The codes by which the rows may name products; None: they name none."""
+    """The SKUs and barcodes by which rows may name products; None if the table does not refer to products."""
     undone: str = ""
-    """What others had done to the list of refused rows, and was undone."""
+    """A note about changes by other programs to the table of rejects that this load undid; "" for none."""
 
     @property
     def id(self) -> str:
+        """The id of the load: 32 hex digits of content, table and options; see `identity.load_id`."""
         return load_id(self.table, self.opened, self.options)
 
     def refuse_other_reading(self) -> None:
-        """UserError if the table already holds the rows of this file, read with other options: they would be double."""
+        """Raise UserError if this append repeats an earlier load of the file with other options or an older version."""
         snapshot = self.store.find(self.table.name) if self.mode == "append" else None
         if snapshot is not None and snapshot.files and self.opened.digest in snapshot.metadata.get("inputs", ()):
             raise UserError(
@@ -190,6 +200,7 @@ class _Load:
             )
 
     def report(self, matched: Match, notes: Sequence[str] = ()) -> LoadReport:
+        """Return a report of this load without counts, which the caller adds."""
         return LoadReport(
             table=self.table.name,
             file=self.opened.name,
@@ -205,7 +216,7 @@ class _Load:
 
 
 class _Run:
-    """One load under way: what was read, what was refused, and what is on disk but not visible yet."""
+    """The second reading of one load: converts rows; `rows` and `refused` collect files until the commit."""
 
     def __init__(self, load: _Load, plan: Plan, dry_run: bool) -> None:
         self.load, self.id, self.store, self.table = load, load.id, load.store, load.table
@@ -218,7 +229,7 @@ class _Run:
         self.refused = Sink(self.store, load_rejects(self.table.name), run_id)
 
     def read(self) -> None:
-        """Read, check and write all rows."""
+        """Convert and check all rows of the input; unless it is a dry run, write rows and rejects to data files."""
         batches = ahead(self.load.opened.batches(self.converter.wanted()))
         for rows, misfits in ahead(map(self.converter.convert, batches)):
             if not self.dry_run:
@@ -231,6 +242,7 @@ class _Run:
         self.refused.flush()
 
     def _refuse(self, misfits: list[Misfits]) -> None:
+        """Add a row to the table of rejects for each value that does not fit."""
         parts = []
         for found in misfits:
             count = len(found.rows)
@@ -245,7 +257,11 @@ class _Run:
             self.refused.add(pa.concat_tables(parts).sort_by("source_row"))
 
     def publish(self, started: float) -> LoadReport:
-        """Make the rejects visible and then the rows. The commit of the rows is what marks the load as done."""
+        """Commit the rejects, then the rows; return the report. `started`: start of the load (`time.monotonic`).
+
+        Raises:
+            UserError: The input changed while it was read, it has no rows, or too many rows were refused.
+        """
         title, mode = self.load.opened.title, self.load.mode
         if not self.load.opened.unchanged():
             raise UserError(f"{title}: the file changed while it was read; nothing was loaded")
@@ -258,7 +274,7 @@ class _Run:
         before = self.store.find(self.table.name) if mode == "append" else None
         beside_sample = before is not None and bool(before.files) and "sample" in before.metadata
         useless = not self.rows.written and (mode == "replace" or report.rows_read > 0)
-        if not (useless and mode == "replace"):  # the table stays as it is, and so must the list of its rejects
+        if not (useless and mode == "replace"):  # a failed replace keeps the table, so also its list of rejects
             self._publish_rejects()
         if useless:
             raise UserError(f"{title}: no row fits table {self.table.name!r} ({report.explain()}); nothing was loaded")
@@ -289,13 +305,17 @@ class _Run:
         return report.committed(version, beside_sample)
 
     def _of_the_table(self, before: Snapshot | None) -> list[str]:
-        """Say what became of the rows that were there, if a file that holds all there is was meant to replace them."""
+        """Return a note, if it applies, that an append removed no rows: those missing in a newer export stay.
+
+        It applies to tables of whole exports (`Table.merge_rows`, such as `products`) that hold rows of earlier loads.
+        """
         if before is None or not before.files or "sample" in before.metadata or not self.table.merge_rows:
             return []
         name = self.table.name
         return [f"added to the {name} that were there: what is gone from the export stays (--replace takes it out)"]
 
     def _report(self, started: float) -> LoadReport:
+        """Return the report of this load with all its counts."""
         counts, merger, translator = self.converter.counts, self.plan.merger, self.converter.translator
         report = self.load.report(self.plan.match, (*self.plan.notes, *self.converter.notes()))
         return replace(
@@ -315,7 +335,7 @@ class _Run:
         )
 
     def _foretold(self, report: LoadReport) -> LoadReport:
-        """The report of a dry run, which says it if a load would be refused."""
+        """Return the report of a dry run, with a note if the real load would be refused."""
         try:
             self._check_share(report)
         except UserError as error:
@@ -323,7 +343,7 @@ class _Run:
         return replace(report, dry_run=True)
 
     def _check_share(self, report: LoadReport) -> None:
-        """UserError if too many rows are refused, or no value of a column fits it."""
+        """Raise UserError if too many rows are refused, or if every value of a column is refused."""
         counts, most = self.converter.counts, self.load.options.max_rejects
         title = self.load.opened.title
         if report.rows_rejected >= _FEW and report.rows_rejected > most * report.rows_read:
@@ -344,6 +364,7 @@ class _Run:
                 )
 
     def _publish_rejects(self) -> None:
+        """Commit the rejects of this load, unless there are none or an earlier try committed them already."""
         table, mode = self.refused.table, self.load.mode
         if not self.refused.written and not (mode == "replace" and self.store.exists(table.name)):
             return
@@ -359,19 +380,19 @@ class _Run:
             self.refused.written.clear()
 
     def _refuse_second_load(self, snapshot: Snapshot) -> None:
-        """Raise if another process has loaded the same file meanwhile."""
+        """Raise an error if another process has appended this file; `Store.commit` calls it as its guard."""
         own_files = {f.path for f in self.rows.written}
         if self.load.mode == "append" and shows(snapshot, self.id, self.load.mode, own_files):
             raise _LoadedMeanwhileError(snapshot.version)
 
     def discard(self) -> None:
-        """Delete what was written and did not become visible."""
+        """Delete the data files that were written but not committed."""
         self.rows.discard()
         self.refused.discard()
 
 
 class _LoadedMeanwhileError(Exception):
-    """The version that holds the rows already."""
+    """Another process has just committed the same load; `version` is the table's version with its rows."""
 
     def __init__(self, version: int) -> None:
         super().__init__(version)

@@ -1,4 +1,7 @@
-"""Decides which column of a file is which column of a table. Pure functions of names."""
+"""Matches the columns of a user's file to the columns of a table, by the user's mapping, a preset, or the names.
+
+Only `refuse_numbers` looks at values. `inspection.py` calls `match` in the first reading.
+"""
 
 from __future__ import annotations
 
@@ -18,19 +21,24 @@ from shopbatch.load.words import normal_name
 from shopbatch.tables.products import CODES
 from shopbatch.tables.schema import Table
 
-_FEW = 5  # cells from which a column is judged
+_FEW = 5  # a column with fewer filled cells is not judged
 _NUMBER = re.compile(r"[-+]?[0-9]+([.,][0-9]+)?( ?/ ?[0-9]+)?|[★☆⭐]+")
 
 
 @dataclass(frozen=True)
 class Match:
-    """The columns of a file, matched to those of a table.
+    """Which column of a file is loaded into which column of a table.
 
-    columns: the table's column, or `attributes.NAME` -> the file's column. ignored: the other columns of the file.
-    makes_key: whether keys are made from the content because the file has none. proposed: the table's column -> a
-    column of the file that may be meant, and is not taken. system: the system that the file comes from, "" if none was
-    recognised. preset: what its columns mean. constants: values of columns where the file states none. codes: the
-    file's columns that hold codes of products. guessed: the table's columns that were taken because of a similar name.
+    Attributes:
+        columns: The table's column, or `attributes.NAME` -> the file's column.
+        ignored: Columns of the file that are not used.
+        makes_key: Whether keys are made from the content of the rows, because the file has none.
+        proposed: The table's column -> a column of the file that may be meant; it is only reported, not loaded.
+        system: The system that the file comes from, such as `shopify`; "" if none was recognised.
+        preset: The preset of that system, spelled as the file spells its columns; None if there is none.
+        constants: The table's column -> the value for rows in which the file states none.
+        codes: The file's columns that hold other codes of a product than its id (SKUs, barcodes).
+        guessed: The table's columns that `--map auto` matched by a synonym of their name.
     """
 
     columns: Mapping[str, str]
@@ -45,16 +53,18 @@ class Match:
 
 
 def match(table: Table, names: Sequence[str], options: Options) -> Match:
-    """Match columns as the user says, then by the preset, then by name; case, blanks, dots, - and _ do not matter.
+    """Match columns by the user's mapping, then by the preset, then by name.
+
+    When names are compared, case, blanks, dots, hyphens and underscores make no difference.
 
     Args:
         table: The table that is loaded.
         names: The columns of the file.
-        options: What the user said.
+        options: How the user says that the file is to be read.
 
     Raises:
         UserError: The mapping names a column that does not exist, two columns of the file match one column of the
-            table, or a column that the table needs is missing. The message names what is there and what is similar.
+            table, or a column that the table needs is missing. The message names the existing columns and similar ones.
     """
     mapping = options.mapping
     _check_mapping(table, names, mapping)
@@ -73,13 +83,13 @@ def match(table: Table, names: Sequence[str], options: Options) -> Match:
         free = [n for n in names if n not in mapping.values()]
         said = mapping.get(target, meant.get(target))
         if said is None and preset is not None and target in preset.columns:
-            continue  # the system gives other things that name, such as Magento's product_type
+            continue  # the system uses that name for something else (Magento's product_type)
         source_name = (said or None) if said is not None else _by_name(target, free)
         if source_name is not None:
             if (times := names.count(source_name)) > 1:
                 raise UserError(f"the file has {times} columns {source_name!r}: rename those that are not meant")
             columns[target] = source_name
-    # what a preset does not name it leaves out on purpose, such as the total of the whole order
+    # a preset leaves out columns on purpose, such as the total of the whole order, so none of them is proposed
     proposed = {} if preset is not None else _propose(table, columns, names, mapping)
     guessed: frozenset[str] = frozenset()
     if options.auto:
@@ -98,13 +108,17 @@ def match(table: Table, names: Sequence[str], options: Options) -> Match:
 
 
 def _codes(columns: Mapping[str, str], names: Sequence[str], preset: Preset | None) -> tuple[str, ...]:
-    """The columns that hold other codes of a product than its id: those of the preset, else those with such a name."""
+    """Return the file's columns with SKUs, barcodes or other codes of products, except the product id.
+
+    With a preset they are those that it names, else the columns with a known name (words.yaml).
+    """
     known = words.product_codes()
     listed = preset.codes if preset else [n for n in names if normal_name(n) in known and names.count(n) == 1]
     return tuple(n for n in listed if n != columns.get("product_id"))
 
 
 def _check_mapping(table: Table, names: Sequence[str], mapping: Mapping[str, str]) -> None:
+    """Raise UserError if `--map` names a column that the table or the file does not have."""
     for target, source in mapping.items():
         of_map = target.startswith(ATTRIBUTE) and len(target) > len(ATTRIBUTE) and "attributes" in table.names
         if target not in table.names and not of_map:
@@ -114,14 +128,11 @@ def _check_mapping(table: Table, names: Sequence[str], mapping: Mapping[str, str
 
 
 def refuse_numbers(matched: Match, batch: RawBatch) -> None:
-    """Refuse a column of numbers that was taken for the rows' text because of its name.
+    """Raise UserError if a column that `--map auto` took for the rows' text holds nothing but numbers or stars.
 
     Args:
-        matched: The match.
-        batch: The first rows.
-
-    Raises:
-        UserError: It holds numbers or stars alone.
+        matched: The matched columns.
+        batch: The first rows of the file; fewer than 5 filled cells are not judged.
     """
     if "text" not in matched.guessed:
         return
@@ -135,7 +146,17 @@ def refuse_numbers(matched: Match, batch: RawBatch) -> None:
 
 
 def _by_name(target: str, names: Sequence[str]) -> str | None:
-    """The file's column with that name: spelled the same, else the only one that differs by case or separators."""
+    """Return the file's column with the name of a table's column, or None.
+
+    A column that is spelled the same is preferred, else the only one that differs by case or separators.
+
+    Args:
+        target: The table's column.
+        names: The columns of the file that are not mapped by the user.
+
+    Raises:
+        UserError: Several columns differ only by case or separators.
+    """
     if target in names:
         return target
     near = sorted({n for n in names if normal_name(n) == normal_name(target)})
@@ -148,7 +169,17 @@ def _by_name(target: str, names: Sequence[str]) -> str | None:
 def _propose(
     table: Table, columns: Mapping[str, str], names: Sequence[str], mapping: Mapping[str, str]
 ) -> dict[str, str]:
-    """Columns of the file whose names other shops use for a column of the table that is not matched yet."""
+    """Return the columns of the file that may be meant for the table's unmatched columns, by known synonyms.
+
+    Args:
+        table: The table that is loaded.
+        columns: The columns that are matched already.
+        names: The columns of the file.
+        mapping: The user's mapping; its columns are not proposed again.
+
+    Returns:
+        Column of the table -> column of the file.
+    """
     proposed: dict[str, str] = {}
     free = [n for n in names if n not in columns.values() and names.count(n) == 1]
     known = words.column_synonyms(table.name)
@@ -162,7 +193,7 @@ def _propose(
         if target is not None and target not in columns and target not in mapping:
             proposed.setdefault(target, name)
     if {"quantity", "unit_price"} <= {*columns, *proposed}:
-        # the amount can be computed from these two; a total may be the whole order's, with shipping and taxes
+        # the amount is computed from quantity and price; a total may be the whole order's, with shipping and taxes
         proposed = {t: n for t, n in proposed.items() if t != "sales_value" or normal_name(n) not in words.totals()}
     return proposed
 
@@ -174,6 +205,15 @@ def _missing(
     columns: Mapping[str, str],
     proposed: Mapping[str, str],
 ) -> str:
+    """Return the error message for a file that lacks needed columns, with `--map` options that may help.
+
+    Args:
+        table: The table that is loaded.
+        missing: The needed columns that the file lacks.
+        names: The columns of the file.
+        columns: The table's column -> the file's column, as matched so far.
+        proposed: The table's column -> a column of the file that may be meant.
+    """
     there = ", ".join(n or "(unnamed)" for n in names) or "none"
     text = f"table {table.name!r} needs the column(s) {', '.join(missing)}; the file has: {there}"
     if not columns and sum(_like_data(name) for name in names) * 2 >= len(names):
@@ -188,12 +228,15 @@ def _missing(
 
 
 def _like_data(name: str) -> bool:
-    """Whether a name is rather a value: a number, a date, or a long text."""
+    """Return True if a column name looks like a value (number, date, long text), as in a file without a header."""
     return bool(re.fullmatch(r"[-+]?[\d.,:/\- T]*\d[\d.,:/\- TZ]*", name)) or len(name) > 60
 
 
 def _nearest(target: str, names: Sequence[str]) -> str | None:
-    """The most similar column: the shortest that contains a word of `target`, else one with nearly the same name."""
+    """Return the name that is most similar to `target`, or None if none is.
+
+    That is the shortest name which contains a word of `target`, else one with nearly the same letters.
+    """
     parts = [w for w in target.split("_") if w != "id"]
     containing = [n for n in names if any(w in normal_name(n) for w in parts)]
     if containing:
@@ -204,5 +247,6 @@ def _nearest(target: str, names: Sequence[str]) -> str | None:
 
 
 def _hint(name: str, known: Sequence[str]) -> str:
+    """Return the end of an error message about an unknown name: the most similar known name, else all known names."""
     near = _nearest(name, known)
     return f"; did you mean {near!r}?" if near else f" (it has: {', '.join(known)})"

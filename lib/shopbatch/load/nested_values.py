@@ -1,4 +1,4 @@
-"""Converts values to lists of texts, and to maps from names to texts."""
+"""Converts values to lists of texts and to maps from names to texts, for columns such as `tags` and `attributes`."""
 
 from __future__ import annotations
 
@@ -15,33 +15,43 @@ from shopbatch.load.conversion import NESTED, Converted, refuse_all, to_mask
 from shopbatch.load.text_values import is_text, to_text, without_null_words
 from shopbatch.text.markup import plain_text
 
-_SEPARATORS = (";", "|", "\n", ",")  # between the entries of a list in a cell; the first one that occurs counts
+_SEPARATORS = (";", "|", "\n", ",")  # between entries of a cell; the first of these that occurs in the cell is used
 _ENTRY = re.compile(r"^\s*([^:=]{1,60}?)\s*[:=]\s*(.*?)\s*$", re.DOTALL)
 
 
 def to_lists(raw: pa.Array | Sequence[Any], html: bool = False) -> Converted:
-    """Convert lists, JSON arrays, and cells such as `red, summer` to lists of texts; an empty list is null."""
+    """Convert lists, JSON arrays, and cells such as `red, summer` to lists of strings [n]; an empty list becomes null.
+
+    Args:
+        raw: The values, [n].
+        html: Whether the texts are HTML, which is converted to plain text.
+    """
     return _convert(raw, pa.list_(pa.string()), (_parse_list, _list_of), html)
 
 
 def to_maps(raw: pa.Array | Sequence[Any], html: bool = False) -> Converted:
-    """Convert maps, structs, JSON objects, and cells such as `colour: red; size: M` or `colour=red,size=M` to maps.
+    """Convert maps, structs, JSON objects, and cells such as `colour: red; size: M` to maps of strings [n].
 
-    A cell without names is refused; an empty map is null.
+    `colour=red,size=M` is read as well. A cell with text and no name, such as `red`, is refused; an empty map becomes
+    null.
+
+    Args:
+        raw: The values, [n].
+        html: Whether the texts are HTML, which is converted to plain text.
     """
     return _convert(raw, pa.map_(pa.string(), pa.string()), (_parse_map, _map_of), html)
 
 
 def join_maps(base: pa.Array | None, entries: Mapping[str, pa.Array], rows: int) -> pa.Array:
-    """Add entries to maps.
+    """Add entries to the maps of a column; each entry is given as a column of texts, and replaces one of the same name.
 
     Args:
-        base: Maps, [n]; None if there are none.
-        entries: Name of an entry -> its texts, [n]; null where a row lacks it.
-        rows: n.
+        base: The maps, [n]; None if there are none yet.
+        entries: Name of an entry -> its texts, string [n]; null where a row lacks the entry.
+        rows: The number of rows, n.
 
     Returns:
-        Maps with their names in order, null where a map is empty; [n].
+        Maps with their names in alphabetical order, [n]; null where a map is empty.
     """
     names = sorted(entries)
     if base is None or base.null_count == rows:
@@ -55,7 +65,13 @@ def join_maps(base: pa.Array | None, entries: Mapping[str, pa.Array], rows: int)
 
 
 def _maps_of_columns(names: Sequence[str], columns: Sequence[pa.Array], rows: int) -> pa.Array:
-    """Maps from columns [n] without a Python object for each row."""
+    """Build maps [rows], one entry for each column that is not null in the row, without a Python object for each row.
+
+    Args:
+        names: The names of the entries, one for each column.
+        columns: The texts of each entry, [rows].
+        rows: The number of rows.
+    """
     if not names:
         return pa.nulls(rows, pa.map_(pa.string(), pa.string()))
     there = np.column_stack([to_mask(column.is_valid()) for column in columns])
@@ -76,9 +92,15 @@ def _convert(
     readers: tuple[Callable[[str], Any], Callable[[Any], Any]],
     html: bool,
 ) -> Converted:
-    """Convert values one by one: text with the first reader, others with the second. What neither can read is refused.
+    """Convert values to lists or maps; refuse those that no parser can read (`nested`).
 
-    html: whether entities and tags mean nothing. Those of a cell are read first, because `&amp;` holds a separator.
+    Args:
+        raw: The values, [n].
+        kind: The Arrow type of the result.
+        readers: The parser of a text cell, and the converter of a Python object. Each returns `NotImplemented` for a
+            value that it cannot read.
+        html: Whether the texts are HTML, which is converted to plain text. A text cell is converted before it is split
+            into entries, as `&amp;` contains the separator `;`.
     """
     parse, read = readers
     if isinstance(raw, pa.Array) and is_text(raw.type):
@@ -93,10 +115,17 @@ def _convert(
 
 
 def _parse_cells(text: Converted, kind: pa.DataType, parse: Callable[[str], Any], html: bool) -> Converted:
-    """Parse cells of text; equal ones are parsed once."""
+    """Parse cells of text into lists or maps, each distinct cell once.
+
+    Args:
+        text: The cells, with the faults found so far.
+        kind: The Arrow type of the result.
+        parse: The parser of one cell; returns `NotImplemented` for a cell that it cannot read.
+        html: Whether the cells are HTML, which is converted to plain text first.
+    """
     known = without_null_words(text.values)
     if html:
-        known = pc.if_else(pc.match_substring_regex(known, r"^\s*[\[{]"), known, plain_text(known))  # not JSON's marks
+        known = pc.if_else(pc.match_substring_regex(known, r"^\s*[\[{]"), known, plain_text(known))  # JSON stays
     cells = pc.dictionary_encode(known)
     distinct = _collect([parse(cell) for cell in cells.dictionary.to_pylist()], kind)
     result = Converted(distinct.values.take(cells.indices), text.faults)
@@ -106,7 +135,7 @@ def _parse_cells(text: Converted, kind: pa.DataType, parse: Callable[[str], Any]
 
 
 def _is_flat(kind: pa.DataType) -> bool:
-    """Whether values are maps, lists or structs of text alone."""
+    """Return True if an Arrow type is a map, list or struct that holds only text."""
     if pa.types.is_map(kind):
         return is_text(kind.key_type) and is_text(kind.item_type)
     if pa.types.is_struct(kind):
@@ -115,7 +144,7 @@ def _is_flat(kind: pa.DataType) -> bool:
 
 
 def _cast(raw: pa.Array, kind: pa.DataType) -> Converted:
-    """Maps, lists and structs of text in the type of the column; another kind than the column's is refused."""
+    """Cast maps, lists or structs of text to the column's type; refuse maps for lists and lists for maps."""
     if pa.types.is_struct(raw.type) and pa.types.is_map(kind):
         fields = {raw.type.field(i).name: column.cast(pa.string()) for i, column in enumerate(raw.flatten())}
         return Converted(join_maps(None, fields, len(raw)))
@@ -130,7 +159,7 @@ def _cast(raw: pa.Array, kind: pa.DataType) -> Converted:
 
 
 def _collect(found: list[Any], kind: pa.DataType) -> Converted:
-    """Values as an array; `NotImplemented` is refused, and what is empty is null."""
+    """Build an array from parsed values: `NotImplemented` is refused, an empty list or map becomes null."""
     bad = np.array([value is NotImplemented for value in found], bool)
     result = Converted(pa.array([None if value is NotImplemented else value or None for value in found], kind))
     result.refuse(NESTED, bad)
@@ -138,8 +167,8 @@ def _collect(found: list[Any], kind: pa.DataType) -> Converted:
 
 
 def _text_of(value: Any) -> str | None:
-    """A scalar as text: true as `true`, 5.0 as `5`; None for a null."""
-    if type(value) is str:  # nearly all
+    """Return a scalar as trimmed text (true -> "true", 5.0 -> "5"); None for null, NaN and blank text."""
+    if type(value) is str:  # the usual case
         return value.strip() or None
     if value is None or (isinstance(value, float) and value != value):
         return None
@@ -152,6 +181,7 @@ def _text_of(value: Any) -> str | None:
 
 
 def _list_of(value: Any) -> Any:
+    """Return a Python object as a list of texts; `NotImplemented` for mappings and nested lists."""
     if not isinstance(value, list | tuple):
         return NotImplemented if isinstance(value, dict) else [t for t in (_text_of(value),) if t]
     if any(isinstance(item, dict | list) for item in value):
@@ -160,6 +190,7 @@ def _list_of(value: Any) -> Any:
 
 
 def _map_of(value: Any) -> Any:
+    """Return a Python mapping, or a list of pairs, as sorted (name, text) pairs; `NotImplemented` for anything else."""
     if isinstance(value, dict) and all(type(item) is str for item in value.values()) and "" not in value.values():
         return sorted(value.items())
     pairs = value.items() if isinstance(value, dict) else value
@@ -175,6 +206,7 @@ def _map_of(value: Any) -> Any:
 
 
 def _parse_list(cell: str) -> Any:
+    """Parse a cell into a list of texts: as a JSON array, or split at the first separator that occurs in it."""
     if cell.lstrip()[:1] == "[":
         found = _load_json(cell, list)
         listed = NotImplemented if found is None else _list_of(found)
@@ -185,6 +217,11 @@ def _parse_list(cell: str) -> Any:
 
 
 def _parse_map(cell: str) -> Any:
+    """Parse a cell (a JSON object, or entries such as `size: M`) into sorted (name, text) pairs.
+
+    The result is `NotImplemented` if the cell begins with text without a name; later such text continues the entry
+    before.
+    """
     if cell.lstrip()[:1] == "{":
         found = _load_json(cell, dict)
         return NotImplemented if found is None else _map_of(found)
@@ -195,7 +232,7 @@ def _parse_map(cell: str) -> Any:
         if match := _ENTRY.match(part):
             last = match[1]
             entries[last] = match[2]
-        elif last and part.strip():  # a value that holds the separator itself
+        elif last and part.strip():  # the value itself contains the separator
             entries[last] += f"{separator}{part}".rstrip()
         elif part.strip():
             return NotImplemented
@@ -203,6 +240,7 @@ def _parse_map(cell: str) -> Any:
 
 
 def _load_json(cell: str, kind: type) -> Any:
+    """Parse text as JSON; None if it is not valid, or not of the wanted type."""
     try:
         found = json.loads(cell)
     except (ValueError, RecursionError):
@@ -211,7 +249,7 @@ def _load_json(cell: str, kind: type) -> Any:
 
 
 def _plain_texts(values: pa.Array) -> pa.Array:
-    """Lists or maps, with entities and tags in their texts read as plain text."""
+    """Return lists or maps whose texts are plain: entities are decoded and HTML tags are removed."""
     texts = values.items if pa.types.is_map(values.type) else pc.list_flatten(values)
     if plain_text(texts).equals(texts):
         return values

@@ -1,7 +1,7 @@
-"""Converts values to whole numbers and to amounts of money, with either mark for decimals.
+"""Converts values to whole numbers, amounts of money and star ratings, with a point or a comma as the decimal mark.
 
-What a point or a comma means is decided per column from all of its values (see `column_formats.py`). A value such as
-`1.000`, of which nothing says whether it is one or a thousand, is refused as ambiguous.
+The decimal mark is decided per column from all of its values (see `column_formats.py`). A value such as `1.000` is
+refused as ambiguous if nothing shows whether it means one or a thousand.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from shopbatch.load.conversion import AMBIGUOUS, NUMBER, RANGE, WHOLE, Converted
 from shopbatch.load.text_values import is_text, to_words
 from shopbatch.load.words import currencies as known_currencies
 
-# a currency's code or symbol, and blanks, before or behind the number
+# parts of an amount: blanks, and a currency's code or symbol, before or after the number
 _AROUND = r"[\s\x{a0}\x{202f}\x{2009}]*"
 _MONEY = r"(?:[A-Z]{3}|[A-Z]{0,3}\$|[€£¥₹₽₩₫฿₺₴₪₦₱]|元|円|원|kr\.?|zł|Kč|Ft|lei|руб\.?|Fr\.?|Rs\.?|Rp\.?)?"
 AMOUNT = (
@@ -25,7 +25,7 @@ AMOUNT = (
 )
 _SCIENTIFIC = r"^[-+]?\d+(?:\.\d+)?[eE][-+]?\d+$"
 _SPACES = r"['’\s\x{a0}\x{202f}\x{2009}]"
-# what a number with these marks says of itself
+# Shapes of numbers that show which mark is the decimal mark, and the shape that does not.
 COMMA_IS_DECIMAL = r"^(?:\d{1,3}(?:\.\d{3})+,\d+|\d{1,3}(?:\.\d{3}){2,}|\d*,\d{1,2}|\d*,\d{4,}|\d{4,},\d+|0\d*,\d+)$"
 POINT_IS_DECIMAL = (
     r"^(?:\d{1,3}(?:,\d{2,3})*,\d{3}\.\d+|\d{1,3}(?:,\d{3}){2,}|\d{1,2}(?:,\d{2})+,\d{3}"
@@ -33,14 +33,20 @@ POINT_IS_DECIMAL = (
 )
 AMBIGUOUS_MARK = r"^[1-9]\d{0,2}[.,]\d{3}$"
 _PLAIN = r"^\d+$"
-# numbers that parse as they are, by what marks decimals
+# numbers that a cast can parse as they are, by the decimal mark
 _CLEAR = {None: r"^[-+]?\d+(?:\.\d{1,2})?$", ".": r"^[-+]?\d+(?:\.\d+)?$", ",": r"^[-+]?\d+$"}
 _POINT_NUMBER = r"^(?:[1-9]\d{0,2}(?:,\d{2,3})*,\d{3}|\d*)(?:\.\d*)?$"
 _COMMA_NUMBER = r"^(?:[1-9]\d{0,2}(?:\.\d{3})+|\d*)(?:,\d*)?$"
 
 
 def to_integers(raw: pa.Array, kind: pa.DataType, decimal: str | None = None) -> Converted:
-    """Convert to whole numbers; 5.0 and 5e0 are whole as well. decimal: what marks decimals in text; see `_numbers`."""
+    """Convert to whole numbers; 5.0 and 5e0 are accepted, 5.5 is refused (`not_whole`).
+
+    Args:
+        raw: The values, [n].
+        kind: The Arrow integer type of the result; numbers beyond it are refused.
+        decimal: The decimal mark in text, "." or ","; None: not known, so that ambiguous text is refused.
+    """
     values, result = _numbers(raw, decimal)
     integers = (
         values.cast(pl.Int64, strict=False) if not values.dtype.is_float() else values.clear(len(values)).cast(pl.Int64)
@@ -60,9 +66,15 @@ def to_integers(raw: pa.Array, kind: pa.DataType, decimal: str | None = None) ->
 
 
 def to_money(raw: pa.Array, kind: pa.Decimal128Type, decimal: str | None = None) -> Converted:
-    """Convert to amounts with the decimals of `kind`; more decimals are rounded, halves away from zero, and marked.
+    """Convert to amounts of money, rounded to the decimals of the column (halves away from zero).
 
-    0.30000000000000004 is 0.30 with the noise of binary floats, and not rounded. 15 digits fit into a float.
+    Rounded values are marked in `Converted.rounded`, except where the difference is only an error of binary floats
+    (0.30000000000000004 -> 0.30). Amounts pass through 64-bit floats, which hold 15 digits.
+
+    Args:
+        raw: The values, [n]; text may hold a currency and separators of thousands, as in `1.234,50 EUR`.
+        kind: The Arrow decimal type of the result; greater amounts are refused.
+        decimal: The decimal mark in text, "." or ","; None: not known, so that ambiguous text is refused.
     """
     values, result = _numbers(raw, decimal)
     scaled = _floats(values, result) * 10**kind.scale
@@ -71,14 +83,22 @@ def to_money(raw: pa.Array, kind: pa.Decimal128Type, decimal: str | None = None)
     rounded = ((scaled - whole).abs() > 1e-6 + scaled.abs() * 1e-15).fill_null(False)
     result.rounded = np.asarray(rounded.to_numpy() & ~result.refused)
     good = whole.set(pl.Series(result.refused), None).cast(pl.Int64)
-    # int64 becomes a decimal(19, 0), and multiplying by the unit moves the point
+    # an int64 is a decimal(19, 0); multiplying by the smallest unit moves the decimal point
     unit = pa.scalar(f"0.{'0' * (kind.scale - 1)}1").cast(pa.decimal128(kind.scale + 1, kind.scale))
     result.values = pc.multiply(good.to_arrow().cast(pa.decimal128(19, 0)), unit).cast(kind)
     return result
 
 
 def to_stars(raw: pa.Array, kind: pa.DataType, decimal: str | None = None) -> Converted:
-    """Convert ratings to whole stars: `4.5` (rounded, halves up, and marked), `4/5`, `8 out of 10`, `4 stars`, ★★★."""
+    """Convert ratings to whole stars out of five: `4.5`, `4/5`, `8 out of 10`, `4 stars`, ★★★.
+
+    Fractions are rounded, halves up, and marked in `Converted.rounded` (`4.5` -> 5, `8 out of 10` -> 4).
+
+    Args:
+        raw: The values, [n].
+        kind: The Arrow integer type of the result.
+        decimal: Makes no difference, since a point and a comma are both read as the decimal mark of a rating.
+    """
     if is_text(raw.type):
         words, faults = to_words(raw, "numbers")
         parts = words.str.extract_groups(_RATING).struct.unnest()
@@ -105,7 +125,16 @@ _RATING = (
 
 
 def decimal_marks(words: pl.Series) -> dict[str, int]:
-    """Count what the values of a column say of the mark for decimals: `,`, `.` or `ambiguous`."""
+    """Count how many values of a column show that its decimal mark is a comma or a point, and how many are ambiguous.
+
+    `column_formats.py` decides the decimal mark of the column from these counts.
+
+    Args:
+        words: Trimmed values, string [n].
+
+    Returns:
+        Counts for the keys `,`, `.` and `ambiguous` (such as 1.000).
+    """
     bare = _bare(words)
     return {
         ",": int(bare.str.contains(COMMA_IS_DECIMAL).sum() or 0),
@@ -115,7 +144,13 @@ def decimal_marks(words: pl.Series) -> dict[str, int]:
 
 
 def currencies(words: pl.Series) -> pl.Series:
-    """The ISO 4217 code of the currency that stands in each amount (`15.00 USD`, `€ 15`), null where none does; [n]."""
+    """Return the ISO 4217 code of the currency in each amount, string [n]; null where there is none.
+
+    `15.00 USD` gives USD, and `€ 15` gives EUR; a symbol that several currencies share gives null.
+
+    Args:
+        words: Trimmed amounts, string [n].
+    """
     around = words.str.replace_all(r"[\d.,'’\s+−()-]", "")
     known = known_currencies()
     codes = {text: known.get(text.casefold()) for text in around.drop_nulls().unique().to_list()}
@@ -123,23 +158,30 @@ def currencies(words: pl.Series) -> pl.Series:
 
 
 def _bare(words: pl.Series) -> pl.Series:
-    """The digits of numbers with their points and commas; null where the text is no number."""
+    """Return the digits, points and commas of each number, without sign and currency; null if it is no number."""
     return _without_spaces(words.str.extract(AMOUNT, 4))
 
 
 def _without_spaces(digits: pl.Series) -> pl.Series:
-    """Take out blanks and apostrophes between groups of three digits; null where they stand elsewhere."""
+    """Remove blanks and apostrophes between groups of three digits ("1'234" -> "1234").
+
+    A number with a blank or an apostrophe in another place becomes null.
+    """
     spaced = digits.str.contains(_SPACES).fill_null(False)
     grouped = digits.str.contains(rf"^\d{{1,3}}(?:{_SPACES}\d{{3}})+(?:[.,]\d*)?$").fill_null(False)
     return digits.set(spaced & ~grouped, None).str.replace_all(_SPACES, "")
 
 
 def _numbers(raw: pa.Array, decimal: str | None) -> tuple[pl.Series, Converted]:
-    """Values that may be numbers: text as text that can be parsed, and a result that collects the faults.
+    """Prepare values that may be numbers for a cast to a numeric type.
 
     Args:
         raw: The values, [n].
-        decimal: What marks decimals in text: a point or a comma; None: only clear values are read.
+        decimal: The decimal mark in text, "." or ","; None: only unambiguous text is read.
+
+    Returns:
+        The prepared values [n], as numbers or as text that a cast turns into a number or null; and a `Converted` to
+        which the caller adds values and further faults.
     """
     if is_text(raw.type):
         words, faults = to_words(raw, "numbers")
@@ -156,7 +198,16 @@ def _numbers(raw: pa.Array, decimal: str | None) -> tuple[pl.Series, Converted]:
 
 
 def _parse(words: pl.Series, decimal: str | None) -> tuple[pl.Series, npt.NDArray[np.bool_]]:
-    """Text as text that casts to a number; what is no number stays as it is. And which values are ambiguous."""
+    """Rewrite text so that a cast can parse it as a number: no currency, no separators, a point as the decimal mark.
+
+    Args:
+        words: Trimmed values, string [n].
+        decimal: The decimal mark, "." or ","; None: not known.
+
+    Returns:
+        The rewritten text [n] ("?" for text that is no number, so that the cast fails); and a mask of the ambiguous
+        values, boolean [n].
+    """
     none = np.zeros(len(words), bool)
     if words.str.contains(_CLEAR[decimal]).fill_null(True).all():  # most columns, and much faster
         return words, none
@@ -183,12 +234,12 @@ def _parse(words: pl.Series, decimal: str | None) -> tuple[pl.Series, npt.NDArra
     good = ((comma | point).fill_null(False)) & (signs <= 1) & (brackets == (closed == ")").fill_null(False))
     signed = number.zip_with(signs == 0, "-" + number)
     keep = good & ~pl.Series(ambiguous)
-    rest = words.set(~(words.str.contains(_SCIENTIFIC).fill_null(False)), "?")  # text that is no number
+    rest = words.set(~(words.str.contains(_SCIENTIFIC).fill_null(False)), "?")  # "?" fails the cast later
     return signed.zip_with(keep, rest).set(words.is_null(), None), ambiguous
 
 
 def _floats(numbers: pl.Series, result: Converted) -> pl.Series:
-    """The numbers as 64-bit floats; what is not a finite number is refused."""
+    """Cast numbers to 64-bit floats; a value that is no finite number becomes null, and is refused in `result`."""
     floats = numbers.cast(pl.Float64, strict=False)
     floats = floats.set(~floats.is_finite(), None)
     result.refuse(NUMBER, (numbers.is_not_null() & floats.is_null()).to_numpy())

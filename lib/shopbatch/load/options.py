@@ -1,4 +1,4 @@
-"""What a user may say about a file: which columns it has, how they are written, and how many rows may be refused."""
+"""The options by which a user says how a file is written (`shopbatch load --map --preset ...`), and their parsers."""
 
 from __future__ import annotations
 
@@ -18,14 +18,24 @@ AUTO = "auto"
 
 @dataclass(frozen=True)
 class Options:
-    """How a file is read; the defaults recognise everything.
+    """How a file is to be read, as far as the user says; by default, everything is recognised from the file.
 
-    mapping: the table's column -> the file's column; an empty name leaves the column out. auto: also take columns whose
-    names are known to mean the same. preset: the system that the file comes from. encoding: a codec. decimal: what
-    marks decimals. dates: column -> how its moments are written; "" is for all others. names: the columns of a file
-    without a header. max_rejects: the greatest share of rows that may be refused.
-    max_unpacked: GB that a compressed file may become, or that a workbook may take of the memory. constants: values of
-    the table's columns where the file states none. unpublished: also take goods that the export marks as not for sale.
+    Attributes:
+        mapping: The table's column -> the file's column; an empty string leaves the column out.
+        auto: Whether to load a column of the file whose name is only a known synonym of the table's column (`--map
+            auto`).
+        preset: The system that the file comes from, such as `shopify`; None: recognised from the columns.
+        encoding: A Python codec; None: recognised from the bytes.
+        decimal: The decimal mark, a point or a comma; None: recognised for each column.
+        dates: Column -> how its timestamps are written (`dmy`, `mdy`, an epoch unit, `excel`, a strptime pattern); the
+            key "" is for all other columns.
+        names: The columns of a file without a header.
+        max_rejects: The greatest share (0..1) of the rows that may be refused.
+        max_unpacked: Gigabytes (10**9 bytes) that a compressed file may become, or that a workbook may take of the
+            memory; None: the limits of `bounds.py`.
+        constants: The table's column -> a value for each row in which the file states none.
+        unpublished: Whether to load also products that the export marks as not for sale (drafts, hidden or archived
+            ones).
     """
 
     mapping: Mapping[str, str] = field(default_factory=dict)
@@ -41,14 +51,28 @@ class Options:
     unpublished: bool = False
 
     def identity(self) -> dict[str, Any]:
-        """What of it may change the rows of a load, for its name. A load without options keeps the name it had."""
+        """Return a dict of the options that are set and may change the loaded rows, by their names.
+
+        They are part of the load's id (`identity.load_id`). Options with their default are left out, so that a load
+        without options keeps its id when a new option is added.
+        """
         stated = asdict(self)
         del stated["max_rejects"], stated["max_unpacked"]
         return {name: value for name, value in stated.items() if value}
 
 
 def parse_mapping(items: Sequence[str]) -> tuple[dict[str, str], bool]:
-    """Parse `COLUMN=Their Column` items; the word `auto` among them is returned as True."""
+    """Parse the `--map` items `COLUMN=Their Column`; an empty right side leaves that column out.
+
+    Args:
+        items: The items, which may include the word `auto`.
+
+    Returns:
+        The table's column -> the file's column, and whether `auto` is among the items.
+
+    Raises:
+        UserError: An item has another form.
+    """
     mapping = {}
     for item in items:
         target, equals, column = item.partition("=")
@@ -60,7 +84,7 @@ def parse_mapping(items: Sequence[str]) -> tuple[dict[str, str], bool]:
 
 
 def parse_constants(items: Sequence[str]) -> dict[str, str]:
-    """Parse `COLUMN=VALUE` items of --set."""
+    """Parse the `--set` items `COLUMN=VALUE` into column -> value. UserError if a side of an item is empty."""
     constants = {}
     for item in items:
         column, _, value = item.partition("=")
@@ -71,7 +95,14 @@ def parse_constants(items: Sequence[str]) -> dict[str, str]:
 
 
 def parse_dates(items: Sequence[str]) -> dict[str, str]:
-    """Parse `FORMAT` or `COLUMN=FORMAT` items. UserError for a format that does not exist."""
+    """Parse the `--date-format` items `FORMAT` or `COLUMN=FORMAT`.
+
+    Returns:
+        Column -> format; the key "" for a format without a column, which holds for all other columns.
+
+    Raises:
+        UserError: The format is neither a known name (`dmy`, `mdy`, `epoch_s`, `excel`, ...) nor a strptime pattern.
+    """
     dates = {}
     for item in items:
         column, equals, written = item.partition("=")
@@ -84,7 +115,7 @@ def parse_dates(items: Sequence[str]) -> dict[str, str]:
 
 
 def _is_pattern(text: str) -> bool:
-    """Whether moments can be parsed by this strptime pattern."""
+    """Return True if Polars can parse timestamps with this strptime pattern."""
     if not re.search(r"%[YyFDcs+]", text):
         return False
     try:
@@ -95,7 +126,7 @@ def _is_pattern(text: str) -> bool:
 
 
 def parse_decimal(text: str | None) -> str | None:
-    """Return the mark for decimals: a point or a comma."""
+    """Parse `--decimal` (`.`, `,`, `point` or `comma`) into "." or ","; None stays None. UserError for other text."""
     marks = {None: None, ".": ".", ",": ",", "point": ".", "comma": ","}
     if text not in marks:
         raise UserError(f"--decimal {text!r}: expected . or ,")
@@ -103,12 +134,16 @@ def parse_decimal(text: str | None) -> str | None:
 
 
 def parse_encoding(text: str | None) -> str | None:
-    """Return the name of the codec."""
+    """Parse `--encoding` into the name of a Python codec; None stays None. UserError if Python has no such codec."""
     return None if text is None else check_encoding(text)
 
 
 def parse_names(text: str | None) -> tuple[str, ...]:
-    """Parse `a,b,c`, the columns of a file without a header."""
+    """Parse `--columns a,b,c`, the column names of a file without a header; () for None.
+
+    Raises:
+        UserError: A name is empty or occurs twice.
+    """
     if text is None:
         return ()
     names = tuple(name.strip() for name in text.split(","))

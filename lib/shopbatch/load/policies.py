@@ -1,7 +1,7 @@
-"""`shopbatch load policies FOLDER`: a folder of Markdown files becomes the table `policies`, a section a row.
+"""`shopbatch load policies FOLDER`: loads a folder of Markdown files into the table `policies`, one row per section.
 
-The table then holds what the folder holds: policies whose files are gone are gone. Either all files are right, or
-nothing is loaded. The same folder is loaded only once.
+The load replaces the table, so policies whose files are gone disappear. If one file is wrong, nothing is loaded. The
+same folder is loaded only once.
 """
 
 from __future__ import annotations
@@ -28,18 +28,30 @@ from shopbatch.tables.policies import POLICIES
 from shopbatch.text.quantities import quantities
 from shopbatch.warehouse.store import Store
 
-VERSION = 1  # of how files are read; raise it when the same file would give other rows
+VERSION = 1  # version of the reading code; raise it when the same file would give other rows
 MARKDOWN = (".md", ".markdown")
 LARGEST = 1_000_000
-"""Bytes of a file."""
+"""Most bytes of one policy file."""
 
 
 @dataclass(frozen=True)
 class PolicyReport:
-    """What a load of policies did. new, changed, gone: names of policies, compared with the table before.
+    """The result of one load of policies, which the command prints.
 
-    others: files of the folder that are no Markdown. readmes: files that say what the folder is for, and are no
-    policies. already: the table held just this.
+    Attributes:
+        folder: The folder, as the user wrote it.
+        policies: Number of policies (files) in the folder.
+        sections: Number of their sections, which are the rows of the table.
+        others: Number of files in the folder that are not Markdown.
+        readmes: Names of README files, which describe the folder and are not policies.
+        new: Ids of policies that the table did not hold before.
+        changed: Ids of policies whose text differs from that in the table.
+        gone: Ids of policies in the table that are no longer in the folder.
+        version: Version of the table; -1 if nothing was committed.
+        already: Whether nothing was done, because the table holds just these policies.
+        dry_run: Whether nothing was written, because the user asked for a dry run.
+        replaced_sample: Whether the load replaces policies of a built-in sample.
+        seconds: Duration of the load; 0 if nothing was committed.
     """
 
     folder: str
@@ -57,7 +69,7 @@ class PolicyReport:
     seconds: float = 0.0
 
     def lines(self) -> list[str]:
-        """Return a few lines for the user."""
+        """Return the report as lines of text for the terminal."""
         counted = f"{_count(self.policies, 'file')} with {_count(self.sections, 'section')} of {self.folder}"
         lines = [f"left out: {_count(self.others, 'file')} without .md at the end"] if self.others else []
         lines += [f"left out: {name} has no front matter and is no policy" for name in self.readmes]
@@ -76,20 +88,24 @@ class PolicyReport:
 
 
 def _count(number: int, what: str) -> str:
+    """Return a number with its noun ("1 file", "2 files")."""
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def load_policies(store: Store, folder: str | Path, dry_run: bool = False) -> PolicyReport:
-    """Replace the table `policies` by what a folder of Markdown files holds, in one commit.
+    """Replace all rows of the table `policies` by the sections of a folder's Markdown files, in one commit.
 
     Args:
         store: The warehouse.
-        folder: The folder; folders in it are read too, what begins with a dot is not.
+        folder: The folder; its subfolders are read too, names that begin with a dot are not.
         dry_run: Read and check everything, but write nothing.
 
+    Returns:
+        The counts, and which policies are new, changed or gone.
+
     Raises:
-        UserError: A file cannot be read as a policy, or two contradict each other. The message names the file, and
-            nothing is loaded.
+        UserError: A file cannot be read as a policy, or two policies contradict each other. The message names the file,
+            and nothing is loaded.
     """
     started = time.monotonic()
     place = Path(os.path.expanduser(folder))
@@ -128,14 +144,14 @@ def load_policies(store: Store, folder: str | Path, dry_run: bool = False) -> Po
 
 
 def read_folder(folder: Path) -> tuple[list[Policy], int, tuple[str, ...]]:
-    """Read and check all policies of a folder.
+    """Read and check all policies of a folder; `load_policies` and the sample of policies use it.
 
     Args:
         folder: The folder.
 
     Returns:
-        The policies, in the order of their files, the number of files that are no Markdown, and the names of those that
-        only describe the folder: README.md, README.zh.md, ... without front matter.
+        The policies, in the order of their files; the number of files that are not Markdown; and the names of the files
+        that only describe the folder (README.md, README.zh.md, ... without front matter).
 
     Raises:
         UserError: See `load_policies`.
@@ -160,12 +176,12 @@ def read_folder(folder: Path) -> tuple[list[Policy], int, tuple[str, ...]]:
 
 
 def _is_readme(name: str) -> bool:
-    """Whether a file has the name by which folders are described: README.md, readme.de.markdown, ..."""
+    """Return True if a file is named like a description of its folder: README.md, readme.de.markdown, ..."""
     return name.rpartition("/")[2].partition(".")[0].casefold() == "readme"
 
 
 def _files(folder: Path) -> Iterator[str]:
-    """The files of a folder and the folders in it, as paths relative to it; nothing that is hidden."""
+    """Yield the paths of all files in a folder and its subfolders, relative to the folder; hidden ones are left out."""
     outside = folder.resolve()
     for path, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
@@ -177,12 +193,17 @@ def _files(folder: Path) -> Iterator[str]:
 
 
 def _refuse_outside(path: Path, folder: Path) -> None:
+    """Raise UserError if a path, with links resolved, leads out of the folder."""
     if not path.resolve().is_relative_to(folder):
         raise UserError(f"{path}: it leads out of the folder; put the file itself there; nothing was loaded")
 
 
 def _text(path: Path, folder: Path) -> str:
-    """The text of a file. UserError if it lies elsewhere, is no plain file, is too large, or no UTF-8."""
+    """Return the text of a file.
+
+    Raises:
+        UserError: The file leads out of the folder, is not a regular file, is larger than `LARGEST`, or is not UTF-8.
+    """
     if not path.resolve().is_relative_to(folder):
         raise UserError("it leads out of the folder; put the file itself there")
     try:
@@ -201,9 +222,14 @@ def _text(path: Path, folder: Path) -> str:
 
 
 def check(policies: Sequence[Policy], folder: Path = Path()) -> None:
-    """UserError if two policies have one id, or two that hold at one time state different values for one promise.
+    """Raise UserError if two policies have the same id, or state different values for the same thing.
 
-    A promise is a role (`return_days`) of an intent in a language. A policy without a market holds in every market.
+    Values are for the same thing if they have the same role (such as `return_days`), intent and language, and their
+    policies are both valid on some day in some market. A policy without a market is valid in every market.
+
+    Args:
+        policies: The policies to compare with each other.
+        folder: The folder that they come from, for the message.
     """
     by_id: dict[str, Policy] = {}
     stated: dict[tuple[str, str, str], list[tuple[Policy, Value]]] = {}
@@ -227,7 +253,7 @@ def check(policies: Sequence[Policy], folder: Path = Path()) -> None:
 
 
 def _hold_together(first: Policy, second: Policy) -> bool:
-    """Whether there is a market and a day on which both hold."""
+    """Return True if there is a market and a day on which both policies are valid."""
     if first.market and second.market and first.market != second.market:
         return False
     starts = [policy.valid_from for policy in (first, second) if policy.valid_from]
@@ -236,7 +262,11 @@ def _hold_together(first: Policy, second: Policy) -> bool:
 
 
 def _differ(one: str, another: str, language: str) -> bool:
-    """Whether two texts state different numbers or sizes or, where one states none, different words."""
+    """Return True if two texts state different values ("30 days" and "14 days").
+
+    Their numbers are compared, with units if all have one. If one text has no number, the words are compared without
+    regard to case and white space.
+    """
     a, b = quantities(one, language), quantities(another, language)
     if a and b:
         with_unit = all(quantity.sizes for quantity in (*a, *b))
@@ -245,13 +275,14 @@ def _differ(one: str, another: str, language: str) -> bool:
 
 
 def tabulate(policies: Sequence[Policy]) -> pa.Table:
-    """Make the rows of the table, a section each."""
+    """Turn policies into rows of the table `policies`, one row per section."""
     rows = [_row(policy, number, section) for policy in policies for number, section in enumerate(policy.sections)]
     columns = {field.name: pa.array([row[field.name] for row in rows], field.type) for field in POLICIES.schema()}
     return POLICIES.fill(len(rows), **columns)
 
 
 def _row(policy: Policy, number: int, section: Section) -> dict[str, object]:
+    """Return the row of the table `policies` for one section; `number` is its position in the policy, from 0."""
     return {
         "policy_id": policy.id,
         "section": number,

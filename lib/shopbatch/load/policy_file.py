@@ -1,6 +1,7 @@
-"""One policy as a shop publishes it: Markdown with front matter, cut into sections, with the places of its values.
+"""Reads one policy of a shop: a Markdown file with front matter, cut into sections, in which its values are located.
 
-Places are counted in characters of the file as it is: a byte-order mark is one character, CRLF are two.
+A value is a passage such as "30 days" that the front matter names. Positions count the characters of the file as it is:
+a byte-order mark is one character, CRLF are two. `policies.py` loads the result.
 """
 
 from __future__ import annotations
@@ -23,7 +24,14 @@ _LETTER = "A-Za-zÀ-ÖØ-öø-ɏ"
 
 @dataclass(frozen=True)
 class Value:
-    """Words of a section that are a value. start, end: where they stand in the section's text, in characters."""
+    """A passage of a section that states a value, such as "30 days" for the role `return_days`.
+
+    Attributes:
+        role: The role: which fact the passage states, such as `return_days`.
+        text: The passage.
+        start: Position of its first character in the section's text, from 0.
+        end: Position after its last character.
+    """
 
     role: str
     text: str
@@ -33,7 +41,16 @@ class Value:
 
 @dataclass(frozen=True)
 class Section:
-    """One section with text. start, end: where the text stands in the file, in characters."""
+    """One section of a policy: the text under one heading, or before the first heading.
+
+    Attributes:
+        title: The heading; None for the text before the first heading, and for an empty heading.
+        text: The text, without white space around it.
+        start: Position of the text's first character in the file, from 0.
+        end: Position after its last character.
+        intents: The kinds of customers' questions that the section answers.
+        values: The values that the text states, in order of position.
+    """
 
     title: str | None
     text: str
@@ -45,7 +62,18 @@ class Section:
 
 @dataclass(frozen=True)
 class Policy:
-    """One file. version: digest of its text. file: its path relative to the folder."""
+    """One policy, read from one file.
+
+    Attributes:
+        id: The policy's id, from the front matter.
+        language: ISO 639-1 code of the language.
+        market: The market in which it is valid; None: all markets.
+        valid_from: First day on which it is valid; None: no limit.
+        valid_to: Last day on which it is valid; None: no limit.
+        version: Digest of the file's text, 32 hex digits.
+        file: The file's path relative to the folder.
+        sections: The sections that have text, in order.
+    """
 
     id: str
     language: str
@@ -58,15 +86,15 @@ class Policy:
 
 
 def read_policy(text: str, file: str) -> Policy:
-    """Read one policy.
+    """Parse the text of one Markdown file into a policy.
 
     Args:
-        text: The whole file, with its line ends as they are.
+        text: The whole file, with its original line ends.
         file: Its path relative to the folder.
 
     Raises:
-        UserError: The front matter is missing or wrong, a value does not stand in the text just once, or there is no
-            text. The message does not name the file.
+        UserError: The front matter is missing or wrong, a value is not found exactly once in the text (or in the stated
+            occurrence), or there is no text. The message does not name the file.
     """
     matter, begin = parse(text)
     sections = list(cut(text, begin))
@@ -95,14 +123,14 @@ def read_policy(text: str, file: str) -> Policy:
 
 
 def cut(text: str, begin: int = 0) -> Iterator[Section]:
-    """Cut Markdown at its headings of the first and second level; a section without text is left out.
+    """Cut Markdown into sections at its headings of the first and second level; sections without text are left out.
 
     Args:
-        text: The file.
-        begin: Where its Markdown begins.
+        text: The whole file.
+        begin: Position at which the Markdown begins, after the front matter.
 
     Yields:
-        Sections with title, text and place: `text[section.start : section.end] == section.text`.
+        Sections without intents and values; `text[section.start : section.end] == section.text`.
     """
     title: str | None = None
     start, at, fence = begin, begin, ""
@@ -123,14 +151,14 @@ def cut(text: str, begin: int = 0) -> Iterator[Section]:
 
 
 def _title(words: str) -> str | None:
-    """The words of a heading, without the # that may end it."""
+    """Return the words of a heading without closing # marks ("Returns ##" -> "Returns"); None if there are none."""
     words = words.strip()
     unmarked = words.rstrip("#")
     return (unmarked.strip() if unmarked[-1:] in ("", " ", "\t") else words) or None
 
 
 def _section(title: str | None, text: str, start: int, end: int) -> Iterator[Section]:
-    """The section without the blanks around it; nothing if there are only blanks."""
+    """Yield the section between two positions, without white space around its text; nothing if it has no text."""
     raw = text[start:end]
     words = raw.strip()
     if words:
@@ -139,7 +167,11 @@ def _section(title: str | None, text: str, start: int, end: int) -> Iterator[Sec
 
 
 def _of_sections(matter: FrontMatter, sections: list[Section]) -> list[SectionMatter]:
-    """What the front matter says of each section. UserError for a heading that is not there, or there twice."""
+    """Return the entry of the front matter's key `sections` for each section, in order; an empty entry if it has none.
+
+    Raises:
+        UserError: A heading in the front matter belongs to no section, or to several.
+    """
     titles = [section.title for section in sections]
     for heading in matter.sections:
         if (times := titles.count(heading)) != 1:
@@ -150,6 +182,11 @@ def _of_sections(matter: FrontMatter, sections: list[Section]) -> list[SectionMa
 
 
 def _intents(matter: FrontMatter, said: SectionMatter, section: Section) -> tuple[str, ...]:
+    """Return the intents of a section: those of its own entry `said`, or else those of the whole file (`matter`).
+
+    Raises:
+        UserError: Neither states any.
+    """
     intents = matter.intents if said.intents is None else said.intents
     if intents is None:
         name = repr(section.title) if section.title else "without a heading"
@@ -161,7 +198,16 @@ def _intents(matter: FrontMatter, said: SectionMatter, section: Section) -> tupl
 
 
 def _located(stated: dict[str, StatedValue], sections: list[Section]) -> Iterator[tuple[Section, Value]]:
-    """Find each value in the sections. UserError where its words do not stand there, or it is not said which."""
+    """Yield each value that the front matter states, with its section and its position there.
+
+    Args:
+        stated: Role -> the words of the value, as the front matter states them.
+        sections: The sections in which to look for the words.
+
+    Raises:
+        UserError: The words are not in the text; or they occur several times, and the front matter does not say which
+            occurrence is meant.
+    """
     for role, value in stated.items():
         pattern = _pattern(value.text)
         found = [(section, place) for section in sections for place in pattern.finditer(section.text)]
@@ -180,7 +226,10 @@ def _located(stated: dict[str, StatedValue], sections: list[Section]) -> Iterato
 
 
 def _pattern(words: str) -> re.Pattern[str]:
-    """The words with any white space between them, and not as a part of a longer number or word: 3 is not in 30."""
+    """Return a pattern that finds words in a text, whatever white space is between them.
+
+    It does not match a part of a longer number or word: "3" is not found in "30".
+    """
     words = " ".join(words.split())
     before = r"(?<!\d)(?<!\d[.,])" if words[:1].isdigit() else ""
     after = r"(?!\d|[.,]\d)" if words[-1:].isdigit() else ""

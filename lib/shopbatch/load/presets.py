@@ -1,4 +1,8 @@
-"""Presets: what the columns of the exports of well-known shops, review apps and data sets mean (data/presets.yaml)."""
+"""Presets: the known column layouts of exports of common shop systems, review apps and data sets (data/presets.yaml).
+
+A preset says which column of the export is which column of our table, and how its values are to be read. It is chosen
+by the file's column names or by `--preset`.
+"""
 
 from __future__ import annotations
 
@@ -12,125 +16,141 @@ from shopbatch.core.errors import UserError
 from shopbatch.load.words import normal_name
 from shopbatch.text.word_files import WordFile, read_words
 
-PLAIN = "csv"  # in place of a preset: a file that no system is recognised in
-ATTRIBUTE = "attributes."  # a target that begins with it is one entry of the map `attributes`
+PLAIN = "csv"  # `--preset csv`: read as a plain file, without recognising a system
+ATTRIBUTE = "attributes."  # prefix of a target that is one entry of the table's map column `attributes`
 
 
 class Beside(WordFile):
-    """A column that stands in another file of the same folder."""
+    """A column that the export keeps in a second file of the same folder; `beside.py` joins it."""
 
     file: str
-    """Name of that file."""
+    """Name of the second file, such as `query.csv`."""
 
     by: str
-    """The column of both files that says which rows belong together."""
+    """The column, present in both files, by which the rows are joined."""
 
     column: str
-    """The column of that file."""
+    """The column of the second file that is added to the first."""
 
 
 class Stock(WordFile):
-    """The columns of an export that say whether a product can be bought."""
+    """The columns of an export from which `shop_values.availability` computes whether a product can be bought."""
 
     quantity: tuple[str, ...]
-    """The pieces in stock."""
+    """Columns with the number of pieces in stock; several names for several versions of the export."""
 
     tracked_by: tuple[str, ...]
-    """Who counts them; blank: nobody does, and there always are some."""
+    """Columns that name the system which counts the stock. A blank cell means that nobody counts it and the product can
+    always be bought. () if the export has no such column."""
 
     oversold: tuple[str, ...]
-    """Whether it is sold when there are none left."""
+    """Columns that say whether the product is still sold when none are in stock."""
 
     oversold_words: tuple[str, ...]
-    """The words in `oversold` that mean yes, in small letters."""
+    """The values of `oversold`, in lower case, that mean yes."""
 
 
 class Preset(WordFile):
-    """What the columns of one export mean for one table."""
+    """How the export of one system is read into one table.
+
+    The fields name columns of the file ("the file's columns") or columns of our table ("the table's columns").
+    """
 
     recognised_by: tuple[tuple[str, ...], ...]
-    """The columns by which the file is recognised: all of them must be there. Several lists (any of them will do) where
-    the export has several versions."""
+    """The columns by which the file is recognised: all of one list must be present. There are several lists where the
+    export has several versions."""
 
     columns: dict[str, tuple[str, ...]]
-    """A column of the table, or `attributes.NAME` -> the file's columns for it: the first one that exists is taken."""
+    """A column of the table, or `attributes.NAME` -> the file's columns for it; the first one that exists in the file
+    is used."""
 
     codes: tuple[str, ...] = ()
-    """The file's columns by which orders may also name a product: SKUs and barcodes of it and of its variants."""
+    """The file's columns that hold SKUs or barcodes of the product or of its variants, by which orders may name it."""
 
     code_lists: dict[str, str] = Field(default_factory=dict)
-    """The file's columns that list variants, as in `sku=A-S,size=S|sku=A-M,size=M` -> what stands before each code."""
+    """The file's columns that list variants in one cell (`sku=A-S,size=S|sku=A-M,size=M`) -> the prefix of each code
+    (`sku=`)."""
 
     pairs: tuple[tuple[str, str], ...] = ()
-    """The file's columns that hold the name and the value of an attribute."""
+    """Pairs of the file's columns, of which the first holds the name and the second the value of an attribute."""
 
     ignored_values: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    """Values of `pairs` that say nothing, by the attribute's name."""
+    """Name of an attribute -> its placeholder values in `pairs`, which are not loaded (Shopify's `Title: Default
+    Title`)."""
 
     values: dict[str, dict[str, str]] = Field(default_factory=dict)
-    """What the export's own words mean, by the table's column: case makes no difference, other values stay."""
+    """The table's column -> the export's word for a value -> our word for it. Case makes no difference; words that are
+    not listed are loaded as they are."""
 
     beside: dict[str, Beside] = Field(default_factory=dict)
-    """The table's columns that the export keeps in another file of the same folder."""
+    """The table's column -> where to find it, for columns that the export keeps in another file of the same folder."""
 
     carry: tuple[str, ...] = ()
-    """The file's columns whose blank cells take the value of the row before, within rows of the same `carry_by`."""
+    """The file's columns whose blank cells are filled with the value of the row before, as long as the rows belong to
+    the same order or product (see `carry_by`)."""
 
     carry_by: str | None = None
-    """The column of the table that tells which rows belong together."""
+    """The table's column that is equal in rows that belong together, for `carry`; None if nothing is filled."""
 
     first: tuple[str, ...] = ()
-    """The table's columns of which the first value that is stated counts, instead of the last one."""
+    """The table's columns for which, when rows of one key are merged, the first non-null value is kept instead of the
+    last."""
 
     constants: dict[str, str] = Field(default_factory=dict)
-    """Values of the table's columns that the export lacks by its nature."""
+    """The table's column -> the value of all rows, for facts that hold for every file of this export, such as its
+    language."""
 
     dates: dict[str, Literal["dmy", "mdy"]] = Field(default_factory=dict)
-    """The order of day and month in the table's columns of moments, where the values do not tell."""
+    """The table's timestamp column -> the order of day and month (`dmy` or `mdy`), used where the values do not show
+    it."""
 
     skip_rows: tuple[str, ...] = ()
-    """The file's columns that are blank in every row to be loaded: a row that states something there is left out."""
+    """The file's columns that must be blank: a row with a value in one of them is left out, such as a translation."""
 
     skip_values: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    """The file's columns -> the words (in small letters) by which a row is of something that is not for sale: it is
-    left out, unless the user wants these, too."""
+    """The file's columns -> the values, in lower case, that mark a row as not for sale (`Status: draft`). Such a row is
+    left out, unless the user adds `--unpublished`."""
 
     skip_children: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    """The file's column that names the product of which a row is a variant -> the columns by which that one is named.
-    It stands above its variants; if `skip_values` leaves it out, they are left out, too."""
+    """The file's column that names the parent product of a variant -> the columns that hold the parent's names in the
+    parent's own row. Variants of a parent that `skip_values` leaves out are left out, too, if the parent's row comes
+    before theirs."""
 
     stock: Stock | None = None
-    """What `availability` is computed from."""
+    """The columns from which `availability` is computed; None if the export has none."""
 
     compare_at: bool = False
-    """Whether `sale_price` holds the price that is crossed out. If it is the greater one of the two, they are
-    exchanged; else it says nothing."""
+    """Whether `sale_price` holds the crossed-out price, as in Shopify's exports. If it is the greater price, it is
+    exchanged with `price`; otherwise it becomes null."""
 
     together: dict[str, str] = Field(default_factory=dict)
-    """A column of the table -> the column with which it is taken from the same row, where several rows are merged."""
+    """A column of the table -> another column. When rows of one key are merged, the value of the first column is taken
+    from the first row in which the other column has a value (such as `sale_price` from the row of `price`)."""
 
     best: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    """The table's columns of which, where rows are merged, the value counts that stands first in this list."""
+    """The table's column -> its values in order of preference. When rows of one key are merged, the value that stands
+    first in this list is kept."""
 
     deepest: dict[str, str] = Field(default_factory=dict)
-    """The table's columns in which the export writes several paths (`A, A > B`) -> the mark between the levels of a
-    path. The path of most levels is taken."""
+    """The table's columns in which the export writes several category paths (`A, A > B`) -> the separator between the
+    levels of a path. The path with most levels is loaded."""
 
     wordpress: tuple[str, ...] = ()
-    """The table's text columns with the marks of WordPress: `\\n` for a new line, and shortcodes in brackets."""
+    r"""The table's text columns that contain WordPress markup: `\n` for a line break, and shortcodes in square
+    brackets."""
 
     html: tuple[str, ...] = ()
-    """The table's text columns in which the export writes HTML."""
+    """The table's text columns in which the export writes HTML; they are loaded as plain text."""
 
     @field_validator("recognised_by", mode="before")
     @classmethod
     def _one_version(cls, value: Any) -> Any:
-        """Accept one list of names for an export of which there is one version."""
+        """Accept a single list of column names in `recognised_by`, for an export that has one version."""
         return [value] if isinstance(value, list) and all(isinstance(name, str) for name in value) else value
 
 
 class _Systems(WordFile):
-    """presets.yaml: the systems by name, each with its presets by table."""
+    """The content of presets.yaml: name of the system -> name of the table -> preset."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
     __pydantic_extra__: dict[str, dict[str, Preset]]
@@ -138,20 +158,24 @@ class _Systems(WordFile):
 
 @lru_cache(maxsize=1)
 def presets() -> Mapping[str, Mapping[str, Preset]]:
-    """Return all presets: system -> table -> preset."""
+    """Return all presets: name of the system -> name of the table -> preset."""
     return read_words(_Systems, "shopbatch.load", "data/presets.yaml").__pydantic_extra__
 
 
 def preset_names(table: str) -> tuple[str, ...]:
-    """Return the systems that have a preset for a table, in the order of the alphabet."""
+    """Return the names of the systems that have a preset for a table, in alphabetical order."""
     return tuple(sorted(system for system, by_table in presets().items() if table in by_table))
 
 
 def preset(table: str, name: str) -> Preset:
-    """Return the preset of a system for a table; case, blanks, _ - and dots make no difference in its name.
+    """Return the preset of a system for a table.
+
+    Args:
+        table: Name of the table.
+        name: Name of the system; case, blanks, underscores, hyphens and dots make no difference.
 
     Raises:
-        UserError: There is none. The message names those that exist.
+        UserError: There is no such preset. The message names those that exist.
     """
     by_name = {normal_name(system): system for system in preset_names(table)}
     if (system := by_name.get(normal_name(name))) is None:
@@ -162,14 +186,15 @@ def preset(table: str, name: str) -> Preset:
 
 
 def recognise(table: str, names: Sequence[str]) -> str | None:
-    """Tell which system a file comes from.
+    """Return the name of the system that exported a file, judged by the file's column names; None if unknown.
 
     Args:
         table: The table that is loaded.
         names: The columns of the file.
 
     Returns:
-        The system whose `recognised_by` is all there, or None. Of several systems, the one that asks for most columns.
+        The system whose `Preset.recognised_by` columns are all in the file. If there are several such systems, it is
+        the one that requires the most columns.
     """
     there = {normal_name(name) for name in names}
     best, most = None, 0
@@ -181,14 +206,26 @@ def recognise(table: str, names: Sequence[str]) -> str | None:
 
 
 def file_column(name: str, names: Sequence[str]) -> str | None:
-    """Return the file's column of that name: the one spelled the same, else the first that is equal when normalised."""
+    """Return the column of a file that has a given name, spelled as in the file; None if it has no such column.
+
+    A column with exactly this name is preferred; otherwise it is the first one that differs only by case, blanks,
+    underscores, hyphens or dots (`normal_name`).
+
+    Args:
+        name: The name, as the preset spells it.
+        names: The columns of the file.
+    """
     if name in names:
         return name
     return next((other for other in names if normal_name(other) == normal_name(name)), None)
 
 
 def extra_columns(preset: Preset) -> tuple[str, ...]:
-    """Return the file's columns that are read besides those of `columns`, for a preset that spells them as the file."""
+    """Return the file's columns that a preset needs besides those in `columns`, such as stock and codes.
+
+    Args:
+        preset: A preset that spells column names as the file does (see `spelled_as`).
+    """
     stock = preset.stock
     of_stock = (*stock.quantity, *stock.tracked_by, *stock.oversold) if stock else ()
     of_pairs = (column for pair in preset.pairs for column in pair)
@@ -197,13 +234,20 @@ def extra_columns(preset: Preset) -> tuple[str, ...]:
 
 
 def skip_columns(preset: Preset) -> tuple[str, ...]:
-    """Return the file's columns that decide which rows are left out."""
+    """Return the file's columns that have to be read to decide which rows the preset leaves out."""
     of_children = (column for parent, names in preset.skip_children.items() for column in (parent, *names))
     return (*preset.skip_rows, *preset.skip_values, *of_children)
 
 
 def spelled_as(preset: Preset, names: Sequence[str]) -> Preset:
-    """Return a preset that spells the file's columns as this file does, without those that it lacks."""
+    """Return a copy of a preset with column names spelled as in this file, without the columns that the file lacks.
+
+    `recognised_by`, `columns` (see `columns_of`) and `beside` stay as they are.
+
+    Args:
+        preset: The preset.
+        names: The columns of the file.
+    """
 
     def present(columns: Sequence[str]) -> tuple[str, ...]:
         return tuple(column for name in columns if (column := file_column(name, names)) is not None)
@@ -222,11 +266,15 @@ def spelled_as(preset: Preset, names: Sequence[str]) -> Preset:
 
 
 def columns_of(preset: Preset, names: Sequence[str]) -> dict[str, str]:
-    """Match the targets of a preset to the columns of a file.
+    """Match the table's columns that a preset names to the columns of a file.
+
+    Args:
+        preset: The preset.
+        names: The columns of the file.
 
     Returns:
-        A column of the table, or `attributes.NAME` -> the file's column. Targets that the file has no column for are
-        missing.
+        A column of the table, or `attributes.NAME` -> the file's column. Columns of the table for which the file has
+        none are missing.
     """
     matched: dict[str, str] = {}
     for target, candidates in preset.columns.items():

@@ -1,7 +1,7 @@
-"""Names the products of loaded rows by their ids, where a file names them by a code: the SKU of a variant, a barcode.
+"""Finds the product id for rows of a file that name a product by a code: the SKU of a variant, or a barcode.
 
-`products` says which codes a product has (`codes`, `gtin`). An id that is a product's own stays, and so does a code of
-several products.
+The table `products` states the codes of each product (columns `codes` and `gtin`). A value that is itself the id of a
+product is never replaced, and neither is a code that several products have. `translation.py` applies the result.
 """
 
 from __future__ import annotations
@@ -25,17 +25,19 @@ from shopbatch.warehouse import files
 from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
 
-MOST = 5_000_000  # products, and codes, that are held in memory
-REFERRING = ("transactions", "order_lines", "reviews", "events")  # tables whose product_id is one of `products`
+MOST = 5_000_000  # most products, and most pairs of code and product, that are held in memory
+REFERRING = ("transactions", "order_lines", "reviews", "events")  # tables whose product_id refers to `products`
 _PRODUCT, _GTIN = "product_id", "gtin"
 
 
 @dataclass(frozen=True)
 class ProductCodes:
-    """The codes that are no product's own id.
+    """An index from codes to products, of all codes in the table `products` that are not themselves a product id.
 
-    names: the codes, each once, string [n]. products: the product that has the code, null where several have it;
-    string [n]. trouble: why there are none although `products` may have some.
+    Attributes:
+        names: The distinct codes, string [n].
+        products: The id of the product that has the code, string [n]; null where several products have it.
+        trouble: Why the index is empty although `products` may have codes, for the user; "" if there is no trouble.
     """
 
     names: pa.Array
@@ -44,10 +46,11 @@ class ProductCodes:
 
     @classmethod
     def of(cls, store: Store) -> ProductCodes:
-        """Read the codes of all rows of `products`, also of those that a newer row of the same product has replaced.
+        """Read the codes from all rows of `products`, also from rows that a newer row of the same product has replaced.
 
         Raises:
-            UserError: The table cannot be read. Without its codes, rows would get other products than before.
+            UserError: The table cannot be read. The load must stop then, because it would store codes as if they were
+                product ids.
         """
         try:
             catalogue = store.find(PRODUCTS.name)
@@ -63,7 +66,10 @@ class ProductCodes:
 
     @cached_property
     def digest(self) -> str:
-        """Names what a load would translate; "" if that is nothing."""
+        """32 hex digits that identify all codes and their products; "" if there are no codes.
+
+        A load stores it, so that a later load of the same file notices that the codes have changed.
+        """
         if not len(self):
             return ""
         texts = pc.fill_null(self.products, "\0")
@@ -86,14 +92,14 @@ class ProductCodes:
         return self._hashes[self._order]
 
     def find(self, ids: pa.Array) -> tuple[pa.Array, Mask]:
-        """Look ids up; equal ones are looked up once.
+        """Return the products whose codes the given values are.
 
         Args:
-            ids: What a file says, string [n].
+            ids: The product names in a file (ids or codes), string [n].
 
         Returns:
-            The product of which each id is a code, null where it is none, or of several; string [n]. And whether it is
-            a code of several products, boolean [n].
+            The id of the product that has the code, string [n], null where the value is no code or several products
+            have it; and a mask of the codes that several products have, boolean [n].
         """
         if not len(self) or not len(ids):
             return pa.nulls(len(ids), pa.string()), np.zeros(len(ids), bool)
@@ -106,10 +112,12 @@ class ProductCodes:
 
 
 def _none(trouble: str = "") -> ProductCodes:
+    """Return an empty index, with the reason for the user if codes could not be used."""
     return ProductCodes(pa.array([], pa.string()), pa.array([], pa.string()), trouble)
 
 
 def _read(catalogue: Snapshot) -> ProductCodes:
+    """Build the index from the table `products`; it is empty if the table has no codes, or more than `MOST`."""
     declared = {f.name: f.type for f in PRODUCTS.schema()}
     names = [f.name for f in catalogue.schema if f.name in (_PRODUCT, CODES, _GTIN) and f.type == declared[f.name]]
     if _PRODUCT not in names or len(names) == 1:
@@ -131,7 +139,11 @@ def _read(catalogue: Snapshot) -> ProductCodes:
 
 
 class _Distinct:
-    """Different rows, of which more than MOST are never held for long: a product has a row for each load of it."""
+    """Collects the distinct rows of a table that is added part by part, with an upper limit of `MOST` rows.
+
+    Repeated rows are removed whenever more than `MOST` rows were added: they are many, as a product has a row for each
+    load.
+    """
 
     def __init__(self) -> None:
         self._parts: list[pl.DataFrame] = []
@@ -139,24 +151,25 @@ class _Distinct:
         self.too_many = False
 
     def add(self, rows: pl.DataFrame) -> None:
-        """Take some rows."""
+        """Add some rows of the table."""
         self._parts.append(rows.unique())
         self._waiting += self._parts[-1].height
         if self._waiting > MOST:
             self.rows()
 
     def rows(self) -> pl.DataFrame:
-        """Return the different rows."""
+        """Return the distinct rows so far, and set `too_many` to whether there are more than `MOST`."""
         self._parts, self._waiting = [pl.concat(self._parts).unique()], 0
         self.too_many = self._parts[0].height > MOST
         return self._parts[0]
 
 
 def _parts(snapshot: Snapshot, columns: Sequence[str]) -> Iterator[pa.Table]:
+    """Yield some columns of a table as Arrow tables, one for each data file."""
     for file in snapshot.files:
         yield files.read(file.uri, snapshot.select(columns), file.partition)
 
 
 def _places(known: npt.NDArray[np.uint64], hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
-    """The place of each hash in a sorted list, or that of another hash if it is not there."""
+    """Return the position of each hash in the sorted array `known`; an arbitrary position if it is not in there."""
     return np.minimum(np.searchsorted(known, hashes), len(known) - 1)

@@ -1,4 +1,4 @@
-"""What a reader of users' files gives: batches of rows that are not converted yet, whatever the format is."""
+"""The types that all readers of files return: an opened input, and batches of its unconverted rows."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ import pyarrow as pa
 
 @dataclass(frozen=True)
 class RawBatch:
-    """Some rows of one file, not converted yet.
+    """Some consecutive rows of one file whose values are not converted yet.
 
-    file: name of the file for reports. rows: row numbers in the file, from 1, int64 [n]. names: all columns that are
-    known so far. get: the values [n] of a column by its name; nulls if this file lacks it. broken: (row number, line,
-    reason) of rows that could not be read. lines: the lines in which the rows begin, from 1, int64 [n]; None if the
-    file has no lines.
+    Attributes:
+        file: Name of the file, for reports.
+        rows: Row numbers in the file, from 1, int64 [n].
+        names: All columns of the input that are known so far.
+        get: Returns the values [n] of a column by its name, as an Arrow array or a list; nulls if this file lacks it.
+        broken: (row number, line, reason) of rows that could not be read; they are not among the n rows.
+        lines: The line of the file in which each row begins, from 1, int64 [n]; None if the format has no lines.
     """
 
     file: str
@@ -32,11 +35,17 @@ class RawBatch:
 
 @dataclass(frozen=True)
 class Input:
-    """An opened file, folder, Delta table or query.
+    """An opened file, folder, Delta table or query result, which can be read several times.
 
-    names: its columns; of JSON lines only those of the first batch. digest: 32 hex digits that name the content.
-    batches: reads all rows, given the columns that are wanted. unchanged: whether the files are still those that were
-    opened. notes: what was recognised, for the user. label: what messages and reports call it, if it is no file.
+    Attributes:
+        path: The file or folder; for a query, its label.
+        kind: The format: `csv`, `json`, `sheet`, `parquet`, `delta` or `query`.
+        names: The columns; of JSON lines only those of the first batch.
+        digest: 32 hex digits that identify the content (followed by `#` and the sheet, if the user named a sheet).
+        batches: Function from the names of the wanted columns to an iterator over all rows, as batches.
+        unchanged: Returns True if the files are still as they were when they were opened.
+        notes: What was recognised (encoding, delimiter, sheet), a line each for the user.
+        label: The name in messages and reports of an input that is not a file; "" for files.
     """
 
     path: Path
@@ -50,10 +59,10 @@ class Input:
 
     @property
     def title(self) -> str:
-        """What messages call it."""
+        """The name of the input in messages: its label or its whole path."""
         return self.label or str(self.path)
 
     @property
     def name(self) -> str:
-        """What reports and rows call it: without the folders that it lies in."""
+        """The name of the input in reports and in the column `source`: its label, or its file name without folders."""
         return self.label or self.path.name

@@ -1,4 +1,4 @@
-"""What a load did, for the user and for programs."""
+"""The report of one load of a file: counts, refused values and notes, as text for users and JSON for programs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,16 @@ SHOWN_REJECTS = 5
 
 @dataclass(frozen=True)
 class Reject:
-    """A value that does not fit. line: of the file, from 1; None without lines. value: None for customers' text."""
+    """One value, or one whole row, of a file that does not fit the table.
+
+    Attributes:
+        file: Name of the file.
+        row: Row number in the file, from 1.
+        line: Line of the file in which the row begins, from 1; None if the format has no lines.
+        column: The table's column; `*` if the whole row does not fit.
+        reason: Why it does not fit, such as `not_a_number`.
+        value: The value, at most 80 characters; None for text that customers wrote, and for whole rows.
+    """
 
     file: str
     row: int
@@ -28,35 +37,35 @@ class Reject:
 
 @dataclass(frozen=True)
 class LoadReport:
-    """One load; rows_read = rows_loaded + rows_rejected + rows_merged + rows_skipped.
+    """The result of one load; rows_read = rows_loaded + rows_rejected + rows_merged + rows_skipped.
 
     Attributes:
         table: Name of the table that was loaded.
-        file: Name of the file or folder.
+        file: Name of the file, folder or query.
         mode: `append` or `replace`.
-        load_id: 32 hex digits that name the file's content, the table and the mapping.
+        load_id: 32 hex digits that identify the content of the file, the table and the options.
         columns: The table's column -> the file's column.
         ignored: Columns of the file that match no column of the table.
-        makes_key: Whether keys were made from the content because the file has none.
+        makes_key: Whether keys were made from the content of the rows, because the file has none.
         proposed: The table's column -> a column of the file that may be meant and was not taken.
-        system: The system whose preset was used; "" for none.
+        system: The system whose preset was used, such as `shopify`; "" for none.
         notes: What was recognised or changed, a line each.
         rows_read: Rows of the file.
         rows_rejected: Rows that were refused.
         rows_merged: Rows that were merged into another row of the same key.
-        rows_skipped: Rows that the preset leaves out.
-        rows_unpublished: Those of them that are of goods that the shop does not offer.
+        rows_skipped: Rows that the preset leaves out (translations, totals, products that are not for sale).
+        rows_unpublished: Those of the skipped rows that are left out because the product is not for sale.
         values_emptied: Values that do not fit an optional column, and were loaded as null.
-        products_translated: Rows that name a product by one of its codes, and were given its id.
-        products_ambiguous: Rows that name a product by a code that several products have; they stay as they are.
+        products_translated: Rows that name a product by a SKU or barcode, which was replaced by the product's id.
+        products_ambiguous: Rows that name a product by a code that several products have; the code was left in place.
         reasons: "column: reason" -> number of values that do not fit; a row may have several.
-        rejects: The first of these values.
-        duplicate_keys: Rows with the key of an earlier row of the file; a job takes the latest.
-        seconds: How long the load took.
-        version: Version of the table.
+        rejects: The first values that do not fit, at most `SHOWN_REJECTS`.
+        duplicate_keys: Rows with the key of an earlier row of the file; jobs use the latest of such rows.
+        seconds: Duration of the load.
+        version: Version of the table that holds the rows; -1 if nothing was committed.
         already: Whether nothing was done, because the same file was loaded before.
-        dry_run: Whether nothing was written, as the user asked.
-        beside_sample: Whether the table also holds the rows of a sample.
+        dry_run: Whether nothing was written, because the user asked for a dry run.
+        beside_sample: Whether the table also holds rows of a built-in sample.
     """
 
     table: str
@@ -88,37 +97,42 @@ class LoadReport:
 
     @property
     def rows_loaded(self) -> int:
-        """Rows that this load added to the table."""
+        """The number of rows that this load added to the table; 0 if the file was loaded before."""
         return 0 if self.already else self.rows_read - self.rows_rejected - self.rows_merged - self.rows_skipped
 
     def committed(self, version: int, beside_sample: bool) -> LoadReport:
-        """Return the report of a load that became visible as this version."""
+        """Return a copy of the report for a load whose rows were committed.
+
+        Args:
+            version: The table's version with the rows.
+            beside_sample: Whether the table also holds rows of a built-in sample.
+        """
         return replace(self, version=version, beside_sample=beside_sample)
 
     def loaded_before(self, version: int) -> LoadReport:
-        """Return the report of a load that found its rows in this version already."""
+        """Return a copy of the report that says that this version of the table already held the rows."""
         return replace(self, version=version, already=True)
 
     def counts(self) -> dict[str, int]:
-        """Return the row counts that are stored with the table's commit."""
+        """Return the row counts by name, which the load stores in the metadata of its commit."""
         names = ("rows_read", "rows_loaded", "rows_rejected", "rows_merged", "rows_skipped", "values_emptied")
         return {name: getattr(self, name) for name in names}
 
     def explain(self) -> str:
-        """Return why values do not fit: each reason with its number of values, most frequent first."""
+        """Return each reason for refused values with its count, most frequent first ("3 price: not_a_number")."""
         by_count = sorted(self.reasons.items(), key=lambda item: (-item[1], item[0]))
         return ", ".join(f"{count:,} {reason}" for reason, count in by_count) or "it holds no rows"
 
     def first_rejects(self) -> str:
-        """Return the first values that do not fit, in one line."""
+        """Return one line that lists the first refused values with file, line, column and reason."""
         return "; ".join(map(str, self.rejects))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all fields and `rows_loaded`, for JSON."""
+        """Return all fields and `rows_loaded` as a dictionary for JSON; `seconds` has three decimals."""
         return {**asdict(self), "rows_loaded": self.rows_loaded, "seconds": round(self.seconds, 3)}
 
     def lines(self) -> list[str]:
-        """Return a few lines for the user."""
+        """Return the report as lines of text for the terminal."""
         matched = ", ".join(t if t == s else f"{t}={s!r}" for t, s in self.columns.items())
         lines = [f"read as an export of {self.system} (--preset csv: as a plain file)"] if self.system else []
         lines.append(f"columns: {matched}")

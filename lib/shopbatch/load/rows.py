@@ -1,8 +1,8 @@
-"""Finds where the rows of a delimited text begin and end, and which of them cannot be split into cells for certain.
+"""Finds where the rows of a delimited text begin and end, and which rows cannot be split into cells for certain.
 
-A quote counts only where RFC 4180 has one: it opens a cell at its first byte, and closes it at its last. A quote that
-is closed in the middle of a cell, or never, is a stray one: its line is refused, and reading goes on with the next
-line, so that a stray quote cannot swallow the rows behind it. Called by `dialect.py` and `delimited.py`.
+A quote is regular as in RFC 4180: it opens a cell at its first byte and closes it at its last. A quoted cell that is
+closed before its last byte, or never, has a stray quote: its line is refused and reading goes on with the next line, so
+that a stray quote cannot swallow the rows after it. `dialect.py` and `delimited.py` use this module.
 """
 
 from __future__ import annotations
@@ -19,31 +19,38 @@ Bytes = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
 
 _QUOTE, _BACKSLASH, _NEWLINE, _RETURN = b'"\\\n\r'
-_SWALLOWED = 4 * 2**20  # bytes: an open quote this far back is taken for a stray one
-_ENDLESS = 2**62  # an offset behind any text
-_FEW = 8  # rows of a text that may be taken for accidents whatever their share
-_WINDOW = 2**14  # bytes that are looked at behind a stray quote, so that many of these do not cost a pass each
+_SWALLOWED = 4 * 2**20  # bytes: a quoted cell that is longer is taken for a stray quote
+_ENDLESS = 2**62  # an offset beyond the end of any text
+_FEW = 8  # this many ragged rows are taken for stray quotes, however large their share is
+_WINDOW = 2**14  # bytes searched at first after a stray quote, so that many of them do not cost a full pass each
 
 
 class Quoting(StrEnum):
-    """How a cell that holds a delimiter, a newline or a quote is written."""
+    """The ways in which files write a cell that holds a delimiter, a newline or a quote."""
 
     DOUBLED = "doubled"  # "a ""b""": RFC 4180, spreadsheets, pandas
     ESCAPED = "escaped"  # "a \"b\"": Spark, MySQL with ENCLOSED BY
     LITERAL = "literal"  # a quote is a character like any other
-    BACKSLASH = "backslash"  # no quotes; a backslash stands before a delimiter, a newline, a backslash: MySQL
+    BACKSLASH = "backslash"  # no quotes; a backslash escapes delimiters, newlines and backslashes: MySQL
 
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of a piece of text, in order; blank lines are left out.
+    """The rows of a piece of text, in order, without blank lines; positions are byte offsets in the text.
 
-    starts, ends: byte offsets, the line end not included; int64 [n]. lines: number of the first line of each row within
-    the text, from 0. delimiters: byte offsets of those that end a cell, int64 [m]. first: the first of these that lies
-    behind the start of each row, int64 [n]. cells: number of cells. stray: whether a quote of the row is a stray one.
-    several: whether the row has several lines, since a cell holds a line break. quoted: cells that are quoted as a
-    whole, and pairs: places in these where quotes are doubled, in rows without a stray quote. used: bytes read; those
-    behind belong to a row that is not complete. used_lines: line breaks in these bytes.
+    Attributes:
+        starts: Where each row begins, int64 [n].
+        ends: Where it ends, without its line end, int64 [n].
+        lines: Number of each row's first line within the text, from 0, int64 [n].
+        delimiters: Where the delimiters are that end a cell, int64 [m].
+        first: Index into `delimiters` of the first one at or after the start of each row, int64 [n].
+        cells: Number of cells of each row, int64 [n].
+        stray: Whether the row has a stray quote (see the module), boolean [n].
+        several: Whether the row has several lines, since a cell holds a line break, boolean [n].
+        quoted: Number of cells that are quoted as a whole, in rows without a stray quote.
+        pairs: Number of doubled quotes in these cells.
+        used: Number of bytes read; the bytes after them belong to a row that is not complete.
+        used_lines: Number of line breaks in the bytes read.
     """
 
     starts: Offsets
@@ -60,15 +67,22 @@ class Rows:
     used_lines: int
 
     def broken(self, width: int) -> Mask:
-        """Which rows cannot be split into `width` cells; empty cells behind these do no harm. Boolean [n]."""
+        """Return a mask of the rows that cannot be split into `width` cells, boolean [n].
+
+        A row is broken if it has a stray quote or another number of cells. Further empty cells at its end are accepted.
+        """
         extra = self.cells - width
         longer = np.flatnonzero(extra > 0)
-        last = self.delimiters[self.first[longer] + width - 1]  # ends the last cell that is wanted
+        last = self.delimiters[self.first[longer] + width - 1]  # the delimiter after the last cell that is wanted
         extra[longer[self.ends[longer] - last == extra[longer]]] = 0
         return np.asarray(self.stray | (extra != 0))
 
     def cell(self, position: int) -> tuple[Offsets, Offsets]:
-        """Where the cell at a position, from 0, begins and ends in each row, int64 [n]. The rows must not be broken."""
+        """Return where one cell of each row begins and ends, as two int64 arrays [n] of byte offsets.
+
+        Args:
+            position: The column, from 0. No row may be broken.
+        """
         starts, ends = self.starts, self.ends
         if position:
             starts = self.delimiters[self.first + position - 1] + 1
@@ -79,7 +93,7 @@ class Rows:
         return starts, ends
 
     def only(self, chosen: Mask) -> Rows:
-        """Some of the rows."""
+        """Return the rows chosen by a mask, boolean [n]."""
         if chosen.all():
             return self
         fields = ("starts", "ends", "lines", "first", "cells", "stray", "several")
@@ -87,14 +101,15 @@ class Rows:
 
 
 def find_rows(data: bytes, delimiter: bytes, quoting: Quoting, final: bool, width: int = 0) -> Rows:
-    """Find the rows of a text.
+    """Find the rows of a text and where their cells end.
 
     Args:
-        data: Whole rows, except that the last one may be incomplete if not `final`. It begins with a new row.
-        delimiter: One byte.
+        data: The text, which begins with a new row. If not `final`, its last row may be incomplete.
+        delimiter: The byte between cells.
         quoting: How cells are quoted.
-        final: Whether nothing follows.
-        width: Number of cells of each row, if it is known: a row of several lines and another number is not believed.
+        final: Whether this is the end of the file.
+        width: Number of cells of each row, if it is known, else 0. If a row of several lines has another number of
+            cells, it is assumed to have a stray quote.
     """
     parts: list[Rows] = []
     begin = lines = 0
@@ -111,7 +126,11 @@ def find_rows(data: bytes, delimiter: bytes, quoting: Quoting, final: bool, widt
 
 
 def _find(data: bytes, delimiter: bytes, quoting: Quoting, final: bool, width: int) -> tuple[Rows, bool]:
-    """The rows up to the first that has swallowed others, the first line of this included; and whether there is one."""
+    """Find the rows of a text up to the first row that has swallowed others by a stray quote.
+
+    Returns:
+        The rows, and whether there is such a row. Its first line is then the last of the rows, marked as `stray`.
+    """
     text = np.frombuffer(data, np.uint8)
     can_quote = quoting in (Quoting.DOUBLED, Quoting.ESCAPED)
     marks = _Marks.of(text, delimiter[0], can_quote)
@@ -136,16 +155,19 @@ def _find(data: bytes, delimiter: bytes, quoting: Quoting, final: bool, width: i
     stray_at = stray_at[stray_at < start]
     if can_quote:
         stray_at = np.append(stray_at, start)
-        # its delimiters count as if nothing were quoted
+        # the line is split at all its delimiters, as if nothing were quoted
         line = np.flatnonzero(text[start:line_end] == delimiter[0]) + start
         delimiters = np.concatenate([delimiters[delimiters < start], line])
     return _rows(text, ends, newlines, delimiters, stray_at, (quoted, pairs)), True
 
 
 def _swallowing_row(rows: Rows, stray: Offsets, ends: Offsets, newlines: Offsets, width: int) -> int | None:
-    """Where the first row of several lines begins that has a stray quote, or not `width` cells: it swallowed others."""
+    """Return the byte offset of the first row that swallowed other rows by a stray quote; None if there is none.
+
+    Such a row has several lines and, in addition, a stray quote or (if `width` is known) not `width` cells.
+    """
     ragged = rows.broken(width) & rows.several if width else np.zeros(len(rows.starts), bool)
-    often = np.count_nonzero(ragged) > max(_FEW, len(ragged) // 10)  # then it is no accident: the header is another one
+    often = np.count_nonzero(ragged) > max(_FEW, len(ragged) // 10)  # then the header has another width
     starts = [] if often else [rows.starts[ragged]]
     if len(stray):
         row = np.searchsorted(ends, stray)
@@ -163,6 +185,16 @@ def _rows(
     stray_at: Offsets,
     counted: tuple[Offsets, Offsets],
 ) -> Rows:
+    """Build the rows of a text from the offsets of its line ends, delimiters and stray quotes.
+
+    Args:
+        text: The bytes of the text.
+        ends: Offsets of the newlines that end a row.
+        newlines: Offsets of all newlines, also of those in quoted cells.
+        delimiters: Offsets of the delimiters that end a cell.
+        stray_at: Offsets of stray quotes.
+        counted: Offsets of the closing quotes, and of the doubled quotes, for `Rows.quoted` and `Rows.pairs`.
+    """
     starts = np.concatenate([[0], ends[:-1] + 1]) if len(ends) else np.empty(0, np.int64)
     used = min(int(ends[-1]) + 1, len(text)) if len(ends) else 0
     stray = np.zeros(len(ends), bool)
@@ -181,7 +213,10 @@ def _rows(
 
 
 def find_escaped(text: Bytes) -> Offsets:
-    """Offsets of the bytes that a backslash stands before; of several backslashes every second one is such a byte."""
+    """Return the offsets of the bytes that a backslash escapes, int64; such a byte is no delimiter or quote.
+
+    Of several adjacent backslashes, every second one is escaped by the one before it.
+    """
     at = np.flatnonzero(text == _BACKSLASH)
     if not len(at):
         return at
@@ -192,10 +227,14 @@ def find_escaped(text: Bytes) -> Offsets:
 
 @dataclass(frozen=True)
 class _Quotes:
-    """What the quotes of a text do.
+    """The roles of the quotes in a text.
 
-    stray, closed, pairs: offsets of quotes that are stray, that close a cell, and that are doubled in one. open_at:
-    where a cell begins that is not closed. outside: which of the marks are not in a quoted cell.
+    Attributes:
+        stray: Offsets of stray quotes.
+        closed: Offsets of quotes that close a cell.
+        pairs: Offsets of quotes that are doubled inside a cell.
+        open_at: Offset of a quoted cell that is not closed in this text; None if there is none.
+        outside: Mask [marks] over the bytes of `_Marks`: True for those outside quoted cells.
     """
 
     stray: Offsets
@@ -207,13 +246,19 @@ class _Quotes:
 
 @dataclass(frozen=True)
 class _Marks:
-    """The bytes of a text that can end something, in order: delimiters, newlines, quotes. at: their offsets."""
+    """The bytes of a text that can end a cell or a row: delimiters, newlines and quotes, in order.
+
+    Attributes:
+        at: Their offsets.
+        byte: The bytes.
+    """
 
     at: Offsets
     byte: Bytes
 
     @classmethod
     def of(cls, text: Bytes, delimiter: int, can_quote: bool) -> _Marks:
+        """Find all delimiters and newlines of a text and, if `can_quote`, all quotes."""
         found = (text == _NEWLINE) | (text == delimiter)
         if can_quote:
             found |= text == _QUOTE
@@ -221,27 +266,30 @@ class _Marks:
         return cls(at, text[at])
 
     def quotes(self, text: Bytes) -> _Quotes | None:
-        """Read the quotes as opening and closing in turn, which is fast; None if one of them is a stray one."""
+        """Return the roles of the quotes, assuming that they open and close cells in turn, which is fast.
+
+        The result is None if there is a stray quote; the caller then uses the slower `_read_runs`.
+        """
         quotes = np.flatnonzero(self.byte == _QUOTE)
         opens, closes = quotes[::2], quotes[1::2]
-        joined = np.append(np.diff(self.at, prepend=-1) == 1, False)  # with the mark, or the text's start, before
+        joined = np.append(np.diff(self.at, prepend=-1) == 1, False)  # adjacent to the mark before it, or at the start
         rest = self.at[closes[~joined[closes + 1]]]
         at_line_end = (_at(text, rest + 1) == _RETURN) & (_at(text, rest + 2) == _NEWLINE)
         if not (joined[opens].all() and (at_line_end | (rest + 1 == len(text))).all()):
             return None
-        again = np.append(np.diff(self.at[quotes]) == 1, False)  # with the quote behind
+        again = np.append(np.diff(self.at[quotes]) == 1, False)  # adjacent to the next quote
         begins = opens[~np.append(False, again[:-1])[::2]] if len(quotes) else opens
         pairs = again[1::2] & ~again[::2][: len(closes)]
-        inside = np.cumsum(self.byte == _QUOTE, dtype=np.uint8) % 2 == 1  # may overflow: evenness stays
+        inside = np.cumsum(self.byte == _QUOTE, dtype=np.uint8) % 2 == 1  # an overflow keeps the parity
         open_at = int(self.at[begins[-1]]) if len(quotes) % 2 else None
         return _Quotes(self.at[:0], self.at[closes[~again[1::2]]], self.at[closes[pairs]], open_at, ~inside)
 
 
 def _read_runs(text: Bytes, delimiter: int, marks: _Marks, escaped: Offsets) -> _Quotes:
-    """Read the quotes as an automaton with two states, outside and inside a quoted cell, over runs of quotes.
+    """Return the roles of the quotes, also of stray and escaped ones, by looking at runs of adjacent quotes.
 
-    A run of an odd number of quotes opens a cell if it stands at a cell's first byte, and closes an open one; a run of
-    an even number holds pairs, or is an empty cell. Anywhere else a quote is a character of an unquoted cell.
+    A run of an odd number of quotes opens a cell if it begins at the cell's first byte, and closes a cell that is open.
+    A run of an even number is doubled quotes inside a cell, or an empty cell. All other quotes are ordinary characters.
     """
     at = marks.at[marks.byte == _QUOTE]
     if len(escaped):
@@ -268,17 +316,18 @@ def _read_runs(text: Bytes, delimiter: int, marks: _Marks, escaped: Offsets) -> 
 
 
 def _is_edge(text: Bytes, offsets: Offsets, delimiter: int) -> Mask:
-    """Whether a byte stands between two cells."""
+    """Return a mask: True where the byte at an offset is a delimiter or a newline."""
     byte = _at(text, offsets)
     return np.asarray((byte == delimiter) | (byte == _NEWLINE))
 
 
 def _at(text: Bytes, offsets: Offsets) -> Bytes:
-    """The bytes at these offsets; behind the end there is a newline."""
+    """Return the bytes at some offsets; a newline for offsets beyond the end of the text."""
     return np.where(offsets < len(text), text[np.minimum(offsets, len(text) - 1)], np.uint8(_NEWLINE))
 
 
 def _shifted(rows: Rows, begin: int, lines: int) -> Rows:
+    """Return the rows of a part of a text with offsets and line numbers that count from the start of the whole text."""
     return replace(
         rows,
         starts=rows.starts + begin,
@@ -289,6 +338,7 @@ def _shifted(rows: Rows, begin: int, lines: int) -> Rows:
 
 
 def _joined(parts: list[Rows], used: int, used_lines: int) -> Rows:
+    """Join the rows of consecutive parts of a text, of which `used` bytes and `used_lines` lines were read."""
     if len(parts) == 1:
         return replace(parts[0], used=used, used_lines=used_lines)
     none = np.empty(0, np.int64)
@@ -311,7 +361,13 @@ def _joined(parts: list[Rows], used: int, used_lines: int) -> Rows:
 
 @dataclass(frozen=True)
 class Piece:
-    """A piece of a text with its complete rows. line: number of its first line in the file, from 0."""
+    """A piece of a file with the complete rows in it.
+
+    Attributes:
+        data: The bytes.
+        rows: The rows, with offsets into `data`.
+        line: Number of the piece's first line in the file, from 0.
+    """
 
     data: bytes
     rows: Rows
@@ -319,7 +375,15 @@ class Piece:
 
 
 def pieces(blocks: Iterable[bytes], delimiter: bytes, quoting: Quoting, width: int, line: int = 0) -> Iterator[Piece]:
-    """Cut a text, which comes in blocks of any size, into pieces of whole rows. See `find_rows`; line: of its start."""
+    """Cut a text into pieces of whole rows, and find the rows of each.
+
+    Args:
+        blocks: The text, in blocks of any size.
+        delimiter: The byte between cells.
+        quoting: How cells are quoted.
+        width: Number of cells of each row; see `find_rows`.
+        line: Number of the text's first line in the file, from 0.
+    """
     waiting = b""
     blocks = iter(blocks)
     block = next(blocks, None)

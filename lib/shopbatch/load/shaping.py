@@ -1,7 +1,8 @@
-"""Brings the rows of an export into the shape of a table, before and after their values are converted.
+"""Brings the rows of an export into the shape of the table, before and after their values are converted.
 
-Before: cells that stand in the first row of an order only. After: attributes from pairs of
-columns, amounts from prices, numbers of lines, and several rows of one product merged into one.
+Before the conversion, cells that only the first row of an order states are filled (`Carry`). After it, attributes are
+built from pairs of columns, amounts are computed, the lines of an order are numbered, and several rows of one product
+are merged (`Merger`). `inspection.py` and `batches.py` use this module.
 """
 
 from __future__ import annotations
@@ -26,14 +27,25 @@ _RAW = Mapping[str, pa.Array]
 
 
 def text_cells(raw: pa.Array | Sequence[Any]) -> pa.Array:
-    """Cells as text for names and comparisons, null where they say nothing; string [n]."""
+    """Return raw cells as strings [n], to read names from them or compare them, before any conversion.
+
+    They are trimmed; blank cells and words for null ("NULL", "N/A") are null, and `17850.0` is "17850".
+
+    Args:
+        raw: The cells of one column, as an Arrow array or as Python values.
+    """
     if not isinstance(raw, pa.Array):
         raw = pa.array([None if v is None else str(v).encode("utf-8", "surrogatepass") for v in raw], pa.binary())
     return to_ids(without_null_words(to_text(raw).values), floats=True)
 
 
 def reworded(raw: pa.Array | Sequence[Any], words: Mapping[str, str]) -> pa.Array | Sequence[Any]:
-    """Replace the words of an export by what they mean (`Preset.values`); all other values stay."""
+    """Translate words that only this export uses into the words of our table (`Preset.values`); other values stay.
+
+    Args:
+        raw: The values of one column, [n].
+        words: The export's word, in any case -> our word. If it is empty, `raw` is returned.
+    """
     if not words:
         return raw
     cells = pl.Series(pl.from_arrow(text_cells(raw))).cast(pl.String)
@@ -43,14 +55,21 @@ def reworded(raw: pa.Array | Sequence[Any], words: Mapping[str, str]) -> pa.Arra
 
 @dataclass
 class Carry:
-    """Fills blank cells from the row before, within rows that belong together, also across batches."""
+    """Fills blank cells from the row before, as long as consecutive rows belong together (the lines of one order).
+
+    It remembers the last row, so that the first rows of the next batch are filled, too.
+
+    Attributes:
+        columns: The file's columns to fill.
+        by: The file's column that is equal in rows that belong together, such as the order's number.
+    """
 
     columns: Sequence[str]
     by: str
     _last: dict[str, str | None] = field(default_factory=dict)
 
     def fill(self, batch: RawBatch) -> dict[str, pa.Array]:
-        """Return the columns [n] with their blank cells filled."""
+        """Return the columns of a batch by name, string [n], with blank cells filled."""
         group = pl.Series(pl.from_arrow(text_cells(batch.get(self.by))))
         filled: dict[str, pa.Array] = {}
         before = self._last.get(self.by)
@@ -69,7 +88,16 @@ class Carry:
 
 
 def attributes_of_pairs(batch: RawBatch, preset: Preset, filled: _RAW) -> dict[str, pa.Array]:
-    """The entries of the map `attributes` from columns that hold a name and a value; name -> texts [n]."""
+    """Return the product attributes that pairs of columns hold (Shopify: `Option1 Name` = Size, `Option1 Value` = M).
+
+    Args:
+        batch: The rows, [n].
+        preset: Names the pairs of columns (`pairs`), and placeholder values that are ignored (`ignored_values`).
+        filled: Column name -> its values after `Carry.fill`, [n], for the columns that were filled.
+
+    Returns:
+        Name of the attribute, in lower case -> its values, string [n]; null in rows that lack it.
+    """
     entries: dict[str, pa.Array] = {}
     for name_column, value_column in preset.pairs:
         named = filled.get(name_column)
@@ -87,11 +115,18 @@ def attributes_of_pairs(batch: RawBatch, preset: Preset, filled: _RAW) -> dict[s
 
 
 def compute_sales(columns: dict[str, pa.Array]) -> pa.Array:
-    """The money of a line, quantity x unit price - discount, in the table's type; null where one is missing; [n]."""
+    """Compute the amount of each row as quantity x unit_price - retail_discount, in the type MONEY [n].
+
+    It fills `sales_value` if the file has no column for it. The result is null where quantity or price is null, or
+    where the amount is too large for the type; a missing discount is 0.
+
+    Args:
+        columns: The converted columns, [n] each, with `quantity`, `unit_price` and `retail_discount`.
+    """
     quantity = columns["quantity"].cast(pa.decimal128(19, 0))
     gross = pc.multiply(quantity, columns["unit_price"])
     discount = pc.fill_null(columns["retail_discount"].cast(gross.type), 0)
-    # the discount of a line is positive also where the line is a return
+    # the discount is positive even if the line is a return (a negative quantity)
     signed = pc.if_else(pc.less(columns["quantity"], 0), pc.negate(discount), discount)
     net = pc.round(pc.subtract(gross, signed), MONEY.scale, round_mode="half_towards_infinity")
     fits = pc.less(pc.abs(net), 10 ** (MONEY.precision - MONEY.scale))
@@ -99,16 +134,33 @@ def compute_sales(columns: dict[str, pa.Array]) -> pa.Array:
 
 
 def number_lines(columns: dict[str, pa.Array], key: Sequence[str], seen: keys.Occurrences) -> tuple[pa.Array, int]:
-    """Number the rows with the same key, from 1, in the order of the file; also return how many were not the first."""
+    """Number the rows that have the same key, from 1 in the order of the file, so that the number completes their key.
+
+    It fills the column `line_number` of order lines, which may repeat a product, if the file has no such column.
+
+    Args:
+        columns: The converted columns, [n] each.
+        key: Names of the other key columns, such as basket and product.
+        seen: Counts of the key hashes of the file's earlier rows; these rows are added to them.
+
+    Returns:
+        The numbers, int64 [n], and how many of them are greater than 1.
+    """
     _, low = hash128([columns[name] for name in key])
     earlier = seen.count(low)
     return pa.array(earlier + 1, pa.int64()), int(np.count_nonzero(earlier))
 
 
 class Merger:
-    """Merges the rows of one key into one: a later row changes only what it states.
+    """Merges the rows of a file that have the same key into one row; in each column the last non-null value is kept.
 
-    The number of rows of each key is counted in a first reading, so that only rows whose key is not complete yet wait.
+    The preset may choose another value (`Preset.first`, `together`, `best`). In the first reading, `count` and
+    `counted` count the rows of each key. In the second reading, `take` merges the rows of a key as soon as it has all
+    of them, so that only rows of incomplete keys wait in memory, and `rest` merges those still waiting at the end.
+
+    Attributes:
+        table: The table that is loaded.
+        merged: Number of rows that disappeared by merging.
     """
 
     def __init__(self, table: Table, preset: Preset | None) -> None:
@@ -123,18 +175,26 @@ class Merger:
         self._waiting_hashes = np.empty(0, np.uint64)
 
     def count(self, texts: pa.Array) -> None:
-        """Look at the keys of some rows, in the first reading; string [n]."""
+        """Count the keys of some rows, in the first reading.
+
+        Args:
+            texts: The keys as they are written, string [n].
+        """
         self._hashes.append(_key_hashes(texts))
 
     def counted(self) -> None:
-        """End the first reading."""
+        """End the first reading: remember which keys have several rows, and how many."""
         distinct, counts = np.unique(np.concatenate([*self._hashes, np.empty(0, np.uint64)]), return_counts=True)
         self._repeated = distinct[counts > 1]
         self._counts = dict(zip(self._repeated.tolist(), counts[counts > 1].tolist(), strict=True))
         self._hashes.clear()
 
     def take(self, rows: pa.Table) -> pa.Table:
-        """Take some rows; return those that are complete."""
+        """Take converted rows in the second reading, and return the rows that no later row can change.
+
+        These are rows whose key occurs only once in the file, and a merged row for each key whose last row has now
+        come.
+        """
         hashes = _key_hashes(rows[self.table.key[0]].combine_chunks())
         repeated = np.isin(hashes, self._repeated) if len(self._repeated) else np.zeros(len(hashes), bool)
         if not repeated.any():
@@ -150,12 +210,18 @@ class Merger:
         return pa.concat_tables([single, self._merge(held.filter(pa.array(ready)))])
 
     def rest(self) -> pa.Table | None:
-        """The rows that wait at the end, merged: some rows of their keys were refused."""
+        """Return the rows that still wait at the end of the file, merged; None if there are none.
+
+        They wait because other rows of their keys were refused, so that their keys never became complete.
+        """
         held, self._waiting = self._waiting, None
         return None if held is None or not held.num_rows else self._merge(held)
 
     def _state(self, name: str) -> pl.Expr:
-        """What several rows say of one column."""
+        """Return the Polars expression that merges the values of one column in the rows of a key.
+
+        It takes the last non-null value, unless the preset names the column in `best`, `together` or `first`.
+        """
         values = pl.col(name)
         if name in self._best:
             return _best(values, self._best[name])
@@ -164,12 +230,16 @@ class Merger:
         return values.drop_nulls().first() if name in self._first else values.drop_nulls().last()
 
     def _merge(self, rows: pa.Table) -> pa.Table:
+        """Merge the rows of each key, ordered by `Table.latest_by` and then as in the file.
+
+        Of each column, the last non-null value in this order is kept (see `_state`); lists and maps are united.
+        """
         if not rows.num_rows:
             return rows
         key, order = self.table.key[0], self.table.latest_by
         frame = pl.DataFrame(pl.from_arrow(rows)).with_row_index("#row")
         if order is not None:
-            frame = frame.sort(order, "#row")  # rows without a moment come first
+            frame = frame.sort(order, "#row")  # nulls sort first, so rows with a timestamp win
         nested = [f.name for f in rows.schema if pa.types.is_map(f.type) or pa.types.is_list(f.type)]
         states = [self._state(n) for n in rows.schema.names if n != key and n not in nested]
         gathered = [pl.col(n).drop_nulls() for n in nested]
@@ -181,13 +251,21 @@ class Merger:
 
 
 def _best(words: pl.Expr, order: Sequence[str]) -> pl.Expr:
-    """Of several words, the one that stands first in a list."""
+    """Return the Polars expression that picks, from the values of several rows, the one that comes first in `order`."""
     rank = words.replace_strict(list(order), list(range(len(order))), default=len(order), return_dtype=pl.Int32)
     return words.sort_by(rank).drop_nulls().first()
 
 
 def _united(values: pl.Series, kind: pa.DataType) -> pa.Array:
-    """Several lists or maps of each row as one, without repetitions; different texts of one name are joined."""
+    """Unite the lists or maps of the merged rows of each key.
+
+    Args:
+        values: For each key, the lists or maps of its rows.
+        kind: The Arrow type of one list or map.
+
+    Returns:
+        One list or map for each key, without repetitions; different texts of one name are joined by ", ".
+    """
     united: list[Any] = []
     for row in values.to_list():
         if pa.types.is_list(kind):
@@ -203,4 +281,5 @@ def _united(values: pl.Series, kind: pa.DataType) -> pa.Array:
 
 
 def _key_hashes(texts: pa.Array) -> keys.Hashes:
+    """Return the 64-bit hashes of keys, uint64 [n]; `17850.0` is the same key as `17850`."""
     return hash128([to_ids(texts, floats=True)])[1]

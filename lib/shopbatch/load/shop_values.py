@@ -1,4 +1,4 @@
-"""What shop systems write in ways of their own: stock, prices that are crossed out, paths of categories, shortcodes."""
+"""Converts what shop systems write in their own ways: stock, crossed-out prices, category paths, WordPress markup."""
 
 from __future__ import annotations
 
@@ -27,7 +27,15 @@ _OPENING = re.compile(rf"\[([A-Za-z][\w-]*)({_ATTRIBUTES})?\s*(/)?\]")
 
 
 def availability(batch: RawBatch, stock: Stock) -> pa.Array:
-    """Whether the goods of each row can be bought, by what is in stock; null where the row does not say; string [n]."""
+    """Compute from the stock columns of an export whether the product of each row can be bought.
+
+    Args:
+        batch: The rows, [n].
+        stock: The names of the stock columns.
+
+    Returns:
+        `in_stock`, `backorder` or `out_of_stock`, string [n]; null where the row does not state the stock.
+    """
     columns = {}
     for part in ("quantity", "tracked_by", "oversold"):
         names = getattr(stock, part)
@@ -48,7 +56,13 @@ def availability(batch: RawBatch, stock: Stock) -> pa.Array:
 
 
 def exchange_prices(columns: dict[str, pa.Array]) -> None:
-    """Read `sale_price` as the price that is crossed out: where it is the greater one, it and `price` change places."""
+    """Change `price` and `sale_price` in place, for an export whose `sale_price` is the crossed-out, higher price.
+
+    Where `sale_price` is greater than `price`, the columns exchange their values; elsewhere `sale_price` becomes null.
+
+    Args:
+        columns: The converted columns, with `price` and `sale_price`, [n] each.
+    """
     price, crossed = columns["price"], columns["sale_price"]
     reduced = pc.fill_null(pc.greater(crossed, price), False)
     columns["price"] = pc.if_else(reduced, crossed, price)
@@ -56,7 +70,15 @@ def exchange_prices(columns: dict[str, pa.Array]) -> None:
 
 
 def compares(preset: Preset, columns: Mapping[str, str]) -> bool:
-    """Whether the column that is taken for `sale_price` is the one of the preset, which is crossed out."""
+    """Return True if the file's column for `sale_price` holds crossed-out prices (see `exchange_prices`).
+
+    That is so if `Preset.compare_at` is set, the file has a price, and the user has not mapped `sale_price` to another
+    column.
+
+    Args:
+        preset: The preset of the export.
+        columns: The table's column -> the file's column.
+    """
     chosen = normal_name(columns.get("sale_price", ""))
     return preset.compare_at and "price" in columns and chosen in map(normal_name, preset.columns["sale_price"])
 
@@ -64,17 +86,18 @@ def compares(preset: Preset, columns: Mapping[str, str]) -> bool:
 def codes(
     batch: RawBatch, columns: Sequence[str], lists: Mapping[str, str], ids: pa.Array, stated: pa.Array | None = None
 ) -> pa.Array:
-    """The codes of each row's product, each once and without its id; null where there are none.
+    """Return the codes (SKUs, barcodes) of each row's product, without repetitions and without the product's id.
 
     Args:
         batch: The rows, [n].
-        columns: The file's columns that hold a code.
-        lists: The file's columns that hold several codes -> what stands before each.
+        columns: The file's columns that hold one code each.
+        lists: The file's columns with several variants in a cell (`sku=A-S,size=S|sku=A-M`) -> the prefix of a code
+            (`sku=`).
         ids: The products' ids, string [n].
-        stated: Lists of codes that were read already, [n].
+        stated: The converted values of the file's own column `codes`, lists [n]; None if it has no such column.
 
     Returns:
-        Lists of strings, [n].
+        Lists of strings, [n]; null where a row has no codes.
     """
     rows = len(batch.rows)
     parts = []
@@ -102,28 +125,44 @@ def codes(
 
 
 def deepest_path(raw: pa.Array | Sequence[Any], mark: str) -> pa.Array | Sequence[Any]:
-    """Of several paths, such as `Clothing, Clothing > T-Shirts`, the one of most levels, the first of these; [n]."""
+    """Reduce each cell with several category paths to the path with the most levels (the first of equals), [n].
+
+    `Clothing, Clothing > T-Shirts` becomes `Clothing > T-Shirts`.
+
+    Args:
+        raw: The cells, [n]; values that are not text are returned as they are.
+        mark: The separator between the levels of a path, such as ">".
+    """
     return _mapped(raw, lambda text: _deepest(text, mark))
 
 
 def _deepest(text: str, mark: str) -> str:
+    """Return the path with the most levels in one cell, whose paths are separated by commas."""
     paths = [path.strip().replace("\\,", ",") for path in _COMMA.split(text)]
     return max(paths, key=lambda path: path.count(mark))
 
 
 def without_marks(raw: pa.Array | Sequence[Any]) -> pa.Array | Sequence[Any]:
-    """Texts of WordPress without its shortcodes, and with new lines where it writes `\\n`; [n]."""
+    r"""Remove WordPress shortcodes such as `[gallery ids="1"]` from texts [n], and turn `\n` into a line break.
+
+    Args:
+        raw: The texts; values that are not text are returned as they are.
+    """
     return _mapped(raw, _without_marks)
 
 
 def _without_marks(text: str) -> str:
+    """Remove the WordPress markup of one text."""
     text = text.replace("\\r\\n", "\n").replace("\\n", "\n")
     if "[" not in text:
         return text
     closed = set(_CLOSING.findall(text))
 
     def drop(code: re.Match[str]) -> str:
-        """`[new]` and `[sic]` are words of the text: a shortcode has attributes, an end, or an underscore."""
+        """Return a blank in place of a shortcode, and words in brackets such as `[new]` or `[sic]` as they are.
+
+        A shortcode has attributes, a closing mark or an underscore in its name.
+        """
         name, attributes, slash = code.groups()
         return " " if attributes or slash or "_" in name or name in closed else code[0]
 
@@ -132,7 +171,7 @@ def _without_marks(text: str) -> str:
 
 
 def _mapped(raw: pa.Array | Sequence[Any], change: Callable[[str], str]) -> pa.Array | Sequence[Any]:
-    """Change each different text once; values that are no text stay as they are."""
+    """Apply a function to each distinct text of an array once; values that are not text are returned as they are."""
     text = to_text(raw) if isinstance(raw, pa.Array) else None
     if text is None or text.faults:
         return raw

@@ -1,4 +1,4 @@
-"""Collects rows and writes them to data files of a useful size."""
+"""Collects loaded rows and writes them to data files of a useful size; the caller commits the files."""
 
 from __future__ import annotations
 
@@ -16,9 +16,13 @@ BYTES_PER_FILE = 128 * 2**20  # in memory; whichever limit is reached first ends
 
 @dataclass
 class Sink:
-    """Rows on their way into data files of a table.
+    """A buffer of rows that writes a data file whenever it holds enough of them.
 
-    written: the files that are on disk; they are invisible until they are committed.
+    Attributes:
+        store: The warehouse.
+        table: The table that the rows belong to.
+        run_id: Name of the folder for the data files of this run (`identity.new_run_id`).
+        written: The files on disk; they stay invisible to readers until the caller commits them.
     """
 
     store: Store
@@ -28,7 +32,7 @@ class Sink:
     _waiting: list[pa.Table] = field(default_factory=list)
 
     def add(self, rows: pa.Table) -> None:
-        """Take some rows, and write a file if there are enough for one."""
+        """Add rows to the buffer; write them to a file once it holds `ROWS_PER_FILE` rows or `BYTES_PER_FILE` bytes."""
         if rows.num_rows:
             self._waiting.append(rows)
         size = sum(int(t.nbytes) for t in self._waiting)
@@ -36,12 +40,12 @@ class Sink:
             self.flush()
 
     def flush(self) -> None:
-        """Write the rows that are waiting."""
+        """Write the rows of the buffer to a data file, if there are any."""
         if self._waiting:
             data = pa.concat_tables(self._waiting).combine_chunks()
             self._waiting.clear()
             self.written.append(self.store.write_file(self.table, data, self.run_id, len(self.written)))
 
     def discard(self) -> None:
-        """Delete the files that did not become visible."""
+        """Delete the files in `written`; after a commit the caller clears that list first."""
         self.store.discard(self.table, self.written)

@@ -1,4 +1,4 @@
-"""Which rows of an export are left out: translations, and what the shop does not offer."""
+"""Decides which rows of an export its preset leaves out: translations, and products that are not for sale."""
 
 from __future__ import annotations
 
@@ -16,9 +16,13 @@ from shopbatch.load.shaping import Carry, text_cells
 
 
 class Skipping:
-    """Tells which rows of a file its preset leaves out, batch by batch in the order of the file.
+    """Finds the rows that the preset leaves out.
 
-    hidden: what was left out because it is not for sale, such as `Status is draft` -> rows.
+    Batches must come in the order of the file, as cells may be filled from the row before, and variants follow their
+    product.
+
+    Attributes:
+        hidden: Reason -> number of rows left out because they are not for sale, such as `Status is draft`.
     """
 
     def __init__(self, preset: Preset | None, columns: Mapping[str, str]) -> None:
@@ -32,7 +36,7 @@ class Skipping:
         self._carry = Carry(carried, group) if group and carried else None
 
     def rows(self, batch: RawBatch) -> Mask:
-        """Return which rows are left out; boolean [n]."""
+        """Return a boolean mask [n]: True for the rows of a batch that are left out."""
         skipped = np.zeros(len(batch.rows), bool)
         for name in self.skip_rows:
             skipped |= to_mask(text_cells(batch.get(name)).is_valid())
@@ -49,7 +53,13 @@ class Skipping:
         return skipped
 
     def _children(self, batch: RawBatch, name: str, skipped: Mask) -> Mask:
-        """Which of the other rows are variants of a product that is left out; boolean [n]."""
+        """Return a boolean mask [n]: True for variants of a product that is left out, if they are not masked already.
+
+        Args:
+            batch: A batch of rows of the file, [n].
+            name: The file's column that names the parent product of a variant.
+            skipped: The rows that are left out so far, boolean [n].
+        """
         known = self._parents[name]
         if skipped.any():
             for column in self.skip_children[name]:
@@ -62,7 +72,7 @@ class Skipping:
         return children
 
     def notes(self) -> list[str]:
-        """Say what is not for sale and was left out, a line for each reason."""
+        """Return a line for the user for each reason why rows were left out as not for sale."""
         return [
             f"{count:,} rows left out, because they are not for sale: {why} (--unpublished loads them)"
             for why, count in self.hidden.items()

@@ -1,6 +1,6 @@
 """Reads a sheet of a workbook (.xlsx, .xls, .xlsb, .ods) as Python values; its first row with cells is the header.
 
-A workbook has no more than about a million rows, so it is read as a whole and given out in blocks.
+A sheet has no more than about a million rows, so it is read as a whole and passed on in blocks.
 """
 
 from __future__ import annotations
@@ -22,17 +22,19 @@ from shopbatch.core.errors import UserError, one_line
 SUFFIXES = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 _NAMED = re.compile(rf"(?P<file>.*?(?:{'|'.join(map(re.escape, SUFFIXES))}))#(?P<sheet>.+)", re.IGNORECASE | re.DOTALL)
 _BLOCK_ROWS = 16_384
-_EXACT = 2**53  # whole numbers below it are exact in a float, which is all that a sheet has
+_EXACT = 2**53  # a sheet stores numbers as floats, which are exact for whole numbers below this
 
 Row = list[Any]
 
 
 @dataclass(frozen=True)
 class Block:
-    """Some rows of a sheet.
+    """Some consecutive rows of a sheet.
 
-    rows: row numbers, int64 [n], counted from 1 without the header and without empty rows. lines: the sheet's own row
-    numbers, int64 [n]. columns: values by column name, [n] each: text, int, float, bool, `datetime`, `date`, or None.
+    Attributes:
+        rows: Row numbers, from 1, without the header and without empty rows, int64 [n].
+        lines: The sheet's own row numbers, int64 [n].
+        columns: Column name -> values [n]: text, int, float, bool, `datetime`, `date`, or None.
     """
 
     rows: npt.NDArray[np.int64]
@@ -42,10 +44,15 @@ class Block:
 
 @dataclass(frozen=True)
 class Sheet:
-    """The sheet of a workbook that is loaded.
+    """The sheet of a workbook that is to be loaded, with its header.
 
-    names: the columns, as the header has them; columns without a name and without values are left out. note: which
-    sheet was taken, if several have rows; else empty.
+    Attributes:
+        file: Path of the workbook.
+        name: Name of the sheet.
+        names: The column names in the header, in order. A column without a name appears as "" if it has values, and is
+            left out if it is empty.
+        note: Message to the user that says which of several sheets with rows was chosen and which ones were not read;
+            "" if the user named the sheet or only one has rows.
     """
 
     file: Path
@@ -54,7 +61,11 @@ class Sheet:
     note: str
 
     def read(self, wanted: Sequence[str]) -> Iterator[Block]:
-        """Read the wanted columns block by block. Of columns with one name, the first is read.
+        """Read the wanted columns block by block.
+
+        Args:
+            wanted: Column names; names that the sheet lacks are ignored. Of columns with the same name, the first is
+                read.
 
         Raises:
             UserError: The workbook cannot be read any more.
@@ -72,14 +83,14 @@ class Sheet:
 
 
 def open_sheet(file: Path, name: str | None = None) -> Sheet:
-    """Open a sheet of a workbook.
+    """Open a sheet of a workbook and read its header.
 
     Args:
         file: The workbook.
-        name: Name of the sheet; the default is the first visible sheet that has a cell with a value.
+        name: Name of the sheet; None: the first visible sheet that has a header.
 
     Raises:
-        UserError: The workbook is damaged or protected by a password, it has no such sheet, or nothing is in it.
+        UserError: The workbook is damaged, empty or protected by a password, or it has no such sheet.
     """
     with _open(file) as workbook:
         visible = [s.name for s in workbook.sheets_metadata if s.visible == SheetVisibleEnum.Visible]
@@ -95,12 +106,13 @@ def open_sheet(file: Path, name: str | None = None) -> Sheet:
 
 
 def split_name(path: str) -> tuple[str, str | None]:
-    """Split `shop.xlsx#Orders` into the file and the sheet; the sheet is None if none is named."""
+    """Split `shop.xlsx#Orders` into the path of the workbook and the sheet; the sheet is None if none is named."""
     named = _NAMED.fullmatch(path)
     return (named["file"], named["sheet"]) if named else (path, None)
 
 
 def _note(taken: str, filled: Sequence[str]) -> str:
+    """Return a note that lists the sheets with rows that are not read; "" if there are none."""
     others = [name for name in filled if name != taken]
     if not others:
         return ""
@@ -108,12 +120,13 @@ def _note(taken: str, filled: Sequence[str]) -> str:
 
 
 class _Table:
-    """The cells of a sheet from its header on.
+    """The cells of a sheet, from its header on.
 
     Attributes:
-        names: the names in the header, without the empty columns.
-        positions: the place of each name's column in a row.
-        rows: the rows after the header with their line numbers; it can be read once.
+        names: The names in the header, in order. A column without a name appears as "" if it has values, and is left
+            out if it is empty.
+        positions: The position of each of these columns in a row, from 0.
+        rows: The rows after the header, with their row numbers in the sheet; an iterator that can be read once.
     """
 
     def __init__(self, sheet: CalamineSheet) -> None:
@@ -121,7 +134,7 @@ class _Table:
         header: Row = next((row for _, row in numbered if not all(map(_is_empty, row))), [])
         texts = [_name(cell) for cell in header]
         self.rows: Iterator[tuple[int, Row]] = ((line, list(row)) for line, row in numbered)
-        if "" in texts:  # a column without a name counts if it has values, as it would in a CSV file
+        if "" in texts:  # as in a CSV file, a column without a name counts if it has values
             kept = list(self.rows)
             used = {p for _, row in kept for p, cell in enumerate(row) if not texts[p] and not _is_empty(cell)}
             self.rows = iter(kept)
@@ -132,6 +145,7 @@ class _Table:
 
 
 def _open(file: Path) -> CalamineWorkbook:
+    """Open a workbook. UserError if it is damaged or protected by a password."""
     try:
         return CalamineWorkbook.from_path(file)
     except PasswordError:
@@ -141,15 +155,20 @@ def _open(file: Path) -> CalamineWorkbook:
 
 
 def _is_empty(cell: Any) -> bool:
+    """Return True if a cell is empty or blank text."""
     return isinstance(cell, str) and not cell.strip()
 
 
 def _name(cell: Any) -> str:
+    """Return a header cell as a column name with single blanks; "" for an empty cell."""
     return "" if _is_empty(cell) else " ".join(str(_value(cell)).split())
 
 
 def _value(cell: Any) -> Any:
-    """A cell as the loader takes it. An empty cell and an error such as #N/A are None, a time or a duration is text."""
+    """Return a cell as the value that is loaded: 5.0 as the integer 5, a time or duration as text ("14:05:00").
+
+    An empty cell and an error such as #N/A become None.
+    """
     if isinstance(cell, str):
         return cell or None
     if isinstance(cell, float) and cell.is_integer() and abs(cell) < _EXACT:

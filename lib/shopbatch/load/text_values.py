@@ -1,4 +1,4 @@
-"""Converts values to text, and text to what numbers and timestamps are parsed from."""
+"""Converts raw values to text: for text columns, and for the parsers of numbers and timestamps."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FLOAT_ID = r"^-?\d+\.0$"
 
 
 def to_text(raw: pa.Array) -> Converted:
-    """Convert to strings; strings stay as they are, and invalid UTF-8 is refused."""
+    """Convert an Arrow array of any flat type to strings [n]; bytes that are not UTF-8 are refused (`invalid_utf8`)."""
     kind = raw.type
     if pa.types.is_fixed_size_binary(kind):
         raw = raw.cast(pa.binary())
@@ -24,7 +24,7 @@ def to_text(raw: pa.Array) -> Converted:
     if not is_text(raw.type):
         return Converted(raw.cast(pa.string()))
     try:
-        text = raw.cast(pa.string())  # a cast from binary checks the bytes, a cast from strings does not
+        text = raw.cast(pa.string())  # a cast from binary checks for UTF-8, one from strings does not
         bad = invalid_utf8(pa.chunked_array([text])) if _is_string(kind) else None
     except pa.ArrowInvalid:
         text = raw.cast(pa.large_binary()).cast(pa.large_string(), safe=False)
@@ -37,11 +37,16 @@ def to_text(raw: pa.Array) -> Converted:
 
 
 def to_words(raw: pa.Array, kind: Kind) -> tuple[pl.Series, dict[str, Mask]]:
-    """Convert text to trimmed strings with every word for null as null; also return the faults found so far.
+    """Convert raw values to trimmed strings, from which numbers and timestamps are parsed.
+
+    Words for null ("N/A", "-") and blank cells become null.
 
     Args:
         raw: The values, [n].
-        kind: What the column holds; each kind has its own words for null.
+        kind: Sort of the column's values ("text", "words", "numbers" or "moments"); each has its own words for null.
+
+    Returns:
+        The strings [n], and the faults found so far: reason -> mask, boolean [n].
     """
     text = to_text(raw)
     words = pl.Series(pl.from_arrow(text.values)).str.strip_chars()
@@ -51,26 +56,25 @@ def to_words(raw: pa.Array, kind: Kind) -> tuple[pl.Series, dict[str, Mask]]:
 
 
 def without_null_words(text: pa.Array, kind: Kind = "words", column: str = "") -> pa.Array:
-    """Words that mean null (`NULL`, `nan`, `#N/A`, ...) as null, all other text as it is; string [n].
+    """Return the text with null in place of words that mean a missing value (`NULL`, `nan`, `#N/A`, ...), string [n].
 
     Args:
-        text: The values.
-        kind: `text` for what people wrote, which has fewer words for null than names have.
-        column: `table.column`, since some words for null mean something in one column.
+        text: The values, string [n].
+        kind: What the column holds; `text` that people wrote has fewer words for null than names have.
+        column: The column as `table.column`, since some words for null are real values there (NA is Namibia).
     """
     is_word = pc.is_in(pc.utf8_trim_whitespace(text), value_set=pa.array(sorted(null_words(kind, column))))
     return pc.if_else(pc.fill_null(is_word, False), pa.scalar(None, text.type), text) if _any(is_word) else text
 
 
 def to_ids(text: pa.Array, floats: bool) -> pa.Array:
-    """Names of things: trimmed, null where nothing visible is left; string [n].
+    """Normalise ids: trim them and remove an apostrophe before them; blank ids become null; string [n].
 
-    An apostrophe before a number is no part of it: Shopify and others write `'6100000000000`, so that a spreadsheet
-    keeps all digits.
+    Shopify and others write `'6100000000000`, so that a spreadsheet keeps all digits.
 
     Args:
-        text: The values.
-        floats: Whether `17850.0` stands for 17850.
+        text: The values, string [n].
+        floats: Whether to read `17850.0` as 17850.
     """
     values = pl.Series(pl.from_arrow(text)).str.strip_chars(BLANKS)
     values = values.set(values == "", None).str.replace(r"^'(\d+)$", "$1")
@@ -80,7 +84,7 @@ def to_ids(text: pa.Array, floats: bool) -> pa.Array:
 
 
 def is_text(kind: pa.DataType) -> bool:
-    """Whether values of this type are strings or bytes."""
+    """Return True if values of this Arrow type are strings or bytes."""
     return _is_string(kind) or _is_binary(kind)
 
 
@@ -97,7 +101,10 @@ def _is_binary(kind: pa.DataType) -> bool:
 
 
 def _from_floats(raw: pa.Array) -> Converted:
-    """Floats as text: NaN as null, and whole numbers without a point, since ids become floats in a column with gaps."""
+    """Convert floats to text: NaN to null, and whole numbers to digits without a point.
+
+    Ids become floats in a column with gaps, so 17850.0 must become "17850" again.
+    """
     numbers = pl.Series(pl.from_arrow(raw)).cast(pl.Float64).fill_nan(None)
     frame = pl.DataFrame({"x": numbers}).select(
         pl.when((pl.col("x") == pl.col("x").round(0)) & (pl.col("x").abs() < 2**53))

@@ -1,4 +1,4 @@
-"""Converts values to timestamps: dates and times as shops write them, numbers of seconds, and days of spreadsheets.
+"""Converts values to timestamps: dates and times as shops write them, epoch numbers, and day numbers of spreadsheets.
 
 Each value is read by its own shape. Only the order of day and month cannot be seen in `3/4/2024`: it is decided per
 column from all of its values (see `column_formats.py`).
@@ -35,7 +35,7 @@ _TIME = (
     r" ?([AaPp]\.?[Mm]\.?)? ?" + _ZONE + r"?(?: ?\([^)]*\))?)?$"
 )
 _WEEKDAY = r"^(?:\p{L}{2,12}\.?,? )?"
-# the shapes of a date
+# the shapes in which dates are written
 _YEAR_FIRST = r"^(\d{4})(?:[-/.年]|년 ?)(\d{1,2})(?:[-/.月]|월 ?)(\d{1,2})(?:日|일)?" + _TIME
 _ISO, _ISO_PARTS = r"^(?:19|20)\d{2}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}Z?$", "%Y-%m-%d %H:%M:%S"
 _COMPACT = r"^((?:19|20)\d{2})(0[1-9]|1[0-2])([0-3]\d)(?:[T ]?([0-2]\d)([0-5]\d)([0-5]\d)?)?Z?$"
@@ -51,16 +51,18 @@ _OFFSETS = {"Z": 0, "UTC": 0, "GMT": 0, "EST": -300, "EDT": -240, "MST": -420, "
 
 
 def to_timestamps(raw: pa.Array, orders: Mapping[str, str | None] | None = None, pattern: str = "") -> Converted:
-    """Convert text, numbers, Arrow timestamps and Arrow dates.
+    """Convert text, numbers, Arrow timestamps and Arrow dates to timestamps in UTC, with microseconds.
 
-    A timestamp without a zone is UTC, a date is its midnight, and what is finer than a microsecond is cut off. A
-    number is what its size says: days of a spreadsheet (20,000 to 80,000), or seconds, milliseconds, microseconds or
-    nanoseconds since 1970.
+    A timestamp without a zone is taken for UTC, a date for its midnight, and digits finer than a microsecond are cut
+    off. A number is read by its size: days of a spreadsheet (20,000 to 80,000), or seconds, milliseconds, microseconds
+    or nanoseconds since 1970, or a date such as 20240310.
 
     Args:
         raw: The values, [n].
-        orders: The order of day and month (`dmy`, `mdy`; None: not known) of dates written with /, - or a point.
-        pattern: How all values are written, if the user said so: one of `NUMERIC_FORMATS`, or a strptime pattern.
+        orders: Separator of a numeric date ("/", "-", ".", " ") -> the order of day and month (`dmy`, `mdy`; None: not
+            known).
+        pattern: How all values are written, if the user stated it: one of `NUMERIC_FORMATS`, or a strptime pattern; ""
+            if not.
     """
     if is_text(raw.type):
         words, faults = to_words(raw, "moments")
@@ -88,7 +90,17 @@ def to_timestamps(raw: pa.Array, orders: Mapping[str, str | None] | None = None,
 def _from_text(
     words: pl.Series, orders: Mapping[str, str | None], pattern: str
 ) -> tuple[pl.Series, npt.NDArray[np.bool_]]:
-    """Microseconds since 1970 UTC, null where the text is no moment; and which values have an ambiguous order."""
+    """Parse text as timestamps.
+
+    Args:
+        words: Trimmed values, string [n].
+        orders: See `to_timestamps`.
+        pattern: See `to_timestamps`.
+
+    Returns:
+        Microseconds since 1970 UTC, int64 [n], null where the text is no timestamp; and a mask of the dates whose order
+        of day and month is ambiguous, boolean [n].
+    """
     none = np.zeros(len(words), bool)
     if pattern in NUMERIC_FORMATS:
         return _from_numbers(words.cast(pl.Float64, strict=False), words.cast(pl.Int64, strict=False), pattern), none
@@ -121,20 +133,27 @@ _AMBIGUOUS = _NULL + 1
 
 
 def _groups(part: pl.Series, shape: str) -> list[pl.Series]:
+    """Return the groups of a regular expression in each text, as one series per group."""
     fields = part.str.extract_groups(shape).struct.unnest()
     return [fields[name] for name in fields.columns]
 
 
 def _integers(text: pl.Series) -> Numbers:
+    """Return texts as integers; 0 for null and for other text."""
     return np.asarray(text.cast(pl.Int64, strict=False).fill_null(0).to_numpy(), np.int64)
 
 
 def _read_year_first(part: pl.Series, _: Mapping[str, str | None]) -> Numbers:
+    """Parse dates such as `2024-03-10 14:05` into microseconds since 1970 UTC, int64 [n]; `_NULL` if invalid."""
     year, month, day, *time = _groups(part, _YEAR_FIRST)
     return _moments(_integers(year), _integers(month), _integers(day), *time)
 
 
 def _read_compact(part: pl.Series, _: Mapping[str, str | None]) -> Numbers:
+    """Parse dates such as `20240310140533` into microseconds since 1970 UTC, int64 [n]; `_NULL` if invalid.
+
+    The time of day may be missing (`20240310`).
+    """
     year, month, day, hour, minute, second = _groups(part, _COMPACT)
     nothing = pl.Series([None] * len(part), dtype=pl.String)
     time = (nothing, hour, minute, second, nothing, nothing, nothing)
@@ -142,10 +161,18 @@ def _read_compact(part: pl.Series, _: Mapping[str, str | None]) -> Numbers:
 
 
 def _read_numeric(part: pl.Series, orders: Mapping[str, str | None]) -> Numbers:
+    """Parse dates such as `3/4/2024` into microseconds since 1970 UTC, int64 [n]; `_NULL` if invalid.
+
+    The result is `_AMBIGUOUS` where the order of day and month is unknown and makes a difference.
+
+    Args:
+        part: The dates, string [n].
+        orders: Separator of the date -> the order of day and month (`dmy`, `mdy`; None: not known).
+    """
     first, mark, second, gap, year, *time = _groups(part, NUMERIC)
     one, two = _integers(first), _integers(second)
     order = np.array([orders.get(m) or "" for m in mark.to_list()], dtype="U3")
-    # `09 13, 2009` is American; a date with points and no sign of another order is day first
+    # `09 13, 2009` is American, so month first
     order[gap.str.starts_with(",").to_numpy()] = MONTH_FIRST
     order[(order == "") & (one > 12)] = DAY_FIRST
     order[(order == "") & (two > 12)] = MONTH_FIRST
@@ -156,16 +183,22 @@ def _read_numeric(part: pl.Series, orders: Mapping[str, str | None]) -> Numbers:
 
 
 def _read_day_month(part: pl.Series, _: Mapping[str, str | None]) -> Numbers:
+    """Parse dates such as `10 March 2024` into microseconds since 1970 UTC, int64 [n]; `_NULL` if invalid."""
     day, month, year, *time = _groups(part, _DAY_MONTH)
     return _moments(_years(year), _month(month), _integers(day), *time)
 
 
 def _read_month_day(part: pl.Series, _: Mapping[str, str | None]) -> Numbers:
+    """Parse dates such as `March 10, 2024` into microseconds since 1970 UTC, int64 [n]; `_NULL` if invalid."""
     month, day, year, *time = _groups(part, _MONTH_DAY)
     return _moments(_years(year), _month(month), _integers(day), *time)
 
 
 def _read_ctime(part: pl.Series, _: Mapping[str, str | None]) -> Numbers:
+    """Parse dates such as `Sun Mar 10 14:05:33 CET 2024` into microseconds since 1970 UTC, int64 [n].
+
+    `_NULL` stands for an invalid date.
+    """
     month, day, hour, minute, second, zone, year = _groups(part, _CTIME)
     nothing = pl.Series([None] * len(part), dtype=pl.String)
     return _moments(_years(year), _month(month), _integers(day), nothing, hour, minute, second, nothing, nothing, zone)
@@ -182,24 +215,27 @@ _READERS = {
 
 
 def _years(text: pl.Series) -> Numbers:
-    """Years of four digits, or of two: 69 to 99 are 1969 to 1999, as POSIX has it."""
+    """Return years as numbers; of two digits, 69 to 99 are 1969 to 1999 and 00 to 68 are 2000 to 2068 (POSIX)."""
     years = _integers(text)
     short = text.str.len_chars().to_numpy() == 2
     return np.where(short, years + np.where(years >= 69, 1900, 2000), years)
 
 
 def _month(names: pl.Series) -> Numbers:
-    """Month numbers of names and their usual abbreviations (words.yaml), 0 for other words."""
+    """Return the month, 1 to 12, for month names and their usual abbreviations (words.yaml); 0 for other words."""
     known = month_numbers()
     return np.array([known.get(name.casefold(), 0) for name in names.to_list()], np.int64)
 
 
 def _moments(year: Numbers, month: Numbers, day: Numbers, *time: pl.Series) -> Numbers:
-    """Microseconds since 1970 UTC; `_NULL` where there is no such date, time or zone.
+    """Combine dates and times into microseconds since 1970 UTC, int64 [n]; `_NULL` if a date, time or zone is invalid.
 
     Args:
-        year, month, day: The date.
-        time: Chinese half of the day, hour, minute, second, fraction, half of the day, and zone, as text.
+        year: The years, int64 [n].
+        month: The months, int64 [n]; 0 is invalid.
+        day: The days of the month, int64 [n].
+        time: Seven columns of text [n]: Chinese, Japanese or Korean word for AM or PM; hour; minute; second; fraction
+            of a second; AM or PM; time zone.
     """
     chinese, hour, minute, second, fraction, half, zone = time
     h, m, s = _integers(hour), _integers(minute), _integers(second)
@@ -222,7 +258,12 @@ def _moments(year: Numbers, month: Numbers, day: Numbers, *time: pl.Series) -> N
 
 
 def _offsets(zone: pl.Series, local: Numbers) -> tuple[Numbers, npt.NDArray[np.bool_]]:
-    """Seconds east of UTC, and which zones are not known. local: seconds since 1970 by the clock on the wall."""
+    """Return the offset of each time zone from UTC in seconds (east is positive), and a mask of the unknown zones.
+
+    Args:
+        zone: Time zones as text, [n]; null is UTC.
+        local: Local times, in seconds since 1970, because the offset of a zone depends on the date; int64 [n].
+    """
     seconds, unknown = np.zeros(len(zone), np.int64), np.zeros(len(zone), bool)
     for name in zone.drop_nulls().unique().to_list():
         rows = (zone == name).fill_null(False).to_numpy()
@@ -240,7 +281,7 @@ def _offsets(zone: pl.Series, local: Numbers) -> tuple[Numbers, npt.NDArray[np.b
 
 
 def _fixed_offset(zone: str) -> int | None:
-    """Seconds east of UTC of `+01:00`, `+0100`, `GMT+1`, `CET`; None if it is something else."""
+    """Return the offset from UTC in seconds of `+01:00`, `+0100`, `GMT+1` or `CET`; None for any other text."""
     if zone in _OFFSETS:
         return _OFFSETS[zone] * 60
     digits = zone.removeprefix("UTC").removeprefix("GMT")
@@ -256,6 +297,7 @@ def _fixed_offset(zone: str) -> int | None:
 
 @lru_cache(maxsize=1024)
 def _is_zone(name: str) -> bool:
+    """Return True if a name such as `Europe/Berlin` is in the time zone database."""
     if "/" not in name:
         return False
     try:
@@ -266,12 +308,13 @@ def _is_zone(name: str) -> bool:
 
 
 def _from_numbers(numbers: pl.Series, whole: pl.Series | None, pattern: str) -> pl.Series:
-    """Numbers as microseconds since 1970 by their size; null where no size fits.
+    """Convert numbers to microseconds since 1970, by their size or by the stated format; null where no format fits.
 
     Args:
         numbers: The numbers as floats, [n].
-        whole: The same numbers where they are whole, since a float cannot hold nanoseconds; [n].
-        pattern: One of `NUMERIC_FORMATS`, if the user said so.
+        whole: The same numbers as integers where they are whole, since a float cannot hold nanoseconds, [n]; None if
+            there are none.
+        pattern: One of `NUMERIC_FORMATS`, if the user stated it; "" if not.
     """
     size = numbers.to_numpy().astype(np.float64)
     exact = np.full(len(size), _NULL) if whole is None else whole.fill_null(_NULL).to_numpy()
@@ -296,7 +339,14 @@ def _from_numbers(numbers: pl.Series, whole: pl.Series | None, pattern: str) -> 
 
 
 def _scaled(name: str, size: npt.NDArray[np.float64], exact: Numbers) -> Numbers:
-    if name == "excel":  # days since 1899-12-30; whole seconds, since a float's fraction of a day is no finer
+    """Convert numbers of one format to microseconds since 1970.
+
+    Args:
+        name: One of `NUMERIC_FORMATS`.
+        size: The numbers as floats, [n].
+        exact: The numbers as integers, int64 [n]; `_NULL` where they are not whole.
+    """
+    if name == "excel":  # days since 1899-12-30, rounded to seconds, as a float's day fraction is no finer
         return np.asarray(np.rint((size - 25_569) * 86_400).astype(np.int64) * 1_000_000)
     per_second = _PER_SECOND[name.removeprefix("epoch_")]
     as_float = np.rint(np.clip(size / per_second * 1e6, -9e18, 9e18)).astype(np.int64)
@@ -308,7 +358,7 @@ def _scaled(name: str, size: npt.NDArray[np.float64], exact: Numbers) -> Numbers
 
 
 def _compact_numbers(exact: Numbers) -> Numbers:
-    """Numbers such as 20240310 or 20240310140533 as moments; `_NULL` for others."""
+    """Convert numbers such as 20240310 or 20240310140533 to microseconds since 1970; `_NULL` for other numbers."""
     result = np.full(len(exact), _NULL)
     for low, digits in ((19_000_101, 8), (190_001_010_000, 12), (19_000_101_000_000, 14)):
         fits = (exact >= low) & (exact < 10**digits * 21 // 100)
@@ -318,7 +368,10 @@ def _compact_numbers(exact: Numbers) -> Numbers:
 
 
 def _from_arrow(raw: pa.Array) -> pl.Series:
-    """Arrow timestamps and dates as microseconds since 1970 UTC; what microseconds cannot hold is out of range."""
+    """Convert Arrow timestamps and dates to microseconds since 1970 UTC.
+
+    Values that do not fit into microseconds are set just outside the years 1 to 9999, so that the caller refuses them.
+    """
     unit = "s"
     if pa.types.is_date(raw.type):
         counts = pl.Series(pl.from_arrow(raw.cast(pa.date32()).cast(pa.int32()))).cast(pl.Int64) * 86_400

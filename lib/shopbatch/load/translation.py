@@ -1,7 +1,8 @@
-"""Translates the products of loaded rows (see `product_codes.py`), so that a line keeps the product that it has.
+"""Replaces SKUs and barcodes by product ids in loaded rows, except for lines that are in `transactions` already.
 
-Two exports may hold the same line of a basket, and its key names the product. If the codes of the products changed in
-between, the line would stand there twice, under two products. So a line that the table holds keeps its product.
+The key of a line contains its product, and two exports may hold the same line. If its code belongs to another product
+at the second load (`product_codes.py`), the line would be stored twice, under two products. So a line that the table
+holds keeps the product that it has there.
 """
 
 from __future__ import annotations
@@ -27,10 +28,12 @@ _PRODUCT, _STATED, _BASKET = "product_id", "stated_product", "basket_id"
 
 @dataclass(frozen=True)
 class Lines:
-    """The lines of a table whose product is another one than the codes say now.
+    """The lines in `transactions` whose code belongs to another product now than when they were loaded.
 
-    names: the hash of basket and stated product, sorted, uint64 [n]: 12 bytes a line, which are compared by this hash
-    alone. products: the product of each, a dictionary of strings [n].
+    Attributes:
+        names: Hash of basket and stated product (the code or id in the file), sorted, uint64 [n]. Lines are compared by
+            this hash alone, to save memory: with the product it takes 12 bytes a line.
+        products: The product id of each line in the table, strings in a dictionary array [n].
     """
 
     names: npt.NDArray[np.uint64]
@@ -38,7 +41,12 @@ class Lines:
 
     @classmethod
     def of(cls, snapshot: Snapshot, codes: ProductCodes) -> Lines | None:
-        """Look at all lines of `transactions`; None if there are no such lines."""
+        """Read `transactions` and return the lines whose code belongs to another product now; None if there are none.
+
+        Args:
+            snapshot: The table.
+            codes: The present codes of the products.
+        """
         if not {_PRODUCT, _STATED, _BASKET} <= set(snapshot.schema.names):
             return None
         names, products = [], []
@@ -62,7 +70,12 @@ class Lines:
         return cls(whole[order], united.take(pa.array(order)))
 
     def find(self, baskets: pa.Array, stated: pa.Array) -> pa.Array:
-        """Return the product that each line has in the table, null where it is not among these; string [n]."""
+        """Return the product id that each line of a file has in the table, string [n]; null if not in `names`.
+
+        Args:
+            baskets: The basket of each line, string [n].
+            stated: The product as the file names it, string [n].
+        """
         hashes = _hashes(baskets, stated)
         place = np.minimum(np.searchsorted(self.names, hashes), len(self.names) - 1)
         there = self.products.take(pa.array(place)).dictionary_decode()
@@ -70,9 +83,15 @@ class Lines:
 
 
 class Translator:
-    """Gives the rows of a load the ids of their products, batch by batch, and counts them.
+    """Replaces codes (SKUs, barcodes) by product ids in the rows of one load, batch by batch, and counts the rows.
 
-    lines: what the table holds already; None where that makes no difference.
+    Attributes:
+        codes: The codes of the products.
+        lines: The lines in the table that keep their product although their code belongs to another one now; None if
+            there are none.
+        translated: Rows whose product was replaced.
+        ambiguous: Rows with a code that several products have.
+        kept: Rows that keep the code as their product id, because the table holds the same line with it.
     """
 
     def __init__(self, codes: ProductCodes, lines: Lines | None = None) -> None:
@@ -82,11 +101,12 @@ class Translator:
 
     @classmethod
     def of(cls, codes: ProductCodes, snapshot: Snapshot | None) -> Translator:
-        """Prepare a load.
+        """Prepare the translation for one load.
 
         Args:
             codes: The codes of the products.
-            snapshot: The table that the rows are added to; None: they replace it.
+            snapshot: The table to which the rows are appended; None if the rows replace those of the table, so that no
+                line has to keep its product. Tables other than `transactions` are not read.
 
         Raises:
             UserError: The table cannot be read.
@@ -104,7 +124,13 @@ class Translator:
             raise UserError(f"{what}; --replace loads it anew") from None
 
     def translate(self, columns: dict[str, pa.Array]) -> None:
-        """Put the ids of products in place of their codes."""
+        """Replace codes in the column `product_id` by product ids, in place.
+
+        If there is a column `stated_product`, the replaced code is stored in it.
+
+        Args:
+            columns: Column name -> converted values, [n] each.
+        """
         stated = columns[_PRODUCT]
         if not len(stated) or not (len(self.codes) or self.lines):
             return
@@ -128,7 +154,7 @@ class Translator:
             columns[_STATED] = pc.if_else(pa.array(changed), stated, columns[_STATED])
 
     def notes(self) -> list[str]:
-        """Say what was done, a line each."""
+        """Return lines for the user about rows whose product was replaced, kept, or ambiguous, with an example."""
         lines = [f"product_id: {self.codes.trouble}"] if self.codes.trouble else []
         if self.translated:
             what = f"{self.translated:,} rows name a product by one of its codes and were given its id"
@@ -143,9 +169,11 @@ class Translator:
 
 
 def _column(snapshot: Snapshot, file: FileRef, name: str) -> pa.Array:
+    """Return one column of one data file of a table."""
     return files.read(file.uri, snapshot.select([name]), file.partition)[name].combine_chunks()
 
 
 def _hashes(baskets: pa.Array, stated: pa.Array) -> npt.NDArray[np.uint64]:
+    """Return a hash of basket and stated product for each line, uint64 [n]."""
     length = pc.binary_length(baskets).cast(pa.string())
     return quick_hash(pc.binary_join_element_wise(length, baskets, stated, ":"))

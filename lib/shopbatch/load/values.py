@@ -1,7 +1,7 @@
-"""Converts the values of a file to those of a column, or refuses them one by one with a reason.
+"""Converts the raw values of one column to the column's type; each value that does not fit is refused with a reason.
 
-Pure functions of Arrow arrays. How the values of a column are written is decided before (`column_formats.py`); from
-then on, what happens to a value does not depend on its neighbours.
+The functions are pure, on Arrow arrays. How a column's values are written is decided before (`column_formats.py`), so
+the result for one value does not depend on the others. `batches.py` calls `convert` for each column of a batch.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from shopbatch.load.time_values import to_timestamps
 from shopbatch.tables.schema import TIMESTAMP, Column
 from shopbatch.text.markup import plain_text
 
-_SHOWN = 80  # characters of a refused value that are listed
+_SHOWN = 80  # most characters of a refused value in the list of rejects
 _USUAL = ColumnFormat()
 
 
@@ -34,9 +34,12 @@ def convert(column: Column, raw: pa.Array | Sequence[Any], key: bool, written: C
 
     Args:
         column: The column of the table.
-        raw: Values as an Arrow array, or as Python objects parsed from JSON; [n].
+        raw: Values as an Arrow array, or as Python objects parsed from JSON or a workbook; [n].
         key: Whether the column is part of the table's key, so that null and blank values are refused.
-        written: How the values are written.
+        written: How the values are written (decimal mark, order of dates, HTML).
+
+    Returns:
+        The values in the column's type [n], null where refused, and the refused rows by reason.
     """
     if column.type.num_fields:
         result = (to_maps if pa.types.is_map(column.type) else to_lists)(raw, written.html)
@@ -56,25 +59,36 @@ def convert(column: Column, raw: pa.Array | Sequence[Any], key: bool, written: C
 
 
 def show(raw: pa.Array | Sequence[Any], rows: Mask) -> list[str | None]:
-    """The values of these rows as the file has them, cut to 80 characters; one text for each row."""
+    """Return the raw values of chosen rows as text for the list of rejects, at most 80 characters each.
+
+    Args:
+        raw: The values, [n].
+        rows: The chosen rows, boolean [n].
+
+    Returns:
+        One text for each chosen row; None for a null.
+    """
     chosen = np.flatnonzero(rows)
     values = raw.take(pa.array(chosen)).to_pylist() if isinstance(raw, pa.Array) else [raw[i] for i in chosen.tolist()]
     return [None if value is None else _show_one(value) for value in values]
 
 
 def _show_one(value: Any) -> str:
+    """Return a value as valid UTF-8 text, cut to 80 characters."""
     text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
     text = text.encode("utf-8", "replace").decode("utf-8")  # a lone surrogate cannot be stored
     return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
 
 
 def _null_or_blank(values: pa.Array) -> pa.Array:
+    """Return a boolean array [n]: True for null and, among strings, for those of white space alone."""
     if not pa.types.is_string(values.type):
         return values.is_null()
     return pc.fill_null(pc.equal(pc.utf8_trim_whitespace(values), ""), True)
 
 
 def _from_arrow(column: Column, raw: pa.Array, written: ColumnFormat) -> Converted:
+    """Convert an Arrow array to the type of a column that is neither a list nor a map."""
     if isinstance(raw, pa.ExtensionArray):
         raw = raw.storage
     if pa.types.is_dictionary(raw.type):
@@ -99,7 +113,7 @@ def _from_arrow(column: Column, raw: pa.Array, written: ColumnFormat) -> Convert
 
 
 def _to_column_text(column: Column, raw: pa.Array, written: ColumnFormat) -> Converted:
-    """Text, or one of the words that the column allows."""
+    """Convert to a text column: an allowed word, a language code, an id, or free text."""
     result = to_text(raw)
     result.values = without_null_words(
         result.values, "text" if column.free_text else "words", f"{written.table}.{column.name}"
@@ -117,6 +131,7 @@ def _to_column_text(column: Column, raw: pa.Array, written: ColumnFormat) -> Con
 
 
 def _to_booleans(raw: pa.Array) -> Converted:
+    """Convert Booleans and the words for yes and no; other values are refused."""
     if pa.types.is_boolean(raw.type):
         return Converted(raw)
     text = to_text(raw)
@@ -127,7 +142,15 @@ def _to_booleans(raw: pa.Array) -> Converted:
 
 
 def _take_meaning(result: Converted, meaning: Callable[[str], Any], kind: pa.DataType) -> None:
-    """Replace each word by what it means; one without a meaning is refused. Blank text is null."""
+    """Replace each word of a text column by the value that it stands for, in place; refuse words that stand for none.
+
+    Blank text becomes null.
+
+    Args:
+        result: A column of text, [n].
+        meaning: Function from a trimmed word to its value ("yes" -> True); None if it has none.
+        kind: The Arrow type of the values.
+    """
     encoded = pc.dictionary_encode(result.values)
     known = [word.strip() for word in encoded.dictionary.to_pylist()]
     meanings = pa.array([meaning(word) if word else None for word in known], kind)
@@ -139,12 +162,15 @@ def _take_meaning(result: Converted, meaning: Callable[[str], Any], kind: pa.Dat
 
 
 def _from_json(column: Column, raw: Sequence[Any], written: ColumnFormat) -> Converted:
-    """Python values: one Arrow array if all are of one type, else one per type, because Arrow would make true 1.0."""
+    """Convert Python values: as one Arrow array if all have the same type, else as one array for each type.
+
+    A single array would not do for several types, because Arrow would turn true into 1.0.
+    """
     if len({type(value) for value in raw} - {type(None)}) <= 1:
         try:
             return _from_arrow(column, pa.array(raw), written)
         except (pa.ArrowInvalid, UnicodeEncodeError, OverflowError):
-            pass  # a lone surrogate, an integer of more than 64 bits, or lists of several types
+            pass  # a lone surrogate, an integer beyond 64 bits, or lists of several types: convert by type below
     whole = Converted(pa.nulls(len(raw), column.type), rounded=np.zeros(len(raw), bool))
     parts: list[pa.Array] = []
     positions: list[int] = []
@@ -165,7 +191,13 @@ def _from_json(column: Column, raw: Sequence[Any], written: ColumnFormat) -> Con
 
 
 def _add_faults(whole: Converted, part: Converted, positions: Sequence[int]) -> None:
-    """Add the faults of the rows at these positions to those of all rows."""
+    """Add the faults of some rows to the result for all rows, in place.
+
+    Args:
+        whole: The result for all rows.
+        part: The result for some rows.
+        positions: The positions of these rows among all rows.
+    """
     at = np.array(positions)
     for reason, rows in part.faults.items():
         everywhere = whole.faults.setdefault(reason, np.zeros(len(whole.values), bool))
@@ -175,7 +207,11 @@ def _add_faults(whole: Converted, part: Converted, positions: Sequence[int]) -> 
 
 
 def _for_arrow(value: Any) -> Any:
-    """A JSON value as Arrow accepts it: text as bytes (a lone surrogate is invalid UTF-8), huge integers as digits."""
+    """Convert a JSON value to a form that Arrow accepts; other values are returned as they are.
+
+    Text becomes bytes, since Arrow strings cannot hold a lone surrogate (which is refused later as invalid UTF-8).
+    Integers beyond 64 bits become bytes of their digits.
+    """
     if isinstance(value, str):
         return value.encode("utf-8", "surrogatepass")
     if type(value) is int and not -(2**63) <= value < 2**63:

@@ -1,1 +1,1 @@
-"""Model folders and the registry that keeps them; how models are loaded, and models that are built from packages."""
+"""Model folders: builds base models from Python packages, checks and loads folders, and keeps a registry of them."""

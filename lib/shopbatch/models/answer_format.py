@@ -1,8 +1,11 @@
-"""What a chat template writes around an answer, so that a model is tuned on what it will be asked and stops at the end.
+"""Finds out what a chat template writes around an answer, so that fine-tuning uses the same text as generation later.
 
-Templates differ in three ways. Some write something between the generation prompt and the answer (Qwen3: an empty
-`<think>` block). Some write a generation prompt that no answer follows (DeepSeek-R1: `<think>`). And some end an answer
-with a token that the model's configuration does not name as an end (Qwen2.5 base: `<|im_end|>`).
+Without this a tuned model could be prompted differently from its training, or not stop at the end of an answer.
+Templates differ in three ways:
+
+- some write text between the generation prompt and the answer (Qwen3: an empty `<think>` block);
+- some end the generation prompt with text that no answer follows in a finished dialog (DeepSeek-R1: `<think>`);
+- some end an answer with a token that the model's configuration does not list as an end (Qwen2.5 base: `<|im_end|>`).
 """
 
 from __future__ import annotations
@@ -19,23 +22,25 @@ from shopbatch.models.chat import Messages, chat_controls, chat_prompt, chat_tok
 from shopbatch.models.control_tokens import MarkedTokenizer
 from shopbatch.models.loading import load_tokenizer
 
-_SYSTEM, _QUESTION, _ANSWER = "system5f0c2d", "question5f0c2d", "answer5f0c2d"  # no text of a shop
-# markers that are text and no tokens, as in Llama 2 and Alpaca: `[/INST]`, `<<SYS>>`, `### Response:`
+_SYSTEM, _QUESTION, _ANSWER = "system5f0c2d", "question5f0c2d", "answer5f0c2d"  # placeholders that no text contains
+# markers that are ordinary text and not tokens, as in Llama 2 and Alpaca: `[/INST]`, `<<SYS>>`, `### Response:`
 _MARKER = re.compile(r"\[/?\w+\]|<<[^<>\s]+>>|<[^<>\s]+>|#{2,} ?[^\n:]+:")
 
 
 @dataclass(frozen=True)
 class AnswerFormat:
-    """What a chat template writes around an answer.
+    """The text that a chat template writes around an answer.
 
     Attributes:
-        cut: End of the generation prompt that is not written when an answer follows; usually "".
-        opening: What is written between the rest of the generation prompt and the answer; usually "".
-        lead: Spaces before the answer. They are learnt with it, because tokenizers join them with its first word.
-        closing: What is written after the answer.
-        end: Id of the token that ends the answer; None if the template writes none.
-        markers: Texts of the template that are no control tokens, but tell the model who speaks.
-        template: Chat template whose generation prompt has `opening` in place of `cut`; "" if none is needed.
+        cut: Text at the end of the generation prompt that is missing when an answer follows; usually "".
+        opening: Text between the rest of the generation prompt and the answer; usually "".
+        lead: Spaces before the answer. They are trained on together with the answer, because tokenizers join them with
+            its first word.
+        closing: Text after the answer.
+        end: Id of the token that ends the answer; None if the template writes no text after it.
+        markers: Texts of the template that are not control tokens but tell the model who speaks, such as "[/INST]".
+        template: A changed chat template whose generation prompt ends with `opening` instead of `cut`; "" if the
+            model's own template needs no change.
     """
 
     cut: str
@@ -47,22 +52,25 @@ class AnswerFormat:
     template: str
 
     def asked(self, prompt: str) -> str:
-        """Return what the template writes before an answer, made from the generation prompt."""
+        """Convert a generation prompt into the text that precedes the answer in a finished dialog.
+
+        `cut` at the end of the prompt is replaced by `opening`.
+        """
         return prompt.removesuffix(self.cut) + self.opening
 
 
 @lru_cache(maxsize=8)
 def answer_format(model: Path, system: bool) -> AnswerFormat:
-    """Find out what a model's chat template writes around an answer.
+    """Find out what a model's chat template writes around an answer, by rendering dialogs with placeholder texts.
 
     Args:
         model: The model folder on this machine.
-        system: Whether a system message is before the question.
+        system: Whether a system message precedes the user's message.
 
     Raises:
         ModelError: The model has no tokenizer or no chat template.
-        UserError: The template refuses the messages, writes another prompt when an answer follows it, or ends an answer
-            with what is not a token.
+        UserError: The template refuses the messages, changes the prompt when an answer follows it, or ends an answer
+            with text that is not a token.
     """
     asked = [{"role": "system", "content": _SYSTEM}] if system else []
     asked.append({"role": "user", "content": _QUESTION})
@@ -90,10 +98,14 @@ def answer_format(model: Path, system: bool) -> AnswerFormat:
 
 
 def around_answer(model: Path, asked: Messages) -> tuple[str, str]:
-    """Return what a chat template writes before and after an answer to these messages.
+    """Return the texts that a chat template writes before and after an answer to these messages.
+
+    Args:
+        model: The model folder on this machine.
+        asked: The messages before the answer.
 
     Raises:
-        UserError: The template refuses the messages, or does not write the answer.
+        UserError: The template refuses the messages, or does not write the assistant's answer.
     """
     written = write_chat(model, [*asked, {"role": "assistant", "content": _ANSWER}])
     before, found, after = written.partition(_ANSWER)
@@ -103,7 +115,13 @@ def around_answer(model: Path, asked: Messages) -> tuple[str, str]:
 
 
 def _end(model: Path, closing: str) -> int | None:
-    """Return the token that the closing begins with, white space apart; None if it is nothing but white space."""
+    """Return the id of the token with which `closing`, the text after an answer, begins; None if `closing` is blank.
+
+    White space before the token is ignored.
+
+    Raises:
+        UserError: The text does not begin with an added token of the tokenizer.
+    """
     text = closing.strip()
     if not text:
         return None
@@ -119,13 +137,16 @@ def _end(model: Path, closing: str) -> int | None:
 
 
 def _with_opening(template: str, cut: str, opening: str) -> str:
-    """Return a chat template that writes the same, but `opening` instead of `cut` at the end of a generation prompt."""
+    """Return a copy of a chat template whose generation prompts end with `opening` instead of `cut`.
+
+    All other output of the template stays the same.
+    """
     quoted = {text: json.dumps(text, ensure_ascii=False) for text in (cut, opening)}
     if cut:
         condition, prompt = f"chat.endswith({quoted[cut]})", f"chat[:-{len(cut)}] + {quoted[opening]}"
-    else:  # a template that is asked to write it (`enable_thinking=False`) does not get it twice
+    else:  # a template may already have written `opening` (`enable_thinking=False`)
         condition, prompt = f"not chat.endswith({quoted[opening]})", f"chat + {quoted[opening]}"
-    body = template.removesuffix("\n")  # Jinja drops it at the end of a template, and only there
+    body = template.removesuffix("\n")  # Jinja drops this line break only at the end of a template
     return (
         f"{{% set chat %}}{body}{{% endset %}}"
         f"{{{{ {prompt} if add_generation_prompt is defined and add_generation_prompt and {condition} else chat }}}}"

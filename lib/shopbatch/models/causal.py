@@ -1,7 +1,7 @@
-"""Causal language models that are trained: given adapters, saved with them merged, or made from scratch.
+"""Trainable causal language models: adds LoRA adapters, saves trained models, and creates new models from scratch.
 
-Called by training in the workers, and on the driver to make and save models. A model folder is a transformers folder:
-safetensors, configuration, tokenizer with a chat template.
+Training calls this in the workers, and on the driver to create and save models. A model folder has the format of
+transformers: safetensors, configuration, and tokenizer with a chat template.
 """
 
 from __future__ import annotations
@@ -32,9 +32,16 @@ _TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.jso
 
 
 def adapt(model: Any, lora: LoraConfig) -> Any:
-    """Add adapters to all linear layers of the decoder and freeze the model's own weights.
+    """Add LoRA adapters to all linear layers of a causal language model, and freeze its own weights.
 
-    The adapters begin at random: seed torch before.
+    The adapters are initialised at random, so seed torch before.
+
+    Args:
+        model: The transformers model.
+        lora: Rank, scale and dropout of the adapters.
+
+    Returns:
+        The model with adapters (peft).
     """
     import peft
 
@@ -49,18 +56,18 @@ def adapt(model: Any, lora: LoraConfig) -> Any:
 
 
 def save(model: Any, folder: Path, base: Path, answers: AnswerFormat | None = None) -> None:
-    """Write a trained model with the tokenizer of its base.
+    """Write a trained model, together with the tokenizer of its base, into a folder.
 
     Args:
         model: The model; adapters are merged into its weights.
         folder: The folder to write to.
         base: The folder of the model that it was trained from.
-        answers: How the answers that it was trained on are written, if it was trained on dialogs. The model is then
-            asked as it was trained, and stops at the token that ended those answers.
+        answers: The format of the answers that it was trained on; None if it was not trained on dialogs. With it, the
+            saved model is prompted as in training, and stops at the token that ended those answers.
     """
     if hasattr(model, "merge_and_unload"):
         model = model.merge_and_unload()
-    model.set_attn_implementation("sdpa")  # training's own attention is for packed documents
+    model.set_attn_implementation("sdpa")  # the attention used in training works only on packed documents
     with quietly():
         model.save_pretrained(folder)
     for name in _TOKENIZER:
@@ -71,7 +78,10 @@ def save(model: Any, folder: Path, base: Path, answers: AnswerFormat | None = No
 
 
 def _write_answer_format(folder: Path, answers: AnswerFormat) -> None:
-    """Add the end of answers to the generation configuration, and write the chat template, where they differ."""
+    """Make a saved model stop at the end token of `answers`, and use its changed chat template, if there is one.
+
+    The token is added to `eos_token_id` in `generation_config.json`; the template is written to `chat_template.jinja`.
+    """
     path = folder / "generation_config.json"
     defaults = json.loads(path.read_bytes())
     ends = defaults.get("eos_token_id", model_config(folder).get("eos_token_id"))
@@ -83,14 +93,14 @@ def _write_answer_format(folder: Path, answers: AnswerFormat) -> None:
         (folder / "chat_template.jinja").write_text(answers.template, "utf-8")
         about = folder / "tokenizer_config.json"
         tree = json.loads(about.read_bytes())
-        tree.pop("chat_template", None)  # some readers prefer it to the file
+        tree.pop("chat_template", None)  # some programs would read it instead of chat_template.jinja
         about.write_text(json.dumps(tree, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
 def scratch(folder: Path, config: ScratchConfig, texts: Iterable[str], seed: int) -> None:
-    """Write a new model: a tokenizer trained on the texts, random weights, a chat template.
+    """Create a new causal language model: a tokenizer trained on texts, random weights, and the ChatML chat template.
 
-    The same texts, configuration and seed give the same files.
+    The same texts, sizes and seed give the same files.
 
     Args:
         folder: An empty folder.
@@ -99,7 +109,7 @@ def scratch(folder: Path, config: ScratchConfig, texts: Iterable[str], seed: int
         seed: Seed of the random weights.
 
     Raises:
-        UserError: The sizes do not fit together.
+        UserError: `hidden` is not a multiple of `heads`, or `heads` not one of `kv_heads`.
     """
     if config.hidden % config.heads or config.heads % config.kv_heads:
         raise UserError(
@@ -137,7 +147,12 @@ def scratch(folder: Path, config: ScratchConfig, texts: Iterable[str], seed: int
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int) -> Tokenizer:
-    """Train a byte-level BPE (Sennrich et al. 2016): it can represent any text, and every digit is a token."""
+    """Train a byte-level BPE tokenizer (Sennrich et al. 2016), which can represent any text; every digit is a token.
+
+    Args:
+        texts: The training texts.
+        vocabulary: Maximum number of tokens.
+    """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]

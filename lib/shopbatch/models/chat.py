@@ -1,4 +1,4 @@
-"""Chat templates: the prompt that a model continues, made from messages. Called by the engines and by training."""
+"""Formats chat messages as a model's prompt with its chat template. The generator engines and training use it."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from shopbatch.models.control_tokens import control_texts, escape
 from shopbatch.models.folder import ModelError, local
 from shopbatch.models.loading import load_transformers_tokenizer
 
-Messages = Sequence[Mapping[str, str]]  # in order: {"role": "system", "user" or "assistant", "content": text}
+Messages = Sequence[Mapping[str, str]]  # oldest first: {"role": "system", "user" or "assistant", "content": text}
 
 
 def chat_prompt(folder: str | Path, messages: Messages) -> str:
-    """Write the text that a model continues, by its own chat template.
+    """Return chat messages as the prompt of a model, formatted with the model's chat template.
+
+    The model continues this text with the assistant's answer. Control tokens inside the messages are marked as plain
+    text (see `control_tokens.escape`).
 
     Args:
-        folder: The model folder, as `models.folder.local` takes it.
-        messages: The conversation so far.
-
-    Returns:
-        The text. Control tokens in the messages are marked as plain text (`control_tokens.escape`).
+        folder: The model folder: a path or URI, as for `models.folder.local`.
+        messages: The conversation so far, oldest message first.
 
     Raises:
         ModelError: The folder has no tokenizer, the tokenizer has no chat template, or the template refuses these
@@ -32,7 +32,19 @@ def chat_prompt(folder: str | Path, messages: Messages) -> str:
 
 
 def write_chat(folder: str | Path, messages: Messages, **options: Any) -> str:
-    """Write messages by the chat template; `options` are those of transformers. The rest is as in `chat_prompt`."""
+    """Return chat messages as text, formatted with the model's chat template; by default without a generation prompt.
+
+    Control tokens inside the messages are marked as plain text (see `control_tokens.escape`).
+
+    Args:
+        folder: The model folder: a path or URI, as for `models.folder.local`.
+        messages: The conversation, oldest message first.
+        options: Variables of the template as in transformers, such as `add_generation_prompt`; `chat_template` replaces
+            the model's template.
+
+    Raises:
+        ModelError: As `chat_prompt`.
+    """
     from shopbatch.models.chat_templates import render
 
     where = local(folder)
@@ -46,13 +58,20 @@ def write_chat(folder: str | Path, messages: Messages, **options: Any) -> str:
 
 @lru_cache(maxsize=4)
 def chat_controls(folder: Path) -> tuple[str, ...]:
-    """Return the texts of a model's control tokens, the longest first. The tokenizer needs no chat template."""
+    """Return the texts of a model's control tokens, such as "<|im_start|>", the longest first; () if it has none.
+
+    The folder must have a tokenizer, but the tokenizer may lack a chat template.
+    """
     tokenizer = load_transformers_tokenizer(folder)
     return control_texts(tokenizer.added_tokens_decoder.values(), _template(tokenizer, folder))
 
 
 def _template(tokenizer: Any, folder: Path) -> str:
-    """Return a tokenizer's chat template, empty if it has none. ModelError if it has several, and none by default."""
+    """Return a tokenizer's chat template; "" if it has none.
+
+    Raises:
+        ModelError: The tokenizer has several templates and none of them is the default.
+    """
     try:
         return str(tokenizer.get_chat_template()) if tokenizer.chat_template else ""
     except ValueError:
@@ -61,7 +80,10 @@ def _template(tokenizer: Any, folder: Path) -> str:
 
 @lru_cache(maxsize=4)
 def chat_tokenizer(folder: Path) -> Any:
-    """Load a tokenizer that has a chat template. It is kept in memory, because loading takes seconds.
+    """Load the transformers tokenizer of a chat model; the last 4 are cached, because loading takes seconds.
+
+    Args:
+        folder: The model folder on this machine.
 
     Raises:
         ModelError: The folder has no tokenizer, or the tokenizer has no chat template.

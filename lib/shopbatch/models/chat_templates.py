@@ -1,9 +1,10 @@
-"""Renders chat templates, which are programs of whoever made the model: in a sandbox, and with an end.
+"""Renders chat templates, which are untrusted Jinja programs from the model's author, in a sandbox with a work limit.
 
-The sandbox is Jinja's immutable one, as in transformers, and the template sees the same names. In addition everything
-that it computes is counted in units: characters, elements of lists (several each), rounds of loops (many each). A
-template that uses up its units is refused, so the answer does not depend on the machine. Filters and methods that no
-chat template needs, and that write much from little (`center`, `format`, `lipsum`), are not there.
+The sandbox is Jinja's immutable one, as in transformers, and the template sees the same variables. In addition,
+everything that a template computes costs units: characters, elements of lists (several units each), rounds of loops
+(many units each). A template that uses up its units is refused. The limit counts work, not time, so the outcome does
+not depend on the machine. Filters and methods that no chat template needs and that produce much output from little
+input (`center`, `format`, `lipsum`) are removed.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ from jinja2.visitor import NodeTransformer
 from shopbatch.core.errors import one_line
 from shopbatch.models.errors import ModelError
 
-_UNITS = 4_000_000  # and _UNITS_PER_CHARACTER for each character of the messages
+_UNITS = 4_000_000  # work limit; _UNITS_PER_CHARACTER is added for each character of the messages
 _UNITS_PER_CHARACTER = 64
-_UNITS_PER_ELEMENT, _UNITS_PER_ROUND = 8, 64  # of a list, and of a loop: about as much time as characters
-_WIDEST = 64  # spaces of an indentation
+_UNITS_PER_ELEMENT, _UNITS_PER_ROUND = 8, 64  # units for a list's element and a loop's round, by their time
+_WIDEST = 64  # maximum number of spaces of an indentation
 _FILTERS = ("abs", "capitalize", "count", "d", "default", "dictsort", "e", "escape", "first", "float", "groupby", "int",
             "items", "join", "last", "length", "list", "lower", "map", "max", "min", "reject", "rejectattr", "replace",
             "reverse", "safe", "select", "selectattr", "sort", "string", "title", "trim", "unique", "upper",
@@ -51,14 +52,16 @@ _FAILURES = (
 
 
 def render(source: str, **variables: Any) -> str:
-    """Render a chat template.
+    """Render a chat template and return its text.
 
     Args:
         source: The template.
-        variables: What transformers gives it: messages, tools, add_generation_prompt, special tokens, ...
+        variables: The template's variables as in transformers: messages, tools, add_generation_prompt, special tokens,
+            ...
 
     Raises:
-        ModelError: It cannot be compiled, leaves the sandbox, refuses its messages, or computes without end.
+        ModelError: The template cannot be compiled, violates the sandbox, refuses its messages, or exceeds the work
+            limit.
     """
     try:
         template = _compiled(source)
@@ -69,14 +72,16 @@ def render(source: str, **variables: Any) -> str:
 
 
 def check(source: str, what: str) -> None:
-    """Render a chat template for a first message, as a check. That it refuses this message does not matter.
+    """Refuse a chat template that is malformed or hostile, by rendering it for one short message.
+
+    A template that merely refuses this message passes.
 
     Args:
         source: The template.
-        what: What an error calls it.
+        what: Name of the template in an error message.
 
     Raises:
-        ModelError: It cannot be compiled, leaves the sandbox, or computes without end.
+        ModelError: The template cannot be compiled, violates the sandbox, or exceeds the work limit.
     """
     try:
         template = _compiled(source)
@@ -91,24 +96,28 @@ def check(source: str, what: str) -> None:
 
 @lru_cache(maxsize=8)
 def _compiled(source: str) -> Template:
+    """Compile a chat template in a new sandbox (`_Bounded`); the last 8 compiled templates are cached."""
     return _Bounded().from_string(source)
 
 
 class _Endless(TemplateRuntimeError):
-    """The template computes more than a chat template needs."""
+    """A template exceeded its work limit."""
 
 
 _HOSTILE = (_Endless, SecurityError, TemplateSyntaxError, RecursionError, MemoryError, SyntaxError)
 
 
 class _Bounded(ImmutableSandboxedEnvironment):
-    """Jinja's sandbox, with units for what a template computes."""
+    """Jinja's sandbox with a work limit: everything that a template computes is subtracted from `left`, in units.
+
+    A unit is about the work for one character.
+    """
 
     intercepted_binops = frozenset({"+", "*", "**", "%"})
 
     def __init__(self) -> None:
         self.left = _UNITS
-        # with the context as an argument, constants are not computed while the template is compiled
+        # pass_context keeps Jinja from computing constants while it compiles the template
         super().__init__(
             trim_blocks=True,
             lstrip_blocks=True,
@@ -124,14 +133,18 @@ class _Bounded(ImmutableSandboxedEnvironment):
         self.globals |= {"raise_exception": _raise_exception, "strftime_now": _strftime_now}
 
     def spend(self, units: int) -> str:
-        """Count units. Returns nothing to write."""
+        """Subtract units from the work limit, or raise `_Endless` if too few are left.
+
+        Returns:
+            "", because a template may write the result.
+        """
         self.left -= units
         if self.left < 0:
             raise _Endless("it computes more than a chat template needs")
         return ""
 
     def weigh(self, value: Any) -> Any:
-        """Count the characters and elements of a value, and return it."""
+        """Subtract the cost of all characters and nested elements of a value from the work limit; return the value."""
         waiting = [value]
         while waiting:
             node = waiting.pop()
@@ -143,21 +156,24 @@ class _Bounded(ImmutableSandboxedEnvironment):
         return value
 
     def copied(self, value: Any) -> Any:
-        """Count what a slice may copy of a value, and return it."""
+        """Subtract the cost of copying a value, as a slice may do, from the work limit; return the value."""
         self.spend(len(value) if isinstance(value, Sized) else 1)
         return value
 
     def counted(self, value: Any) -> Any:
-        """Count the elements of what a loop runs over, and return it."""
+        """Subtract the cost of the elements that a loop iterates over from the work limit; return the value."""
         self.spend(_UNITS_PER_ELEMENT * len(value) if isinstance(value, Sized) else 1)
         return value
 
     def joined(self, *parts: Any) -> str:
-        """Join texts, as `~` does."""
+        """Concatenate values as text, as Jinja's operator `~` does, within the work limit."""
         return "".join(str(self.weigh(part)) for part in parts)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        """Compute a sum, a product, a power or a remainder, unless the result is larger than what is left."""
+        """Compute +, *, ** or % within the work limit; formatting text with % is refused.
+
+        The cost is subtracted before the result is computed.
+        """
         if operator == "%" and isinstance(left, str):
             raise TemplateRuntimeError("it formats with %, which no chat template needs")
         if operator == "+":
@@ -172,14 +188,14 @@ class _Bounded(ImmutableSandboxedEnvironment):
         return super().call_binop(context, operator, left, right)
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
-        """Whether a template may use an attribute: of texts only what chat templates need."""
+        """Return True if a template may use an attribute; of a text only the methods that chat templates need."""
         return attr in _METHODS if isinstance(obj, str) else super().is_safe_attribute(obj, attr, value)
 
     def wrap_str_format(self, value: Any) -> None:
-        """Give no method `format`: `is_safe_attribute` decides."""
+        """Disable Jinja's special treatment of `str.format`, which `is_safe_attribute` refuses anyway."""
 
     def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:
-        """Call a function or method, and count what it returns."""
+        """Call a function or method for the template, and subtract the cost of its result from the work limit."""
         owner, name = getattr(__obj, "__self__", None), getattr(__obj, "__name__", "")
         if isinstance(owner, str) and name == "replace":
             return __self._replace(owner, *args, **kwargs)
@@ -193,15 +209,18 @@ class _Bounded(ImmutableSandboxedEnvironment):
         return result
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        """Parse a template, and insert calls into its syntax tree that subtract its work from the limit."""
         tree: nodes.Template = _Counting(self).visit(super()._parse(source, name, filename))
         return tree
 
     def _replace(self, text: Any, old: str, new: str, count: int | None = None) -> str:
+        """The filter and method `replace` within the work limit: replace `old` by `new`, at most `count` times."""
         text = str(text)
         self.spend(len(text) + text.count(old) * len(new))
         return str(text.replace(old, new, -1 if count is None else count))
 
     def _join(self, value: Any, d: str = "", attribute: str | int | None = None) -> str:
+        """The filter and method `join` within the work limit: join values, or an attribute of each, with `d`."""
         parts = list(value)
         if attribute is not None:
             parts = [self.getitem(part, attribute) for part in parts]
@@ -210,6 +229,7 @@ class _Bounded(ImmutableSandboxedEnvironment):
         return str(d).join(map(str, parts))
 
     def _indent(self, text: Any, width: int | str = 4, first: bool = False, blank: bool = False) -> str:
+        """The filter `indent` within the work limit, by at most 64 spaces."""
         indentation = width if isinstance(width, str) else " " * min(width, _WIDEST)
         lines = str(text).splitlines()
         self.spend(len(lines) * len(indentation))
@@ -224,23 +244,29 @@ class _Bounded(ImmutableSandboxedEnvironment):
         separators: Any = None,
         sort_keys: bool = False,
     ) -> str:
+        """The filter `tojson`: return a value as JSON text, indented by at most 64 spaces a level."""
         indent = indent if indent is None else min(int(indent), _WIDEST)
         return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
 
 
 class _Counting(NodeTransformer):
-    """Adds the counting to a template: to each round of a loop, each call of a macro, each list that is written."""
+    """A rewriter of a template's syntax tree, which inserts calls that subtract work from the limit of `_Bounded`.
+
+    Such calls are added to each round of a loop, call of a macro, literal list, comparison, slice and `~`.
+    """
 
     def __init__(self, environment: Environment) -> None:
         self.environment = environment
 
     def _call(self, name: str, node: nodes.Node, arguments: list[nodes.Node]) -> nodes.Call:
+        """Return a syntax node that calls the method `name` of the `_Bounded` environment with these arguments."""
         call = nodes.Call(nodes.EnvironmentAttribute(name), arguments, [], None, None)
         call.set_lineno(node.lineno)
         call.set_environment(self.environment)
         return call
 
     def _body(self, node: nodes.For | nodes.Macro | nodes.CallBlock) -> nodes.Node:
+        """Make each round of a loop, or each call of a macro, subtract its cost from the work limit."""
         self.generic_visit(node)
         cost = _UNITS_PER_ROUND + sum(len(text.data) for text in node.find_all(nodes.TemplateData))
         node.body = [nodes.ExprStmt(self._call("spend", node, [nodes.Const(cost)]), lineno=node.lineno), *node.body]
@@ -249,11 +275,13 @@ class _Counting(NodeTransformer):
     visit_Macro = visit_CallBlock = _body
 
     def visit_For(self, node: nodes.For) -> nodes.Node:
+        """Make each round of a loop, and the value that it iterates over, count against the work limit."""
         self._body(node)
         node.iter = self._call("counted", node, [node.iter])
         return node
 
     def _literal(self, node: nodes.Literal) -> nodes.Node:
+        """Make a literal list, dict or tuple count against the work limit, unless it is the target of an assignment."""
         self.generic_visit(node)
         is_target = isinstance(node, nodes.Tuple) and node.ctx != "load"
         return node if is_target else self._call("weigh", node, [node])
@@ -261,6 +289,7 @@ class _Counting(NodeTransformer):
     visit_List = visit_Dict = visit_Tuple = _literal
 
     def visit_Compare(self, node: nodes.Compare) -> nodes.Node:
+        """Make the operands of a comparison count against the work limit."""
         self.generic_visit(node)
         node.expr = self._call("weigh", node, [node.expr])
         for operand in node.ops:
@@ -268,28 +297,34 @@ class _Counting(NodeTransformer):
         return node
 
     def visit_Getitem(self, node: nodes.Getitem) -> nodes.Node:
+        """Make a value that is sliced count against the work limit."""
         self.generic_visit(node)
         if isinstance(node.arg, nodes.Slice):
             node.node = self._call("copied", node, [node.node])
         return node
 
     def visit_Concat(self, node: nodes.Concat) -> nodes.Node:
+        """Replace the operator `~` by `_Bounded.joined`."""
         self.generic_visit(node)
         return self._call("joined", node, list(node.nodes))
 
 
 class _Generation(Extension):
-    """`{% generation %}`, with which transformers finds the answers of an assistant: here just what is inside."""
+    """The block `{% generation %}`, which marks the assistant's answers for transformers.
+
+    Here only its content is rendered.
+    """
 
     tags = {"generation"}  # noqa: RUF012  as in Jinja
 
     def parse(self, parser: Parser) -> nodes.Node:
+        """Parse the block and return its content as a scope."""
         line = next(parser.stream).lineno
         return nodes.Scope(parser.parse_statements(("name:endgeneration",), drop_needle=True), lineno=line)
 
 
 def _counted(environment: _Bounded, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a filter that counts the elements of what it is given, and all of what it returns."""
+    """Wrap a Jinja filter or test so that its arguments and its result count against the work limit."""
 
     @wraps(function)
     def counted(*args: Any, **kwargs: Any) -> Any:
@@ -306,8 +341,10 @@ def _counted(environment: _Bounded, function: Callable[..., Any]) -> Callable[..
 
 
 def _raise_exception(message: str) -> None:
+    """Raise TemplateError with a message; templates call it as `raise_exception` to refuse messages."""
     raise TemplateError(message)
 
 
 def _strftime_now(form: str) -> str:
+    """Return the current local time in a strftime format; templates call it as `strftime_now`."""
     return datetime.now().strftime(form[:100])

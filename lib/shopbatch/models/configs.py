@@ -1,4 +1,7 @@
-"""The configurations of models that are trained. Importing this module loads nothing heavy."""
+"""Configuration classes of trainable language models: LoRA adapters, and the sizes of a new model.
+
+Importing this module loads nothing heavy.
+"""
 
 from __future__ import annotations
 
@@ -8,33 +11,34 @@ from shopbatch.core.config import Strict
 
 
 class LoraConfig(Strict):
-    """Low-rank adapters (Hu et al. 2021) on all linear layers of the decoder."""
+    """Settings of low-rank adapters (LoRA, Hu et al. 2021), which are added to all linear layers of the decoder."""
 
     rank: int = Field(default=16, ge=0)
-    """Rank of the adapters. 0 trains all weights of the model instead."""
+    """Rank of the adapters: higher values train more parameters. 0 adds no adapters and trains all weights of the
+    model."""
     alpha: float = Field(default=32.0, gt=0)
-    """The output of an adapter is scaled by alpha / rank."""
+    """Scale of the adapters: the output of an adapter is multiplied by alpha / rank."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
-    """Share of an adapter's inputs that are dropped while training."""
+    """Share of an adapter's inputs that are dropped at random during training, 0 to 1. 0 drops none."""
 
 
 class ScratchConfig(Strict):
-    """A new model: a Transformer like Llama (Touvron et al. 2023) and a byte-level BPE of the shop's text.
+    """Sizes of a new model: a Transformer like Llama (Touvron et al. 2023) with a byte-level BPE of the shop's texts.
 
-    Its weights are random, about 12 x hidden^2 x layers + vocabulary x hidden of them.
+    The model starts with about 12 x hidden^2 x layers + vocabulary x hidden random weights.
     """
 
     hidden: int = Field(default=256, ge=16)
-    """Size of the hidden states; a multiple of heads."""
+    """Size of the hidden states; must be a multiple of heads."""
     layers: int = Field(default=6, ge=1)
-    """Number of layers."""
+    """Number of Transformer layers."""
     heads: int = Field(default=4, ge=1)
-    """Attention heads of a layer; a multiple of kv_heads."""
+    """Attention heads per layer; must be a multiple of kv_heads."""
     kv_heads: int = Field(default=2, ge=1)
-    """Groups of heads that share keys and values."""
+    """Key-value heads per layer (grouped-query attention): each serves heads / kv_heads attention heads."""
     inner: int = Field(default=704, ge=16)
-    """Size of the hidden layer between a layer's two feed-forward matrices."""
+    """Size of the inner feed-forward layer."""
     vocabulary: int = Field(default=4096, ge=300)
-    """Most tokens in the vocabulary."""
+    """Maximum number of tokens in the vocabulary."""
     positions: int = Field(default=1024, ge=16)
-    """Most tokens that the model reads."""
+    """Context length: maximum number of tokens that the model can read."""

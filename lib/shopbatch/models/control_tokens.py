@@ -1,7 +1,8 @@
-"""Control tokens in texts of people: `</s>` or `<|im_start|>` that a customer types is text, and never a token.
+"""Keeps control tokens in customers' texts harmless: `</s>` or `<|im_start|>` that a person typed must stay plain text.
 
-A tokenizer reads the text of such a token as the token itself, wherever it stands. `escape` puts an invisible mark into
-control tokens inside a text; the chat template writes its own ones without it; `MarkedTokenizer` tells them apart.
+A tokenizer turns the text of a control token into the token itself wherever it occurs. `escape` inserts an invisible
+mark into control tokens inside messages, while the chat template writes its own control tokens without the mark.
+`MarkedTokenizer` then reads marked ones as text and unmarked ones as tokens.
 """
 
 from __future__ import annotations
@@ -14,21 +15,21 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-PLAIN = "\ufdd0"  # inside a control token: this one is text. Unicode reserves this and the next for programs
-_TOKEN = "\ufdd1"  # before a control token: this one is the token
+PLAIN = "\ufdd0"  # mark inside a control token that is plain text; Unicode reserves both marks for programs
+_TOKEN = "\ufdd1"  # mark before a control token that is meant as a token
 
 _BRACKETED = re.compile(r"<.+>|\[.+\]")
 
 
 class ControlTextError(ValueError):
-    """The text holds what the model would read as a control token, so it cannot be given as plain text."""
+    """A text contains a marked control token that the tokenizer cannot write as plain text."""
 
 
 def control_texts(added: Iterable[Any], template: str) -> tuple[str, ...]:
-    """Return the texts of the control tokens, the longest first.
+    """Return the texts of a tokenizer's control tokens, the longest first.
 
-    They are the special tokens, and other added tokens that are in brackets or named by the chat template, such as
-    `<｜User｜>` of DeepSeek and `<think>` of Qwen. Added tokens of ordinary text (runs of spaces) are none.
+    They are the special tokens, and other added tokens that are in brackets or occur in the chat template, such as
+    `<｜User｜>` of DeepSeek and `<think>` of Qwen. Added tokens of ordinary text, such as runs of spaces, are left out.
 
     Args:
         added: The added tokens of a tokenizer.
@@ -43,22 +44,33 @@ def control_texts(added: Iterable[Any], template: str) -> tuple[str, ...]:
 
 
 def escape(text: str, controls: tuple[str, ...]) -> str:
-    """Return the text with a mark inside each control token; a text without one is returned as it is."""
+    """Insert an invisible mark into each control token of a text, so that `MarkedTokenizer` reads it as plain text.
+
+    Marks that the text already has are removed first. If `controls` is empty, the text is returned unchanged.
+
+    Args:
+        text: The text.
+        controls: Texts of the control tokens, the longest first (see `control_texts`).
+    """
     if not controls:
         return text
     text = text.replace(PLAIN, "").replace(_TOKEN, "")
-    while _any_of(controls).search(text):  # once is not enough where two of them overlap
+    while _any_of(controls).search(text):  # repeated, because control tokens can overlap
         text = _any_of(controls).sub(lambda m: m[0][0] + PLAIN + m[0][1:], text)
     return text
 
 
 def count(text: str, controls: tuple[str, ...]) -> int:
-    """Return how many control tokens a text holds, escaped ones not counted."""
+    """Return the number of control tokens in a text. Those that `escape` marked as plain text are not counted."""
     return len(_any_of(controls).findall(text)) if controls else 0
 
 
 class MarkedTokenizer:
-    """A tokenizer that reads the control tokens of a text as tokens, except those that `escape` has marked."""
+    """A tokenizer that reads control tokens in a text as tokens, except those that `escape` marked as plain text.
+
+    Args:
+        tokenizer: The tokenizer; its truncation and padding are turned off.
+    """
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         tokenizer.no_truncation()
@@ -69,7 +81,7 @@ class MarkedTokenizer:
         """Return the token ids of a text; no special tokens are added.
 
         Raises:
-            ControlTextError: The tokenizer has no other way to write a marked control token than the token itself.
+            ControlTextError: The tokenizer can write a marked control token only as that token.
         """
         if PLAIN not in text:
             return list(self.tokenizer.encode(text, add_special_tokens=False).ids)
@@ -82,26 +94,34 @@ class MarkedTokenizer:
 
     @cached_property
     def added(self) -> Mapping[int, Any]:
-        """The added tokens by id; control tokens are among them."""
+        """The added tokens of the tokenizer by id, control tokens included."""
         return dict(self.tokenizer.get_added_tokens_decoder())
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
+        """A pattern that finds the text of any added token, preferring the longest."""
         return _any_of(tuple(sorted((t.content for t in self.added.values()), key=len, reverse=True)))
 
     @cached_property
     def _copy(self) -> tuple[Tokenizer, dict[int, int]]:
-        """The tokenizer with a mark before the text of each added token, and its ids of them -> the tokenizer's own."""
+        """A copy of the tokenizer that recognises an added token only after a second, private mark.
+
+        `encode` puts this mark before every added token that `escape` did not mark as plain text. The marked ones have
+        no private mark, so the copy reads them as ordinary text.
+
+        Returns:
+            The copy, and a map from its ids of the added tokens to the ids of the original.
+        """
         tree = json.loads(self.tokenizer.to_str())
         for token in tree["added_tokens"]:
             token["content"] = _TOKEN + token["content"]
-        tree["post_processor"] = None  # it names special tokens, and would only add some
+        tree["post_processor"] = None  # it refers to special tokens by their text, and is not needed
         copy = Tokenizer.from_str(json.dumps(tree))
         return copy, {int(copy.token_to_id(_TOKEN + t.content)): i for i, t in self.added.items()}
 
     @cached_property
     def reserved(self) -> frozenset[int]:
-        """Ids of the added tokens, except the one for what is not in the vocabulary."""
+        """Ids of the tokens that plain text must never become: all added tokens except the one for unknown text."""
         model = json.loads(self.tokenizer.to_str())["model"]
         unknown = model.get("unk_id")
         if unknown is None and model.get("unk_token"):
@@ -111,5 +131,5 @@ class MarkedTokenizer:
 
 @lru_cache(maxsize=16)
 def _any_of(texts: tuple[str, ...]) -> re.Pattern[str]:
-    """Match one of the texts, the longest of those that begin at a place, if they are in that order."""
+    """Compile a pattern that matches any of the texts; where several match, the first in the given order wins."""
     return re.compile("|".join(map(re.escape, texts)))

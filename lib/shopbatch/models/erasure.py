@@ -1,8 +1,9 @@
-"""Which models a row helped to train, so that the models of an erased customer can be named.
+"""Finds the models that a row helped to train, so that the models of an erased customer can be named.
 
-A model's manifest holds keyed hashes of its training rows: HMAC-SHA256 (RFC 2104) under a key that is stored in the
-warehouse. Someone who has only the manifest learns nothing; someone who has the key can ask for one row. Rows are named
-by their key, and in tables whose equal texts are trained on only once also by their text.
+Every training row has a name: its table key. Where training uses only one of several rows with the same text, a hash of
+the text is a second name, which these rows share. A model's manifest holds keyed hashes of the names of its training
+rows: HMAC-SHA256 (RFC 2104) under a key that is stored in the warehouse. The manifest alone reveals nothing; with the
+key one can test whether a given row is among them.
 """
 
 from __future__ import annotations
@@ -27,11 +28,15 @@ from shopbatch.tables import table as table_named
 from shopbatch.tables.schema import Person
 from shopbatch.warehouse.store import Store
 
-TextOf = Callable[[pa.Table], pa.Array]  # the texts of a table's rows, by which they are named
+TextOf = Callable[[pa.Table], pa.Array]  # rows of a table -> the text of each row
 
 
 def keyed(store: Store, names: Sequence[str]) -> list[str]:
-    """Hash the names of rows under the warehouse's key, which is made at the first call.
+    """Hash names of rows under the warehouse's key, which is created at the first call.
+
+    Args:
+        store: The warehouse.
+        names: The names: keys of rows, or hashes of their texts (`text_names`).
 
     Returns:
         16 hex digits per name, sorted, without repetitions.
@@ -43,12 +48,22 @@ def keyed(store: Store, names: Sequence[str]) -> list[str]:
 
 
 def hasher(store: Store) -> Callable[[str], str]:
-    """Return the function that hashes a name as `keyed` does. The key is read, or made, once."""
+    """Return a function that hashes one name as `keyed` does: 16 hex digits.
+
+    The key is read, or created, only once, when `hasher` is called.
+    """
     return partial(_hash, _key_to_write(store))
 
 
 def record(store: Store, names: Sequence[str]) -> dict[str, Any]:
-    """Return what a manifest says of the training rows of these names: their hashes, and the identity of the key.
+    """Return the manifest entries that record which rows a model was trained on.
+
+    Args:
+        store: The warehouse; its key is created if there is none.
+        names: Names of the training rows: their keys, or the result of `text_names` or `user_names`.
+
+    Returns:
+        {"rows": sorted hashes of the names, "rows_key": identity of the key}.
 
     Raises:
         UserError: The key is damaged.
@@ -58,25 +73,34 @@ def record(store: Store, names: Sequence[str]) -> dict[str, Any]:
 
 
 def _hash(key: bytes, name: str) -> str:
+    """Return the HMAC-SHA256 of a name, cut to 16 hex digits."""
     return hmac.digest(key, name.encode(), hashlib.sha256).hex()[:16]
 
 
 def text_names(texts: pa.ChunkedArray | pa.Array) -> list[str]:
-    """Name rows by their text alone."""
+    """Return for each text a name that depends on the text alone: its 128-bit hash, as 32 hex digits.
+
+    Rows with equal texts therefore have the same name.
+    """
     return [str(name) for name in hex128(*hash128([texts])).to_pylist()]
 
 
 def user_names(users: Iterable[str]) -> list[str]:
-    """Return the names of users in the record of a model that is fitted to all rows of each user.
+    """Return names of users, for the record of a model that is fitted to all rows of each user ("7" -> "user 7").
 
-    They say that these are users: a user and a review may have the same id.
+    The prefix distinguishes a user from a review with the same id.
     """
     return [f"user {user}" for user in users]
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Which models a row helped to train: the sentence that says so, and the models as `list_models` lists them."""
+    """The models that a row helped to train.
+
+    Attributes:
+        sentence: The result in one sentence for the user, with any reasons why it may be incomplete.
+        models: The models, as `list_models` lists them.
+    """
 
     sentence: str
     models: list[dict[str, Any]]
@@ -85,16 +109,17 @@ class Answer:
 def trained_on(store: Store, table: str, row: str, texts: Mapping[str, TextOf]) -> Answer:
     """Find the models that one row of a table helped to train.
 
-    A row that is deleted is found by its key only; what cannot be known is said.
+    A row that was deleted can be found only by its key, not by its text; the sentence says so.
 
     Args:
         store: The warehouse.
-        table: The table.
+        table: Name of the table.
         row: Key of the row.
-        texts: For each table whose rows are named by their text, the function that gives the texts of its rows.
+        texts: For each table whose rows are named by their text, the function that returns the texts of its rows.
 
     Raises:
-        UserError: There is no such table, its rows have no single key, or the key of the hashes is missing or damaged.
+        UserError: The table does not exist, its rows have no single key, or the key of the hashes is missing or
+            damaged.
     """
     key = table_named(table).key
     if len(key) != 1:
@@ -125,14 +150,15 @@ def trained_on(store: Store, table: str, row: str, texts: Mapping[str, TextOf]) 
 
 
 def models_of(store: Store, names: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Find the models that rows helped to train.
+    """Find the models that any of several rows helped to train.
 
     Args:
         store: The warehouse.
-        names: Names of rows: their keys, and what `text_names` makes of their texts.
+        names: Names of the rows: their keys, and the result of `text_names` for their texts.
 
     Returns:
-        References to the models that were trained on one of the rows, and to those that keep no record of theirs.
+        Two lists of references (`name@digest`): the models that were trained on at least one of the rows, and the
+        models for which this is unknown, because they keep no record of their rows or used another key.
     """
     models = list_models(store)
     trained, other = _trained(store, models, names)
@@ -143,9 +169,12 @@ def models_of(store: Store, names: Sequence[str]) -> tuple[list[str], list[str]]
 def _trained(
     store: Store, models: Sequence[dict[str, Any]], names: Sequence[str]
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """Return the models that were trained on rows of these names, and references to those that cannot be asked.
+    """Search the models' records for rows with these names.
 
-    No key is made: without one, nothing can be asked.
+    No key is created: without a key there are no records to search.
+
+    Returns:
+        The models that were trained on one of the rows, and the references of models whose records use another key.
     """
     recorded = [m for m in models if m["rows"]]
     key = _key_to_read(store, recorded)
@@ -157,7 +186,13 @@ def _trained(
 
 
 def list_models(store: Store) -> list[dict[str, Any]]:
-    """List every published model: whether it is live, when, on what, its licence, main metric and hashes of rows."""
+    """List every published model with its live mark, date, base, licence, main metric and hashes of training rows.
+
+    Returns:
+        A dict per model: model (`name@digest`), live ("live" or ""), created (ISO time), base, licence, metric (one
+        line), trained here (bool), rows (set of hashes; empty without a record) and key (identity of the hashes' key,
+        or None).
+    """
     listed = [(registry.reference(m), m, live) for m, live in registry.listed(f"{store.root}/_models")]
     licences = {reference: manifest.get("licence") for reference, manifest, _ in listed}
     return [
@@ -177,10 +212,10 @@ def list_models(store: Store) -> list[dict[str, Any]]:
 
 
 def _key_to_write(store: Store) -> bytes:
-    """Return the key for new hashes, which is made if there is none.
+    """Return the key for new hashes; create it if the warehouse has none.
 
     Raises:
-        UserError: The key that is there is damaged, or is not that of any model here.
+        UserError: The stored key is damaged, or no model's record was made with it.
     """
     recorded = [m for m in list_models(store) if m["rows"]]
     lost = _lost(recorded)
@@ -196,10 +231,10 @@ def _key_to_write(store: Store) -> bytes:
 
 
 def _key_to_read(store: Store, recorded: Sequence[Mapping[str, Any]]) -> bytes | None:
-    """Return the key by which at least one of these models names its rows; None if there are no such models.
+    """Return the key with which at least one of these models recorded its rows; None if no models are given.
 
     Raises:
-        UserError: It is missing, damaged, or another one.
+        UserError: The key is missing, damaged, or not the key of any of these models.
     """
     if not recorded:
         return None
@@ -213,5 +248,9 @@ def _key_to_read(store: Store, recorded: Sequence[Mapping[str, Any]]) -> bytes |
 
 
 def _lost(recorded: Sequence[Mapping[str, Any]]) -> str:
+    """Return a clause for the error message about a lost key, which names the models that can no longer be searched.
+
+    For example "which rows trained reviews@1f2e3d4c5b6a can no longer be answered".
+    """
     names = ", ".join(str(m["model"]) for m in recorded) or "models to come"
     return f"which rows trained {names} can no longer be answered"

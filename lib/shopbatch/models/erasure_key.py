@@ -1,7 +1,7 @@
-"""The key of the hashes by which models name their training rows: `_models/erasure.key`, 32 random bytes.
+"""The secret key of the hashes by which models record their training rows: `_models/erasure.key`, 32 random bytes.
 
-Only a job that writes such hashes makes the key, once for a warehouse. Manifests hold the key's identity, so that
-another key, or a damaged one, is noticed instead of answering that no model was trained on a row.
+Only a job that writes such hashes creates the key, once per warehouse. Manifests store the key's identity (a hash of
+it). A wrong or damaged key is therefore an error, instead of leading to the answer that no model was trained on a row.
 """
 
 from __future__ import annotations
@@ -26,19 +26,20 @@ _LABEL = b"shopbatch: key of training rows\0"
 
 
 def identity(key: bytes) -> str:
-    """Return 16 hex digits that tell keys apart and nothing else about them."""
+    """Return 16 hex digits that identify a key without revealing it."""
     return hashlib.sha256(_LABEL + key).hexdigest()[:16]
 
 
 def read_key(store: Store, lost: str) -> bytes | None:
-    """Return the key of a warehouse; None if it has none.
+    """Read the warehouse's key for hashing the names of training rows; None if the warehouse has none.
 
     Args:
         store: The warehouse.
-        lost: What can no longer be answered without the key, for the error.
+        lost: Clause for the error message that says what cannot be answered without the key ("which rows trained ...
+            can no longer be answered").
 
     Raises:
-        UserError: The key is damaged.
+        UserError: The key is damaged, or this user may not read it.
     """
     try:
         key = json_files.read_bytes(f"{store.root}/{_FOLDER}", _NAME)
@@ -57,14 +58,14 @@ def read_key(store: Store, lost: str) -> bytes | None:
 
 
 def make_key(store: Store, key: bytes | None = None) -> bytes:
-    """Keep a new key where only its owner can read it, unless there is one by now; return the one that is there.
+    """Store a key in a warehouse that has none, readable by its owner only, and return the key that is then stored.
 
-    Of several processes that do this at once in a folder, one makes the key, and all get it. An object store keeps the
-    key that was written last.
+    If several processes do this at once in a local warehouse, one key is stored and all processes return it. In an
+    object store the last write wins.
 
     Args:
         store: The warehouse.
-        key: The key; None makes one.
+        key: The key; None generates a random one.
     """
     key = key or secrets.token_bytes(BYTES)
     fs, path = files.filesystem(f"{store.root}/{KEY}")
@@ -72,7 +73,7 @@ def make_key(store: Store, key: bytes | None = None) -> bytes:
         files.write_bytes(f"{store.root}/{KEY}", key)
     else:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        handle, draft = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".erasure-")  # only its owner can read it
+        handle, draft = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".erasure-")  # readable by its owner only
         try:
             with open(handle, "wb") as file:
                 file.write(key)
@@ -80,8 +81,8 @@ def make_key(store: Store, key: bytes | None = None) -> bytes:
                 os.fsync(file.fileno())
             try:
                 with suppress(FileExistsError):
-                    os.link(draft, path)  # unlike a rename, never over another one
-            except OSError:  # a file system without links
+                    os.link(draft, path)  # unlike a rename, it never replaces an existing key
+            except OSError:  # a file system without hard links
                 if os.path.lexists(path):
                     raise
                 os.rename(draft, path)
@@ -92,10 +93,16 @@ def make_key(store: Store, key: bytes | None = None) -> bytes:
 
 
 def copy_key(store: Store, source: Store) -> None:
-    """Take over the key of another warehouse if this one has none, so that copied models still name their rows.
+    """Copy another warehouse's key for training-row hashes, if this warehouse has none.
+
+    The records of models that are copied from the other warehouse can then be searched.
+
+    Args:
+        store: The warehouse to copy to.
+        source: The warehouse to copy from.
 
     Raises:
-        UserError: The key there is damaged.
+        UserError: A key is damaged.
     """
     key = read_key(source, "which rows trained the models there can no longer be answered")
     if key is not None and read_key(store, "it cannot be compared with that of the other warehouse") is None:

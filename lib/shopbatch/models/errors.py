@@ -1,7 +1,7 @@
-"""The error of everything that reads model folders."""
+"""The exception that all code that reads model folders raises."""
 
 from shopbatch.core.errors import UserError
 
 
 class ModelError(UserError):
-    """A model that is missing, damaged, incomplete, or of a kind that is refused. The message is one line."""
+    """A model is missing, damaged, incomplete, or refused because of its content. The message is one line."""

@@ -1,7 +1,7 @@
-"""Model folders: safetensors, tokenizer and configuration; their digest; and how they come to this machine.
+"""Model folders (safetensors, tokenizer, configuration): their digests, integrity checks, and download to this machine.
 
-Called by the registry (on the driver) and by the engines (in the workers). A folder is a path, an object-store URI, or
-`hf://owner/name@commit` on the model hub.
+The registry uses this on the driver, and the engines in the workers. A folder is given as a path, an object-store URI,
+or `hf://owner/name@commit` on the model hub.
 """
 
 from __future__ import annotations
@@ -33,42 +33,52 @@ from shopbatch.warehouse import files
 HUB = "hf://"
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,99}")
 Files = Mapping[str, Mapping[str, Any]]  # path in the folder -> {"sha256": hex, "size": bytes}
-_TEXTS = ("base", "encoder", "licence", "created_at", "origin", "rows_key")  # of a manifest, if they are there
+_TEXTS = ("base", "encoder", "licence", "created_at", "origin", "rows_key")  # optional text entries of a manifest
 
 
 def cache() -> Path:
-    """Return the folder for models on this machine: in SHOPBATCH_CACHE, or else in ~/.cache/shopbatch."""
+    """Return the folder of this machine's model cache: `models` in $SHOPBATCH_CACHE or ~/.cache/shopbatch."""
     return Path(os.path.expanduser(os.environ.get("SHOPBATCH_CACHE") or "~/.cache/shopbatch")) / "models"
 
 
 def contents(folder: Path, *, trust: bool = False) -> dict[str, dict[str, Any]]:
-    """Return sha256 and size of the files that make the model, without the manifest and derived files.
+    """Return the SHA-256 and size of each file that belongs to the model, by its path in the folder.
+
+    The manifest and files derived from the model, such as OpenVINO graphs, are left out.
 
     Args:
-        folder: The folder.
-        trust: Whether a large file that did not change is not read again (see `digests`).
+        folder: The model folder on this machine.
+        trust: Whether the SHA-256 of a large file that did not change may come from a cache (see `digests`).
+
+    Returns:
+        Path -> {"sha256": hex digits, "size": bytes}.
 
     Raises:
-        ModelError: As `listing.listed`.
+        ModelError: The folder holds a file that is not allowed (see `listing.listed`).
     """
     paths = {name: path for name, path in listed(folder).items() if is_digested(name)}
     return {name: {"sha256": _sum(path, trust), "size": path.stat().st_size} for name, path in paths.items()}
 
 
 def digest(contained: Files) -> str:
-    """Return the model's permanent name, 64 hex digits: equal files have equal digests."""
+    """Return the digest that identifies a model, 64 hex digits: folders with equal files have equal digests.
+
+    Args:
+        contained: The model's files, as `contents` returns them.
+    """
     text = json.dumps({path: [entry["sha256"], entry["size"]] for path, entry in contained.items()}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def verify(folder: Path, contained: Files, name: str, *, trust: bool = False) -> None:
-    """Raise ModelError for the first file that has changed since the model was built, or was added to it.
+    """Raise ModelError if a file of a model was changed, removed or added since the manifest was written.
 
     Args:
-        folder: The folder of the files.
+        folder: The model folder on this machine.
         contained: The files as the manifest lists them.
-        name: What the error calls the model.
-        trust: Whether a large file whose size, times and inode are those of the last time is not read (see `digests`).
+        name: Name of the model in the error message.
+        trust: Whether the SHA-256 of a large file whose size, times and inode are unchanged may come from a cache (see
+            `digests`).
     """
     if added := [file for file in listed(folder) if is_digested(file) and file not in contained]:
         raise ModelError(f"model {name} is damaged: {added[0]} was not there when it was built; remove it")
@@ -76,7 +86,14 @@ def verify(folder: Path, contained: Files, name: str, *, trust: bool = False) ->
 
 
 def verify_files(folder: Path, contained: Files, what: str, *, trust: bool = False) -> None:
-    """Raise ModelError for the first of these files that is not as it is listed. `what` names the folder in errors."""
+    """Raise ModelError for the first listed file that is missing or has another size or SHA-256, smallest file first.
+
+    Args:
+        folder: The folder.
+        contained: The listed files.
+        what: Name of the folder in the error message.
+        trust: As for `verify`.
+    """
     for name, entry in sorted(contained.items(), key=lambda item: int(item[1]["size"])):
         try:
             path = inside(folder, name, what)
@@ -90,11 +107,14 @@ def verify_files(folder: Path, contained: Files, what: str, *, trust: bool = Fal
 
 
 def read_manifest(folder: str, name: str) -> dict[str, Any]:
-    """Read the manifest of a published folder.
+    """Read and check the manifest of a published model folder, without reading the other files.
 
     Args:
-        folder: Path or URI.
-        name: What an error calls the model.
+        folder: Path or URI of the folder.
+        name: Name of the model in an error message.
+
+    Returns:
+        The manifest, at least with `name`, `digest` and `files`.
 
     Raises:
         ModelError: The manifest is missing (the folder is half-written), damaged, or names a file outside the folder.
@@ -125,7 +145,7 @@ def read_manifest(folder: str, name: str) -> dict[str, Any]:
 
 
 def _is_manifest(tree: Any) -> bool:
-    """Whether a tree has the form of a manifest. What the names in it lead to is not looked at."""
+    """Return True if JSON content has the structure of a manifest. The file paths in it are not checked."""
     if not isinstance(tree, dict) or not isinstance(tree.get("files"), dict) or not tree["files"]:
         return False
     entries = [e if isinstance(e, dict) else {} for e in tree["files"].values()]
@@ -145,10 +165,10 @@ def _is_manifest(tree: Any) -> bool:
 
 
 def local(folder: str | Path) -> Path:
-    """Return a model folder on this machine. One from elsewhere is fetched once, verified, and kept.
+    """Return the path of a model folder on this machine; fetch it into the cache and verify it if it is elsewhere.
 
     Args:
-        folder: A path, an object-store URI, or `hf://owner/name@commit`.
+        folder: A path, an object-store URI, or `hf://owner/name@commit`. A path is returned as it is.
 
     Raises:
         ModelError: The folder is missing or damaged.
@@ -180,10 +200,13 @@ def local(folder: str | Path) -> Path:
 
 
 def hub(reference: str) -> Path:
-    """Return a snapshot of `owner/name` or `owner/name@revision` from the model hub or its cache.
+    """Download a model from the Hugging Face hub, or find it in the hub's cache, and return its folder.
+
+    Args:
+        reference: `owner/name` or `owner/name@revision`.
 
     Raises:
-        ModelError: The hub does not give it.
+        ModelError: The hub does not have the model, or cannot be reached.
     """
     from huggingface_hub import snapshot_download
 
@@ -198,12 +221,12 @@ def hub(reference: str) -> Path:
 
 
 def move_into_place(staging: Path, target: Path, is_whole: Callable[[Path], bool]) -> None:
-    """Rename a finished folder to its final place.
+    """Rename a finished folder to its final place, also while other processes do the same.
 
     Args:
         staging: The finished folder.
-        target: Its final place. A folder that is already there stays, unless it is damaged.
-        is_whole: Tells whether a folder is undamaged.
+        target: Its final place. An undamaged folder that is already at this place stays; a damaged one is replaced.
+        is_whole: Returns True if a folder is undamaged.
     """
     if os.path.lexists(target) and not is_whole(target):
         old = Path(tempfile.mkdtemp(dir=target.parent, prefix=".damaged-"))
@@ -218,6 +241,7 @@ def move_into_place(staging: Path, target: Path, is_whole: Callable[[Path], bool
 
 
 def _is_whole(folder: Path, manifest: Mapping[str, Any]) -> bool:
+    """Return True if a cached folder has exactly the files that the manifest lists."""
     try:
         verify(folder, manifest["files"], str(folder), trust=True)
     except ModelError:
@@ -226,4 +250,5 @@ def _is_whole(folder: Path, manifest: Mapping[str, Any]) -> bool:
 
 
 def _sum(path: Path, trust: bool) -> str:
+    """Return the SHA-256 of a file in hex; with `trust`, that of a large file may come from the cache."""
     return remembered_sha256(path, cache() / "digests") if trust else sha256(path)

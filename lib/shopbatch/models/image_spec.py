@@ -1,4 +1,4 @@
-"""How an image encoder is used: `image_encoder.json` of a model folder, or what its preprocessor says."""
+"""Settings of an image encoder, from `image_encoder.json` of its folder or from `preprocessor_config.json`."""
 
 from __future__ import annotations
 
@@ -13,37 +13,42 @@ from shopbatch.models.folder import ModelError
 
 SPEC_FILE = "image_encoder.json"
 _PREPROCESSOR = "preprocessor_config.json"
-_BILINEAR, _BICUBIC = 2, 3  # as Pillow and preprocessors number them
+_BILINEAR, _BICUBIC = 2, 3  # numbers of Pillow and of preprocessor_config.json
 Triple = tuple[float, float, float]
 
 
 class ImageSpec(Strict):
-    """What becomes of a picture before the model reads it, and which code reads it."""
+    """How pictures are resized and normalised for an image encoder, and which code runs the encoder."""
 
     architecture: Literal["transformers", "efficientnet-lite0"] = "transformers"
-    """transformers: any vision model of that library. efficientnet-lite0: the one that comes in a package."""
+    """Which code runs the model. transformers: any vision model of that library. efficientnet-lite0: the model that a
+    Python package provides."""
     size: int = Field(default=224, ge=8, le=2048)
-    """Pixels a side."""
+    """Width and height in pixels of the pictures that the model reads."""
     fit: Literal["pad", "crop", "stretch"] = "crop"
-    """How a picture becomes square: the whole of it on white, its middle, or all of it out of shape."""
+    """How a picture becomes square. pad: the whole picture on a white square. crop: only its centre. stretch: the whole
+    picture, distorted."""
     resample: Literal["bilinear", "bicubic"] = "bicubic"
-    """How pixels in between are found."""
+    """Interpolation method for resizing."""
     mean: Triple = (0.5, 0.5, 0.5)
-    """Is subtracted from values from 0 to 1; red, green, blue."""
+    """Mean of each channel (red, green, blue), subtracted from pixel values that are scaled to 0..1."""
     std: Triple = (0.5, 0.5, 0.5)
-    """What is left is divided by this."""
+    """Standard deviation of each channel, by which the pixel values are divided after the mean is subtracted."""
 
     @property
     def any_size(self) -> bool:
-        """Whether the model reads pictures of other sizes as well."""
+        """Whether the model also accepts pictures of another size than `size`."""
         return self.architecture != "transformers"
 
     @classmethod
     def load(cls, folder: Path) -> ImageSpec:
-        """Read `image_encoder.json` of a model folder; without one, its `preprocessor_config.json`.
+        """Read `image_encoder.json` of a model folder or, without it, `preprocessor_config.json`.
+
+        Args:
+            folder: The model folder on this machine.
 
         Raises:
-            ModelError: Neither is there, or one is wrong.
+            ModelError: The folder has neither file, or the file is invalid.
         """
         if (folder / SPEC_FILE).exists():
             return _valid(folder / SPEC_FILE, json_files.read(folder / SPEC_FILE, f"{folder}: {SPEC_FILE}"))
@@ -57,6 +62,7 @@ class ImageSpec(Strict):
 
 
 def _of_preprocessor(tree: dict[str, Any]) -> dict[str, Any]:
+    """Convert the content of `preprocessor_config.json` to fields of `ImageSpec`."""
     crops = bool(tree.get("do_center_crop", False))
     size = tree.get("crop_size") if crops else tree.get("size")
     if isinstance(size, dict):
@@ -71,6 +77,7 @@ def _of_preprocessor(tree: dict[str, Any]) -> dict[str, Any]:
 
 
 def _valid(path: Path, tree: Any) -> ImageSpec:
+    """Return the settings in a JSON tree; raise ModelError, with the path of its file, if they are invalid."""
     try:
         spec = ImageSpec.model_validate(tree)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""Reads the JSON of model folders, which nobody has to trust: bounded in size and depth, and only from files."""
+"""Reads JSON and other small files of untrusted model folders, with limits on size and nesting; refuses links."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from shopbatch.core.inside import inside
 from shopbatch.models.errors import ModelError
 from shopbatch.warehouse import files
 
-SMALL, LARGE = 16 << 20, 256 << 20  # bytes: of a configuration, and of a file that lists words or rows
+SMALL, LARGE = 16 << 20, 256 << 20  # maximum bytes of a configuration, and of a file with a word list or row hashes
 _DEEPEST = 64
 
 
 def parse(data: bytes, what: str) -> Any:
-    """Return the value of a JSON text.
+    """Parse JSON text from an untrusted source.
 
     Args:
         data: The text.
-        what: What an error calls it.
+        what: Name of the text in an error message.
 
     Raises:
-        ModelError: It is not JSON, or is nested deeper than any model needs.
+        ModelError: The text is not JSON, or is nested more than 64 levels deep.
     """
     try:
         tree = json.loads(data)
@@ -43,15 +43,15 @@ def parse(data: bytes, what: str) -> Any:
 
 
 def read(path: Path, what: str, most: int = SMALL) -> Any:
-    """Return the value of a JSON file.
+    """Read and parse a JSON file of a model folder.
 
     Args:
         path: The file.
-        what: What an error calls it.
-        most: Greatest size in bytes.
+        what: Name of the file in an error message.
+        most: Maximum size in bytes.
 
     Raises:
-        ModelError: As `parse`; or it is missing, not a file, or larger.
+        ModelError: The file is missing, not a regular file, larger than `most`, or refused by `parse`.
     """
     try:
         if not path.is_file():
@@ -64,11 +64,16 @@ def read(path: Path, what: str, most: int = SMALL) -> Any:
 
 
 def read_bytes(folder: str, name: str, most: int = LARGE) -> bytes:
-    """Return the content of a small file in a folder or under the URI of an object store.
+    """Return the content of a file in a folder or object store, if it is not larger than a limit.
+
+    Args:
+        folder: Path or URI of the folder.
+        name: Name of the file in the folder.
+        most: Maximum size in bytes.
 
     Raises:
-        FileNotFoundError: There is none.
-        UserError: It is larger than `most`, a link, or not a file.
+        FileNotFoundError: The file does not exist.
+        UserError: It is larger than `most`, a link, or not a regular file.
     """
     fs, path = files.filesystem(f"{folder}/{name}")
     if isinstance(fs, pafs.LocalFileSystem):

@@ -1,4 +1,4 @@
-"""Which files a model folder may hold: kinds that are only data, and nothing outside the folder."""
+"""Lists the files of a model folder, and refuses folders with files that may hold code or lead outside the folder."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from shopbatch.core.inside import inside
 from shopbatch.models.errors import ModelError
 
 MANIFEST = "manifest.json"
-DIGESTED = (".safetensors", ".json", ".txt", ".model", ".spm", ".jinja")  # the kinds that make a model
-_WORDS = re.compile(r"[^.]+\.(md|rst)|(?i:licen[cs]e|notice|readme|copying|use_policy)")  # never read
+DIGESTED = (".safetensors", ".json", ".txt", ".model", ".spm", ".jinja")  # file types that belong to a model
+_WORDS = re.compile(r"[^.]+\.(md|rst)|(?i:licen[cs]e|notice|readme|copying|use_policy)")  # allowed, never read
 _MOST_FILES = 10_000
 
 
 def listed(folder: Path, derived: bool = False) -> dict[str, Path]:
-    """List the files of a model folder. Hidden files and what is derived from the model (`openvino-*`) do not count.
+    """List the files of a model folder, without hidden files and derived files (`openvino-*`).
 
     Args:
         folder: The folder.
-        derived: Whether it is a folder of derived files, which may be of any kind.
+        derived: Whether the folder itself holds derived files, which may be of any type.
 
     Returns:
-        Path of each file by its name, relative to the folder.
+        Path of each file by its name relative to the folder, in alphabetical order.
 
     Raises:
-        ModelError: Names the first file that is a link, no ordinary file, or of a kind that may hold code; or there are
-            more files than any model has.
+        ModelError: A file is a link (other than those of the Hugging Face cache), not a regular file, or of a type that
+            may hold code; the message names it. Or there are more than 10,000 files.
     """
     store = _hub_store(folder)
     entries: dict[str, Path] = {}
@@ -52,13 +52,13 @@ def listed(folder: Path, derived: bool = False) -> dict[str, Path]:
 
 
 def is_digested(name: str) -> bool:
-    """Return whether a file of this name belongs to what makes a model, and so to its digest."""
+    """Return True if a file of this name is a part of the model, so that the model's digest covers it."""
     path = PurePosixPath(name)
     return name != MANIFEST and path.suffix in DIGESTED and not any(_is_apart(part) for part in path.parts)
 
 
 def _walk(folder: Path) -> Iterator[str]:
-    """Yield the names of all files, folders and links that count, without following links."""
+    """Yield the relative names of all files, folders and links except hidden and derived ones; follow no links."""
     for parent, folders, names in os.walk(folder, onerror=_raise):
         folders[:] = [name for name in folders if not _is_apart(name)]
         prefix = PurePosixPath(Path(parent).relative_to(folder))
@@ -66,14 +66,19 @@ def _walk(folder: Path) -> Iterator[str]:
 
 
 def _is_apart(name: str) -> bool:
+    """Return True for the names of hidden files and of files derived from the model, which are not listed."""
     return name.startswith((".", "openvino-"))
 
 
 def _hub_store(folder: Path) -> Path | None:
-    """Return where the files of a snapshot in the hub's cache are; None for any other folder."""
+    """Return the folder with the file contents of a snapshot in the Hugging Face cache; None for any other folder.
+
+    A snapshot's files are links into this folder.
+    """
     blobs = folder.resolve().parent.parent / "blobs"
     return blobs if folder.resolve().parent.name == "snapshots" and blobs.is_dir() else None
 
 
 def _raise(error: OSError) -> None:
+    """Raise the error that `os.walk` met, which it would otherwise ignore."""
     raise error

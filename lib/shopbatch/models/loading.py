@@ -1,7 +1,7 @@
-"""Loads configurations, tokenizers and models from model folders: the only caller of transformers' `from_pretrained`.
+"""Loads configurations, tokenizers and models from model folders; the only caller of transformers' `from_pretrained`.
 
-Nothing is downloaded, no code of the folder is run, and weights are read from safetensors only. A missing weight is an
-error: transformers would fill it with random numbers.
+Nothing is downloaded, code in the folder is never run, and weights are read from safetensors only. A missing weight is
+an error, because transformers would fill it with random numbers.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from shopbatch.models.encoder_spec import EncoderSpec
 from shopbatch.models.folder import ModelError
 from shopbatch.models.screening import screen
 
-_ROBERTA = ("roberta", "xlm-roberta", "camembert")  # their position numbers begin after that of the padding token
+_ROBERTA = ("roberta", "xlm-roberta", "camembert")  # positions start after the padding token's id
 _LOCAL = {"trust_remote_code": False, "local_files_only": True}
 # what transformers raises
 _FAILURES = (OSError, ValueError, RuntimeError, AttributeError, LookupError, TypeError, ArithmeticError, ImportError,
@@ -29,10 +29,10 @@ _FAILURES = (OSError, ValueError, RuntimeError, AttributeError, LookupError, Typ
 
 
 def model_config(folder: Path) -> dict[str, Any]:
-    """Read `config.json` of a model folder.
+    """Read `config.json` of a model folder as a dict.
 
     Raises:
-        ModelError: There is none, or it is damaged.
+        ModelError: The file is missing or damaged.
     """
     what = f"{folder} is not a model folder: config.json"
     tree = json_files.read(folder / "config.json", what)
@@ -42,14 +42,17 @@ def model_config(folder: Path) -> dict[str, Any]:
 
 
 def token_limit(folder: Path, config: dict[str, Any]) -> int:
-    """Return how many tokens a model reads: the tokenizer's limit or the number of positions, whichever is less.
+    """Return how many tokens a model can read: the tokenizer's limit or the number of positions, whichever is lower.
 
     Args:
-        folder: The model folder.
-        config: Its `config.json`.
+        folder: The model folder on this machine.
+        config: The content of its `config.json`.
+
+    Returns:
+        The limit; 2^30 if neither file states one.
 
     Raises:
-        ModelError: `tokenizer_config.json` is damaged.
+        ModelError: A stated limit is not a number, or `tokenizer_config.json` is damaged.
     """
     path = folder / "tokenizer_config.json"
     stated = json_files.read(path, str(path)).get("model_max_length") if path.exists() else None
@@ -63,10 +66,15 @@ def token_limit(folder: Path, config: dict[str, Any]) -> int:
 
 
 def load_tokenizer(folder: Path) -> Tokenizer:
-    """Load the fast tokenizer of a model folder, if possible without the slow import of transformers.
+    """Load the fast tokenizer of a model folder, without truncation and padding.
+
+    If the folder has a `tokenizer.json`, this avoids the slow import of transformers.
+
+    Args:
+        folder: The model folder on this machine.
 
     Raises:
-        ModelError: There is none, or it is damaged, or it may take forever.
+        ModelError: The folder has no tokenizer, or the tokenizer is damaged or could run forever on some text.
     """
     screen(folder)
     path = folder / "tokenizer.json"
@@ -80,10 +88,13 @@ def load_tokenizer(folder: Path) -> Tokenizer:
 
 
 def load_transformers_tokenizer(folder: Path) -> Any:
-    """Load the tokenizer of a model folder as a transformers tokenizer, with its chat template.
+    """Load the tokenizer of a model folder as a transformers tokenizer, which also has the chat template.
+
+    Args:
+        folder: The model folder on this machine.
 
     Raises:
-        ModelError: There is none.
+        ModelError: The folder has no tokenizer, or a damaged one.
     """
     from transformers import AutoTokenizer
 
@@ -106,21 +117,22 @@ def load_encoder(
     attention: str | None = None,
     pooler: bool = True,
 ) -> tuple[Any, EncoderSpec]:
-    """Load an encoder without the layers above the highest one that `spec` names.
+    """Load a transformers encoder, cut off above the highest layer that `spec` uses.
 
     Args:
-        folder: The model folder.
-        spec: The layers that become the vector.
+        folder: The model folder on this machine.
+        spec: The layers that make up the vector.
         dtype: Number format of the weights, as torch names it.
-        config: Fields of the model's configuration to replace.
-        attention: Name of the attention function in transformers; None takes its default.
+        config: Fields of the model's configuration to override.
+        attention: Name of the attention implementation in transformers; None uses the default.
         pooler: False leaves out the pooler, which no vector needs; not every architecture has this option.
 
     Returns:
         The transformers model, and the spec with its layers counted from 0.
 
     Raises:
-        ModelError: The weights are missing, not safetensors, or do not fit the configuration.
+        ModelError: Weights are missing, not safetensors, or do not fit the configuration; or the model has fewer layers
+            than the spec names.
     """
     from transformers import AutoConfig
 
@@ -139,53 +151,53 @@ def load_encoder(
 
 
 def load_causal(folder: Path, dtype: str = "float32", attention: str = "sdpa") -> Any:
-    """Load a causal language model.
+    """Load a causal language model of transformers.
 
     Args:
-        folder: The model folder.
+        folder: The model folder on this machine.
         dtype: Number format of the weights, as torch names it.
-        attention: Name of the attention function in transformers.
+        attention: Name of the attention implementation in transformers.
 
     Raises:
-        ModelError: The weights are missing, not safetensors, or do not fit the configuration.
+        ModelError: Weights are missing, not safetensors, or do not fit the configuration.
     """
     return _load("AutoModelForCausalLM", folder, dtype=dtype, attn_implementation=attention)
 
 
 def load_sequence_classifier(folder: Path, dtype: str = "float32") -> Any:
-    """Load a sequence-classification model, such as a cross-encoder.
+    """Load a sequence-classification model of transformers, such as a cross-encoder.
 
     Args:
-        folder: The model folder.
+        folder: The model folder on this machine.
         dtype: Number format of the weights, as torch names it.
 
     Raises:
-        ModelError: The weights, those of its head included, are missing, not safetensors, or do not fit.
+        ModelError: Weights (also those of the classification head) are missing, not safetensors, or do not fit.
     """
     return _load("AutoModelForSequenceClassification", folder, dtype=dtype)
 
 
 def load_vision(folder: Path, dtype: str = "float32") -> Any:
-    """Load a vision model, or one of pictures and texts such as CLIP.
+    """Load a vision model of transformers, or a model for pictures and texts such as CLIP.
 
     Args:
-        folder: The model folder.
+        folder: The model folder on this machine.
         dtype: Number format of the weights, as torch names it.
 
     Raises:
-        ModelError: The weights are missing, not safetensors, or do not fit the configuration.
+        ModelError: Weights are missing, not safetensors, or do not fit the configuration.
     """
     return _load("AutoModel", folder, dtype=dtype)
 
 
 def refuse_missing_weights(folder: Path) -> None:
-    """Raise ModelError if a causal language model lacks weights. Only their names are read."""
+    """Raise ModelError if weights of a causal language model are missing. Only their names are read, which is fast."""
     _load("AutoModelForCausalLM", folder, device_map="meta")
 
 
 @contextmanager
 def quietly() -> Iterator[None]:
-    """Silence the warnings and progress bars of transformers inside this block."""
+    """Turn off the warnings and progress bars of transformers inside this block."""
     import transformers
 
     quiet = transformers.utils.logging
@@ -200,7 +212,16 @@ def quietly() -> Iterator[None]:
 
 
 def _load(kind: str, folder: Path, **options: Any) -> Any:
-    """Load a model with the class of transformers that is named `kind`."""
+    """Load a model with one of transformers' Auto classes.
+
+    Args:
+        kind: Name of the class, such as "AutoModel".
+        folder: The model folder on this machine.
+        options: Further arguments of `from_pretrained`.
+
+    Raises:
+        ModelError: The model cannot be loaded, or weights other than the pooler's are missing.
+    """
     import transformers
 
     screen(folder)
@@ -211,18 +232,22 @@ def _load(kind: str, folder: Path, **options: Any) -> Any:
             )
     except _FAILURES as error:
         raise _not_loaded(folder, error) from None
-    missing = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))  # nobody uses the pooler
+    missing = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))  # the pooler is not used
     if missing:
         raise ModelError(f"{folder}: {len(missing)} weights are missing, among them {missing[0]}")
     return model
 
 
 def _not_loaded(folder: Path, error: Exception) -> ModelError:
+    """Return the ModelError to raise for a model that transformers cannot load."""
     return ModelError(f"{folder}: cannot be loaded: {one_line(error, 300)}")
 
 
 class _TokenizerErrors:
-    """Turns what the tokenizers library raises into ModelError: a bare Exception, or a panic of its Rust code."""
+    """A context manager that turns errors of the tokenizers library into ModelError.
+
+    The library raises a bare Exception, or panics in its Rust code.
+    """
 
     def __init__(self, what: str) -> None:
         self.what = what

@@ -1,4 +1,7 @@
-"""Whether a model that a reference means is in the registry, without reading its weights."""
+"""Checks whether the registry has the model of a reference, without reading the model's weights.
+
+`shopbatch doctor` and the check before a run use it.
+"""
 
 from __future__ import annotations
 
@@ -17,18 +20,19 @@ _REFERENCE = re.compile(r"([a-z][a-z0-9_-]*)@(\w+)")
 
 
 def name_of(reference: str) -> str:
-    """The name in `name@version`; "" of a folder, a package or a model of the hub."""
+    """Return the model name of a reference `name@version`; "" for a folder, a package or a model of the hub."""
     named = _REFERENCE.fullmatch(reference)
     return named[1] if named and not Path(os.path.expanduser(reference)).is_dir() else ""
 
 
 def why_missing(root: str, reference: str, *, whole: bool = False) -> str | None:
-    """Return why the registry has no such model; None if it has, or if the reference names none of it.
+    """Return why a model is not in the registry, as a sentence; None if it is there.
 
     Args:
         root: The registry's folder or URI.
-        reference: `name@live`, `name@digest`; of anything else nothing is known.
-        whole: Whether a version that is damaged or half-written is missing, too. A run may repair it.
+        reference: `name@live` or `name@digest`. For any other reference the result is None.
+        whole: Whether a damaged or half-written version counts as missing as well. Otherwise it does not, because a run
+            may repair it.
     """
     name = name_of(reference)
     if not name:

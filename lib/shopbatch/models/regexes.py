@@ -1,10 +1,15 @@
-r"""Whether a regular expression of a tokenizer can take forever: its library backtracks.
+"""Refuses regular expressions that could run almost forever; the regex library of tokenizers backtracks.
 
-The rule is about the structure, so that the answer is always the same. Where an expression can fail after a repetition,
-the repetition is tried again at every shorter length. Two such repetitions, or one inside another, make a text of a few
-thousand characters take hours. So a branch may have one repetition without limit that something compulsory follows,
-the ways to match what is repeated at most a few times must be few, and what is repeated must not vary in length itself.
-The expressions of GPT-2, GPT-4, Llama 3, Qwen, DeepSeek and Mistral are of this kind.
+The rule looks only at the structure of the expression, so the answer does not depend on the machine. Where an
+expression can fail after a repetition, the library tries the repetition again at every shorter length. Two such
+repetitions in a row, or one inside another, can take hours on a text of a few thousand characters. So three things are
+required:
+
+- a branch has at most one unlimited repetition that is followed by something compulsory;
+- the limited repetitions of a branch can match in few ways;
+- what is repeated does not vary in length itself.
+
+The expressions of GPT-2, GPT-4, Llama 3, Qwen, DeepSeek and Mistral meet these conditions.
 """
 
 from __future__ import annotations
@@ -12,8 +17,8 @@ from __future__ import annotations
 import re
 
 _LONGEST = 4096
-_MOST_WAYS = 16  # in which the limited repetitions of a branch can match
-_MOST_RISKY = 16  # branches that backtrack at all
+_MOST_WAYS = 16  # maximum number of ways in which the limited repetitions of a branch can match
+_MOST_RISKY = 16  # maximum number of branches that backtrack
 _MOST_TIMES = 1000
 _DEEPEST = 20
 _QUANTIFIER = re.compile(r"([*+?])|\{(\d*)(,?)(\d*)\}")
@@ -22,24 +27,29 @@ _ENDLESS = 10**9
 
 
 class Unbounded(ValueError):
-    """The expression may take forever, or is none that this module understands."""
+    """A regular expression could run almost forever, or has a syntax that this module does not understand."""
 
 
 class _Branch:
-    """What was read of one alternative.
+    """Counts for one alternative of a regular expression (a part between `|`), while it is read term by term.
 
     Attributes:
-        risky: Repetitions without limit that something compulsory follows.
-        loose: Those that nothing compulsory follows so far.
-        ways: Number of ways in which the limited repetitions before something compulsory can match.
-        slack: The same for those that nothing compulsory follows so far.
-        varies: Whether the length of what it matches varies.
+        risky: Number of unlimited repetitions that are followed by a compulsory term, so that they may be retried.
+        loose: Number of unlimited repetitions that no compulsory term follows so far.
+        ways: Number of ways in which the limited repetitions before the last compulsory term can match.
+        slack: Number of ways in which the limited repetitions after the last compulsory term can match.
+        varies: Whether the length of the match can vary.
     """
 
     def __init__(self) -> None:
         self.risky, self.loose, self.ways, self.slack, self.varies = 0, 0, 1, 1, False
 
     def compulsory(self) -> None:
+        """Record a compulsory term, which makes all repetitions before it risky.
+
+        Raises:
+            Unbounded: The branch then has more than one risky repetition, or too many ways to match.
+        """
         self.risky, self.loose = self.risky + self.loose, 0
         self.ways, self.slack = self.ways * self.slack, 1
         if self.risky > 1 or self.ways > _MOST_WAYS:
@@ -47,7 +57,11 @@ class _Branch:
 
 
 def check(pattern: str) -> None:
-    """Raise Unbounded for a regular expression that may take forever on some text."""
+    """Raise `Unbounded` if a regular expression could run almost forever on some text.
+
+    Args:
+        pattern: The expression, in the syntax of Oniguruma.
+    """
     if len(pattern) > _LONGEST:
         raise Unbounded(f"it has more than {_LONGEST:,} characters")
     reader = _Reader(pattern)
@@ -59,13 +73,21 @@ def check(pattern: str) -> None:
 
 
 class _Reader:
-    """Reads a pattern in the syntax of Oniguruma, as far as tokenizers use it."""
+    """A recursive-descent parser for the part of Oniguruma's syntax that tokenizers use.
+
+    Its methods read from position `at` and advance it.
+    """
 
     def __init__(self, pattern: str) -> None:
         self.pattern, self.at, self.risky = pattern, 0, 0
 
     def alternatives(self, depth: int) -> tuple[bool, bool, int, int]:
-        """Read to the end of a group: (it varies in length, it may be empty, its risky repetitions, its ways)."""
+        """Read all alternatives up to the end of a group.
+
+        Returns:
+            Whether the length of the match varies, whether it may be empty, the number of unlimited repetitions, and
+            the number of ways to match.
+        """
         if depth > _DEEPEST:
             raise Unbounded("it is nested too deeply")
         branches, empty = [_Branch()], False
@@ -84,7 +106,11 @@ class _Reader:
         return varies, empty or not compulsory, risky, ways
 
     def _term(self, branch: _Branch, depth: int) -> bool:
-        """Read one term with its repetition. Returns whether it is compulsory: it must match at least one character."""
+        """Read one term with its repetition, and add it to the branch.
+
+        Returns:
+            Whether the term is compulsory: it must match at least one character.
+        """
         varies, empty, risky, ways, assertion = self._atom(depth)
         least, most = self._repetition()
         if most > 1 and (varies or risky or ways > 1):
@@ -103,7 +129,12 @@ class _Reader:
         return not (least == 0 or empty or assertion)
 
     def _atom(self, depth: int) -> tuple[bool, bool, int, int, bool]:
-        """Read a character, a class or a group: as `alternatives`, and whether it only looks at what is there."""
+        """Read a character, a class of characters, or a group.
+
+        Returns:
+            The four values of `alternatives`, and whether the atom is an assertion, which matches no characters (`^`,
+            `(?=`).
+        """
         char = self.pattern[self.at]
         if char == "(":
             return self._group(depth)
@@ -118,6 +149,7 @@ class _Reader:
         return False, False, 0, 1, char in "^$"
 
     def _group(self, depth: int) -> tuple[bool, bool, int, int, bool]:
+        """Read a group in parentheses; the result is that of `_atom`."""
         match = _GROUP.match(self.pattern, self.at)
         opening = match[0] if match else ""
         if opening == "(" and self.pattern.startswith("?", self.at + 1):
@@ -130,12 +162,12 @@ class _Reader:
         return varies, empty, risky, ways, opening in ("(?=", "(?!", "(?<=", "(?<!")
 
     def _char_class(self, depth: int) -> None:
-        """Read a class of characters, which may hold others."""
+        """Read a class of characters in brackets, which may contain other classes."""
         if depth > _DEEPEST:
             raise Unbounded("it is nested too deeply")
         self.at += 1
         self.at += self.pattern.startswith("^", self.at)
-        self.at += self.pattern.startswith("]", self.at)  # the first one is a character
+        self.at += self.pattern.startswith("]", self.at)  # a bracket in first place is a character
         while self.at < len(self.pattern) and self.pattern[self.at] != "]":
             if self.pattern[self.at] == "[":
                 self._char_class(depth + 1)
@@ -146,7 +178,11 @@ class _Reader:
         self.at += 1
 
     def _escape(self) -> bool:
-        """Read what a backslash begins; tells whether it only looks at what is there (`\\b`, `\\z`)."""
+        r"""Read a backslash sequence.
+
+        Returns:
+            Whether the sequence is an assertion, which matches no characters (`\b`, `\z`).
+        """
         char = self.pattern[self.at + 1 : self.at + 2]
         if not char or char in "kgKX123456789":
             raise Unbounded("it refers to a group, or to what it matched before")
@@ -159,17 +195,17 @@ class _Reader:
         return char in "bBAzZG"
 
     def _repetition(self) -> tuple[int, int]:
-        """Read how often the term before is repeated, at least and at most."""
+        """Read the quantifier of a term: its minimum and maximum number of repetitions; (1, 1) if it has none."""
         match = _QUANTIFIER.match(self.pattern, self.at)
         if match is None or match[0] == "{}" or (match[0][0] == "{" and not match[2] and not match[4]):
-            self.at += self.pattern.startswith("{", self.at)  # not a repetition: the character itself
+            self.at += self.pattern.startswith("{", self.at)  # a brace that is no quantifier is an ordinary character
             return 1, 1
         self.at = match.end()
         sign, least, comma, most = match.groups()
         if self.pattern.startswith(("?", "+"), self.at):
             if sign is None and self.pattern[self.at] == "+":
                 raise Unbounded("a repetition repeats another one")
-            self.at += 1  # reluctant or possessive: no worse than greedy
+            self.at += 1  # a reluctant or possessive repetition is no slower than a greedy one
         if _QUANTIFIER.match(self.pattern, self.at):
             raise Unbounded("a repetition repeats another one")
         if sign:

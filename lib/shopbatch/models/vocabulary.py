@@ -1,9 +1,13 @@
-"""A model's vocabulary cut to the tokens that are needed: its tokenizer and its embedding, together.
+"""Prunes a model's vocabulary: keeps only the tokens that a shop's texts need, in the tokenizer and in the embedding.
 
-A text whose tokens are all kept gets the tokens that it had before, whichever of the three algorithms the tokenizer
-uses: the best split of a unigram model is the best one of fewer splits too, the longest match of WordPiece is still the
-longest, and of byte-pair merges all those are kept that lead to a token. Another text is split into smaller tokens.
-Every token of one character stays, so a character that the model knew is not unknown afterwards.
+A text whose tokens are all kept is tokenised exactly as before, with each of the supported algorithms:
+
+- unigram: the best split of the text stays the best one among fewer splits;
+- WordPiece: the longest match stays the longest;
+- BPE: all merges that lead to a kept token are kept.
+
+Any other text is split into smaller tokens. Every single-character token is kept, so a character that the model knew
+does not become unknown.
 """
 
 from __future__ import annotations
@@ -20,20 +24,23 @@ from shopbatch.models.encoder_spec import EncoderSpec
 from shopbatch.models.folder import ModelError
 from shopbatch.models.loading import load_encoder, quietly
 
-_MARKS = ("▁", "##", "Ġ", "</w>")  # of the beginning or the inside of a word: not a character of the text
+_MARKS = ("▁", "##", "Ġ", "</w>")  # mark the position in a word; not characters of the text
 _COPIED = ("tokenizer_config.json", "special_tokens_map.json")
 _IDS = ("bos_token_id", "eos_token_id", "pad_token_id", "unk_token_id", "cls_token_id", "sep_token_id", "mask_token_id")
 
 
 def needed_ids(tree: Mapping[str, Any], seen: np.ndarray) -> np.ndarray:
-    """Return the ids to keep, ascending int64: those seen, those that merges need, single characters and special ones.
+    """Return the ids of the tokens to keep, int64, ascending.
+
+    These are the tokens that occur in the texts, the tokens that BPE merges need to form them, all single characters,
+    and all special tokens.
 
     Args:
         tree: The content of `tokenizer.json`.
-        seen: Ids of the tokens that texts are made of.
+        seen: Ids of the tokens that occur in the texts.
 
     Raises:
-        ModelError: The tokenizer is of a kind whose vocabulary cannot be cut.
+        ModelError: The tokenizer's algorithm is not one whose vocabulary can be pruned.
     """
     vocabulary = _vocabulary(tree)
     ids = dict(vocabulary)
@@ -47,19 +54,19 @@ def needed_ids(tree: Mapping[str, Any], seen: np.ndarray) -> np.ndarray:
 
 
 def prune(source: Path, target: Path, spec: EncoderSpec, seen: np.ndarray | None) -> tuple[int, int]:
-    """Write an encoder into an empty folder, with fewer tokens and without the layers that its vectors do not need.
+    """Write a smaller copy of an encoder: with fewer tokens, and without layers that its vectors do not use.
 
     Args:
         source: The encoder's folder.
-        target: The empty folder.
-        spec: How its vectors are made.
-        seen: Ids of the tokens that texts are made of; None keeps the whole vocabulary.
+        target: An empty folder for the copy.
+        spec: The layers and poolings that make up the vectors.
+        seen: Ids of the tokens that occur in the texts; None keeps the whole vocabulary.
 
     Returns:
-        How many tokens there are now, and how many there were.
+        The number of tokens after pruning, and the number before.
 
     Raises:
-        ModelError: The encoder has no `tokenizer.json`, or one of a kind that cannot be cut.
+        ModelError: The encoder has no `tokenizer.json`, or one whose vocabulary cannot be pruned.
     """
     import torch
 
@@ -96,11 +103,11 @@ def prune(source: Path, target: Path, spec: EncoderSpec, seen: np.ndarray | None
 
 
 def cut_tokenizer(tree: Mapping[str, Any], new: Mapping[int, int]) -> dict[str, Any]:
-    """Return the content of `tokenizer.json` with only these tokens.
+    """Return the content of a `tokenizer.json` with only the given tokens, renumbered.
 
     Args:
-        tree: The content.
-        new: The new id of each token that stays, by its old one.
+        tree: The content of the original file.
+        new: Old id -> new id of each token to keep.
     """
     model = dict(tree["model"])
     if model["type"] == "Unigram":
@@ -118,11 +125,12 @@ def cut_tokenizer(tree: Mapping[str, Any], new: Mapping[int, int]) -> dict[str, 
 
 
 def _has_tokenizer(folder: Path) -> bool:
+    """Return True if a model folder has a `tokenizer.json`."""
     return (folder / "tokenizer.json").exists()
 
 
 def _named(folder: Path, tree: Mapping[str, Any]) -> list[int]:
-    """The ids of the tokens that `tokenizer_config.json` gives a role, such as padding."""
+    """Return the ids of the tokens to which `tokenizer_config.json` gives a role, such as padding."""
     path = folder / "tokenizer_config.json"
     roles = json_files.read(path, str(path)) if path.exists() else {}
     names = [each.get("content") if isinstance(each, Mapping) else each for each in roles.values()]
@@ -131,7 +139,7 @@ def _named(folder: Path, tree: Mapping[str, Any]) -> list[int]:
 
 
 def _vocabulary(tree: Mapping[str, Any]) -> list[tuple[str, int]]:
-    """The tokens and their ids, as the model's own list has them."""
+    """Return all tokens with their ids, in the order of the tokenizer's own list; ModelError if it cannot be pruned."""
     model = tree["model"]
     kind = model.get("type")
     if kind == "Unigram":
@@ -142,14 +150,14 @@ def _vocabulary(tree: Mapping[str, Any]) -> list[tuple[str, int]]:
 
 
 def _bare(token: str) -> str:
-    """The characters of a token without the mark of where it stands in a word."""
+    """Return a token without the marks of its position in a word ("##ing" -> "ing")."""
     for mark in _MARKS:
         token = token.removeprefix(mark).removesuffix(mark) if token != mark else token
     return token
 
 
 def _special(tree: Mapping[str, Any]) -> set[str]:
-    """The tokens that are no part of a text, as far as the model names them by their text."""
+    """Return the tokens that stand for no text: the unknown token, and those that the post-processor adds."""
     model = tree["model"]
     named = {str(model["unk_token"])} if model.get("unk_token") else set()
     if model.get("type") == "Unigram" and model.get("unk_id") is not None:
@@ -158,13 +166,19 @@ def _special(tree: Mapping[str, Any]) -> set[str]:
 
 
 def _merges(tree: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The merges, as pairs; older files write a pair as one text."""
+    """Return the BPE merges as pairs; older files store a pair as one text with a space."""
     pairs = [m.split(" ") if isinstance(m, str) else m for m in tree["model"].get("merges") or ()]
     return [(str(a), str(b)) for a, b in pairs]
 
 
 def _parts(merges: Iterable[tuple[str, str]], ids: Mapping[str, int], wanted: set[str]) -> set[int]:
-    """The ids of all tokens that merges go through on the way to the wanted ones."""
+    """Return the ids of the wanted tokens and of all tokens that BPE merges pass through to form them.
+
+    Args:
+        merges: The merges as pairs.
+        ids: Id of each token.
+        wanted: The wanted tokens.
+    """
     ways: dict[str, list[tuple[str, str]]] = {}
     for a, b in merges:
         ways.setdefault(a + b, []).append((a, b))
@@ -177,7 +191,7 @@ def _parts(merges: Iterable[tuple[str, str]], ids: Mapping[str, int], wanted: se
 
 
 def _post_tokens(tree: Mapping[str, Any]) -> list[tuple[str, int]]:
-    """The tokens that the post-processor adds, with their ids."""
+    """Return the tokens that the post-processor adds, with their ids."""
     pairs: list[tuple[str, int]] = []
 
     def note(token: str, i: int) -> int:
@@ -189,11 +203,17 @@ def _post_tokens(tree: Mapping[str, Any]) -> list[tuple[str, int]]:
 
 
 def _renumbered(tree: Mapping[str, Any], new: Mapping[int, int]) -> Any:
+    """Return the post-processor of a `tokenizer.json` (`tree`) with new token ids; `new` maps old ids to new ones."""
     return _walk_post(tree.get("post_processor"), lambda _, i: new[i])
 
 
 def _walk_post(node: Any, number: Callable[[str, int], int]) -> Any:
-    """Copy a post-processor, with another number for each token that it adds."""
+    """Copy a post-processor with a new id for each token that it adds.
+
+    Args:
+        node: The post-processor's part of `tokenizer.json`.
+        number: Returns the new id for a token and its old id.
+    """
     if not isinstance(node, Mapping):
         return node
     copied = dict(node)

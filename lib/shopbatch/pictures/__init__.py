@@ -1,4 +1,5 @@
-"""Picture files -> small upright RGB pictures, their perceptual hashes, and the pixels that encoders read.
+"""Reads untrusted picture files and prepares them for storage, duplicate detection and encoders.
 
-Entry points: `reading.read_picture` for files that nobody has checked, `pixels.pixels` for pictures that it made.
+`reading.read_picture` turns any file into a small upright RGB picture with a perceptual hash; `pixels.pixels` turns
+such pictures into the arrays that encoders read.
 """

@@ -1,4 +1,4 @@
-"""What a picture file says of itself in its first bytes, read before any decoder sees it."""
+"""Reads the format, size and number of scans from the bytes of a picture file, before any decoder opens it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import struct
 from typing import Literal
 
 Format = Literal["JPEG", "PNG", "GIF", "WEBP", "BMP"]
-MOST_SCANS = 500  # of a JPEG; progressive ones have about ten, and each scan costs a pass over the whole picture
+MOST_SCANS = 500  # per JPEG; progressive files have about ten, and each costs a pass over the picture
 _SCAN = b"\xff\xda"
 
 
 def kind_of(data: bytes) -> Format | None:
-    """Return the format by the magic bytes, whatever the file's name says; None for any other file."""
+    """Return the format of a picture file by its magic bytes, whatever the file's name says; None for other files."""
     if data.startswith(b"\xff\xd8\xff"):
         return "JPEG"
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -24,9 +24,10 @@ def kind_of(data: bytes) -> Format | None:
 
 
 def webp_size(data: bytes) -> tuple[int, int] | None:
-    """Return the width and height of a WebP, whose decoder would take memory for them as soon as it is opened.
+    """Return the width and height in pixels from the header of a WebP file; None if the header holds none.
 
-    None if the header holds none.
+    They must be checked before decoding, because the WebP decoder allocates memory for them as soon as it opens the
+    file.
     """
     chunk, body = data[12:16], data[20:30]
     if len(body) < 10:
@@ -43,5 +44,5 @@ def webp_size(data: bytes) -> tuple[int, int] | None:
 
 
 def has_too_many_scans(data: bytes) -> bool:
-    """Whether a JPEG has so many scans that decoding it would take for ever."""
+    """Return True if a JPEG has more than `MOST_SCANS` scans, so that decoding it would take extremely long."""
     return data.count(_SCAN) > MOST_SCANS

@@ -1,4 +1,4 @@
-"""Hashes of what a picture looks like, and the groups of pictures that look the same."""
+"""Perceptual hashes of pictures, and the search for groups of pictures that look the same (near duplicates)."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from PIL import Image
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-ROWS = COLUMNS = 16  # of the difference hash
+ROWS = COLUMNS = 16  # size of the difference hash
 BITS = ROWS * COLUMNS
-CELLS = 8  # a side of the signature
-NEAR_BITS = 15  # two hashes that differ in no more bits may be of one picture ...
-NEAR_LEVELS = 6.0  # ... and are, if their signatures differ by no more grey levels on average
-_STEP = 4  # grey levels: a smaller difference is noise, and counts as none
+CELLS = 8  # cells of the signature per side
+NEAR_BITS = 15  # two pictures may look the same if their hashes differ in at most so many bits ...
+NEAR_LEVELS = 6.0  # ... and do so if their signatures differ by at most so many levels on average
+_STEP = 4  # grey levels; differences up to this are taken for noise
 _BANDS, _WORDS = 16, BITS // 64
-_NEIGHBOURS = 32  # entries of one band that a picture is compared with, in the order of their hashes
+_NEIGHBOURS = 32  # a picture is compared with so many next entries of a band
 
 
 def perceptual_hash(image: Image.Image) -> str:
@@ -30,24 +30,27 @@ def perceptual_hash(image: Image.Image) -> str:
 
 
 def signature(image: Image.Image) -> bytes:
-    """Return the mean colours of the picture in a grid of 8 x 8 cells, 192 bytes of RGB values.
+    """Return the mean RGB colours of the picture in a grid of 8 x 8 cells, 192 bytes.
 
-    They distinguish pictures that show the same shape in different colours.
+    They distinguish pictures that show the same shape in different colours, which the grey hash does not.
     """
     return np.asarray(image.convert("RGB").resize((CELLS, CELLS), Image.Resampling.BOX), np.uint8).tobytes()
 
 
 def near_duplicate_groups(hashes: Sequence[str], signatures: Sequence[bytes]) -> np.ndarray:
-    """Return the group of each picture, int64 [n]: pictures that look the same, and those that look like these.
+    """Group pictures that look the same, and return the group number of each picture, int64 [n].
 
-    A group's number is that of its first picture. Two hashes that differ in at most 15 of 256 bits have one of the 16
-    bands of 16 bits in common, so candidates are looked for band by band. Within a band a picture is compared with its
-    next 32 neighbours in the order of hashes, so that memory and time stay linear where a great many pictures share one
-    (white backgrounds); in such crowds a pair may be missed.
+    Two pictures look the same if their hashes differ in at most 15 of 256 bits and their signatures by at most 6 grey
+    levels on average. Groups are transitive: a picture that looks like a member belongs to the group. The number of a
+    group is the index of its first picture.
+
+    Two such hashes agree in at least one of the 16 bands of 16 bits, so candidates are searched band by band. Within a
+    band a picture is compared with its next 32 neighbours in the order of hashes, so that memory and time stay linear
+    where very many pictures share a band (white backgrounds); in such crowds a pair may be missed.
 
     Args:
-        hashes: As `perceptual_hash` makes them, [n].
-        signatures: As `signature` makes them, [n].
+        hashes: Hashes from `perceptual_hash`, [n].
+        signatures: Signatures from `signature`, [n].
     """
     size = len(hashes)
     if not size:
@@ -57,7 +60,7 @@ def near_duplicate_groups(hashes: Sequence[str], signatures: Sequence[bytes]) ->
     bits = np.unpackbits(words.astype(">u8").view(np.uint8), axis=1)
     pairs = []
     for band in range(_BANDS):
-        # every sixteenth bit, so that a band is not just an edge of the picture
+        # a band takes every sixteenth bit, so that it does not describe one edge of the picture only
         key = np.packbits(bits[:, band::_BANDS], axis=1).view(">u2").astype(np.uint16).ravel()
         order = np.lexsort((*words.T[::-1], key))
         pairs += _pairs(order, key[order], words, cells)
@@ -70,7 +73,19 @@ def near_duplicate_groups(hashes: Sequence[str], signatures: Sequence[bytes]) ->
 
 
 def _pairs(order: np.ndarray, key: np.ndarray, words: np.ndarray, cells: np.ndarray) -> list[np.ndarray]:
-    """Return the pairs of rows that look the same among neighbours of one band, int64 [2, pairs] each."""
+    """Return the pairs of pictures that look the same, among pictures with the same value of one band.
+
+    A band is 16 of the 256 bits of the hash. Each picture is compared with the next 32 entries of `order`.
+
+    Args:
+        order: Indices of the pictures, sorted by band value and then by hash, [n].
+        key: Band value of each entry of `order`, [n].
+        words: Hashes as four 64-bit words, uint64 [n, 4].
+        cells: Signatures, uint8 [n, 192].
+
+    Returns:
+        Arrays of indices, int64 [2, pairs] each.
+    """
     out = []
     for step in range(1, min(_NEIGHBOURS, len(order) - 1) + 1):
         at = np.flatnonzero(key[step:] == key[:-step])

@@ -1,4 +1,4 @@
-"""Kept pictures -> the pixels that an encoder reads, and small pictures for pages."""
+"""Decodes stored pictures into the pixel arrays that encoders read, and into small pictures for HTML pages."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ Filter = Literal["bilinear", "bicubic"]
 
 
 def pixels(pictures: Sequence[bytes], size: int, fit: Fit = "pad", resample: Filter = "bicubic") -> np.ndarray:
-    """Return square pixels, uint8 [n, size, size, 3].
+    """Decode pictures into square RGB arrays of one size, uint8 [n, size, size, 3].
 
     Args:
-        pictures: Kept pictures, as `reading.read_picture` makes them.
-        size: Pixels a side.
-        fit: pad: the whole picture on white. crop: its middle. stretch: all of it, out of shape.
-        resample: How pixels in between are found.
+        pictures: Encoded pictures, as `reading.read_picture` returns them in `Picture.data`.
+        size: Width and height of the arrays in pixels.
+        fit: How to make a picture square. pad: the whole picture on white. crop: its middle. stretch: the whole
+            picture, distorted.
+        resample: The interpolation.
 
     Raises:
         OSError, ValueError, SyntaxError: A picture is not one that `read_picture` made.
@@ -36,13 +37,25 @@ def pixels(pictures: Sequence[bytes], size: int, fit: Fit = "pad", resample: Fil
 
 
 def grey_pixels(pictures: Sequence[bytes], size: int) -> np.ndarray:
-    """Return grey values from 0 to 1, float32 [n, size * size], of the whole pictures: what a classifier must beat."""
+    """Return the pictures as flat grey values from 0 to 1, float32 [n, size * size].
+
+    They are the features of the baseline that a picture classifier must beat.
+
+    Args:
+        pictures: Encoded pictures, as for `pixels`.
+        size: Pixels a side.
+    """
     colours = pixels(pictures, size)
     return (colours.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32) / 255).reshape(len(pictures), -1)
 
 
 def data_uri(data: bytes, size: int = 96) -> str:
-    """Return a kept picture as a data URI of a few kilobytes, at most so many pixels a side."""
+    """Return a stored picture as a JPEG data URI of a few kilobytes, to be embedded into an HTML page.
+
+    Args:
+        data: The encoded picture, as for `pixels`.
+        size: Most pixels of the longer side.
+    """
     with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as image:
         small = image.convert("RGB")
     small.thumbnail((size, size))

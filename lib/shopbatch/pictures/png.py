@@ -1,4 +1,4 @@
-"""Whether a PNG holds all of its pixels. Pillow gives the missing ones a colour and says nothing."""
+"""Checks that a PNG file holds all of its pixels, because Pillow fills missing pixels silently with a colour."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import struct
 import zlib
 from collections.abc import Iterator
 
-_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type
-# of an interlaced picture (Adam7): first column and row of each pass, and the steps to the next ones
+_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # channels per pixel by colour type
+# passes of an interlaced picture (Adam7): first column, first row, step between columns, step between rows
 _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 _BLOCK = 2**20
 
 
 def is_whole(data: bytes) -> bool:
-    """Whether the chunks are undamaged and unpack to as many bytes as the header asks for.
+    """Return True if a PNG is complete: undamaged chunks that unpack to as many bytes as the header demands.
 
-    What is unpacked is counted and not kept.
+    The unpacked bytes are counted and not kept in memory.
 
     Args:
-        data: A PNG whose header was checked.
+        data: Content of a PNG file whose header was checked.
     """
     unpack, count, wanted = zlib.decompressobj(), 0, -1
     try:
@@ -47,7 +47,10 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _bytes_of(width: int, height: int, bits: int, colour: int, packing: int, filtering: int, interlaced: int) -> int:
-    """Bytes of the unpacked rows, with the byte before each of them that names its filter."""
+    """Return the number of unpacked bytes that a PNG header demands, with the filter byte before each row.
+
+    The arguments are the fields of the header chunk (IHDR), in order.
+    """
     pixel = bits * _CHANNELS[colour]
     if not interlaced:
         return height * (1 + -(-width * pixel // 8))

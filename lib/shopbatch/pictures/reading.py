@@ -1,8 +1,8 @@
-"""A picture file that nobody has checked -> a small upright RGB picture, or the reason why it is none.
+"""Turns an untrusted picture file into a small upright RGB picture, or gives the reason why it is refused.
 
-Sizes are read from the header before anything is decoded, so that a file of a few bytes cannot ask for more memory
-than `MOST_PIXELS` pixels take. The first frame of an animation is the picture. EXIF rotation is applied,
-transparency is laid on white, 16-bit values are divided by 256, CMYK becomes RGB. ICC profiles are not applied.
+Sizes are read from the header before anything is decoded, so that a file of a few bytes cannot demand more memory than
+`MOST_PIXELS` pixels take. Of an animation, the first frame is used. EXIF rotation is applied, transparency is laid on
+white, 16-bit values are divided by 256, CMYK becomes RGB. ICC profiles are not applied.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from shopbatch.pictures.headers import has_too_many_scans, kind_of, webp_size
 from shopbatch.pictures.perceptual import perceptual_hash, signature
 from shopbatch.pictures.png import is_whole
 
-VERSION = 1  # of what a file becomes: raise it when the same file would give another picture
-SIDE = 256  # the longer side of a kept picture, in pixels
-MOST_BYTES = 64 * 2**20  # of a file
+VERSION = 1  # version of the conversion; raise it when the same file would give another picture
+SIDE = 256  # most pixels of the longer side of a stored picture
+MOST_BYTES = 64 * 2**20  # largest accepted file
 MOST_PIXELS = 50_000_000
-LEAST_SIDE = 8  # pixels: anything smaller is a spacer or a tracking pixel
-_LOSSLESS = 64 * 64  # up to so many pixels a picture is kept as PNG: JPEG would spoil it
+LEAST_SIDE = 8  # pixels; smaller pictures are spacers or tracking pixels
+_LOSSLESS = 64 * 64  # pictures of up to so many pixels are stored as PNG, because JPEG would spoil them
 _ORIENTATION = 0x0112
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -35,16 +35,17 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-# what Pillow's decoders raise on damaged files
+# exceptions that Pillow's decoders raise on damaged files
 _DAMAGED = (OSError, ValueError, SyntaxError, LookupError, TypeError, AttributeError, ArithmeticError, EOFError,
             MemoryError, RuntimeError, struct.error, zlib.error, Image.DecompressionBombError,
             Image.DecompressionBombWarning)  # fmt: skip
 
 
 class NoPicture(Exception):
-    """A file is not taken.
+    """Raised for a file that is refused as a picture.
 
-    reason: empty, not_an_image, too_large, too_many_pixels, too_small, too_many_scans, truncated or damaged.
+    Attributes:
+        reason: empty, not_an_image, too_large, too_many_pixels, too_small, too_many_scans, truncated or damaged.
     """
 
     def __init__(self, reason: str) -> None:
@@ -54,14 +55,14 @@ class NoPicture(Exception):
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture as it is kept.
+    """A picture in the form in which it is stored, with the properties of its file.
 
     Attributes:
-        data: A JPEG, or a PNG if it is small; upright, RGB, at most SIDE pixels a side.
-        width, height: Pixels of the file, upright.
-        format: Of the file: JPEG, PNG, GIF, WEBP or BMP.
-        perceptual: See `perceptual.perceptual_hash`.
-        signature: See `perceptual.signature`.
+        data: The encoded picture, a JPEG or (if it is small) a PNG; upright, RGB, at most `SIDE` pixels a side.
+        width, height: Size of the original in pixels, after rotation.
+        format: Format of the file: JPEG, PNG, GIF, WEBP or BMP.
+        perceptual: Its hash for finding near duplicates, from `perceptual.perceptual_hash`.
+        signature: Its colours, from `perceptual.signature`.
     """
 
     data: bytes
@@ -73,10 +74,13 @@ class Picture:
 
 
 def read_picture(data: bytes) -> Picture:
-    """Read the content of a file.
+    """Decode a picture file and return it small, upright and in RGB.
+
+    Args:
+        data: Content of the file; it may be damaged or hostile.
 
     Raises:
-        NoPicture: It is not taken.
+        NoPicture: The file is refused, for the reason in the exception.
     """
     if not data:
         raise NoPicture("empty")
@@ -91,16 +95,16 @@ def read_picture(data: bytes) -> Picture:
         _check_size(*(webp_size(data) or (0, 0)))
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about what is odd in a file; its size is checked here
+            warnings.simplefilter("ignore")  # warnings about oddities; the size is checked below
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            # MPO is what phones call a JPEG with further pictures in it
+            # MPO: a JPEG of a phone that contains further pictures
             with Image.open(io.BytesIO(data), formats=("JPEG", "MPO") if kind == "JPEG" else (kind,)) as image:
                 width, height = image.size
                 _check_size(width, height)
                 if kind == "PNG" and not is_whole(data):
                     raise NoPicture("damaged")
                 turn = _UPRIGHT.get(_orientation(image))
-                image.draft("RGB", (2 * SIDE, 2 * SIDE))  # a JPEG is then decoded at no more than is needed
+                image.draft("RGB", (2 * SIDE, 2 * SIDE))  # decodes a JPEG at reduced size, which saves time
                 small = _small(image)
     except _DAMAGED as error:
         if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
@@ -117,7 +121,7 @@ _SIDEWAYS = frozenset(_UPRIGHT[n] for n in (5, 6, 7, 8))
 
 
 def encoded(image: Image.Image) -> bytes:
-    """Return the bytes in which a small RGB picture is kept."""
+    """Encode a small RGB picture for storage: PNG up to 4,096 pixels (JPEG would spoil it), else JPEG of quality 90."""
     out = io.BytesIO()
     if image.width * image.height <= _LOSSLESS:
         image.save(out, "PNG", compress_level=6)
@@ -136,7 +140,7 @@ def _check_size(width: int, height: int) -> None:
 
 
 def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation; 1 (upright) where there is none, or it cannot be read."""
+    """Return the EXIF orientation of a picture, 1 to 8; 1 (upright) if it has none or it cannot be read."""
     try:
         return int(image.getexif().get(_ORIENTATION, 1))
     except _DAMAGED:
@@ -144,7 +148,7 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _small(image: Image.Image) -> Image.Image:
-    """Decode the first frame, lay it on white, and shrink it to SIDE."""
+    """Decode the first frame onto white and shrink it to at most `SIDE` pixels a side; returns an RGB picture."""
     if image.mode.startswith("I;16") or image.mode == "I":
         image = image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
     elif image.mode == "F":

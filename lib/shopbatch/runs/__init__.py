@@ -1,1 +1,1 @@
-"""A run from arguments to exit code: job, report, page, charts, run key."""
+"""Runs one job from its command-line arguments to its exit code, and writes its report (report.json, report.html)."""

@@ -1,8 +1,8 @@
-"""Draws curves and matrices of `report.html` as inline SVG. The only module that uses matplotlib.
+"""Draws the curves and matrices of `report.html` as inline SVG. The only module that uses matplotlib.
 
 Matplotlib gets placeholder colours, which are then replaced by the page's CSS variables, so that one SVG serves the
-light theme, the dark theme and print. Labels stay text in the page's own font: the reader's browser draws Chinese, and
-a screen reader can read them.
+light theme, the dark theme and print. Labels stay text in the page's own font, so that the reader's browser can draw
+Chinese and a screen reader can read them.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ _STYLE = {
 
 
 def calibration(data: Mapping[str, Any], title: str) -> Markup:
-    """Draw a reliability diagram: how often the model was right against how confident it was.
+    """Draw a reliability diagram: the model's accuracy against its confidence, per bin of confidence.
 
     Bars at the bottom show how many rows each bin has.
 
     Args:
-        data: `confidence` [n], `accuracy` [n] and `count` [n] per bin (None for an empty bin), and `ece`. All except
-            the counts lie between 0 and 1.
-        title: What a screen reader says of the chart.
+        data: `confidence` [n], `accuracy` [n] and `count` [n] per bin (None for an empty bin), and `ece`, the expected
+            calibration error. All except the counts lie between 0 and 1.
+        title: Text that a screen reader reads for the chart.
 
     Raises:
         KeyError, TypeError, ValueError: The data cannot be drawn. This holds for every chart of this module.
@@ -79,9 +79,9 @@ def confusion(labels: Sequence[str], matrix: Sequence[Sequence[float]], title: s
     Each cell shows its share of the row, and its count.
 
     Args:
-        labels: [n] names.
-        matrix: [n][n] counts.
-        title: What a screen reader says of the chart.
+        labels: Names of the labels [n].
+        matrix: Counts [n][n], none negative.
+        title: Text that a screen reader reads for the chart.
     """
     n = len(labels)
     if not n or [len(row) for row in matrix] != [n] * n or min(map(min, matrix)) < 0:
@@ -107,12 +107,12 @@ def confusion(labels: Sequence[str], matrix: Sequence[Sequence[float]], title: s
 
 
 def intervals(panels: Mapping[str, Mapping[str, Sequence[float]]], title: str) -> Markup:
-    """Draw numbers with their intervals, one line each, in panels one below the other.
+    """Draw numbers with their confidence intervals, one line each, in panels one below the other.
 
     Args:
-        panels: For each panel, for each name, the number and the lower and upper end of its interval. The last name of
-            a panel is drawn in the colour of the result.
-        title: What a screen reader says of the chart.
+        panels: {panel: {name: (number, lower end, upper end)}}. The last name of a panel is drawn in the accent colour,
+            as the result.
+        title: Text that a screen reader reads for the chart.
     """
     if not panels or not all(panels.values()):
         raise ValueError("nothing to draw")
@@ -141,12 +141,12 @@ def intervals(panels: Mapping[str, Mapping[str, Sequence[float]]], title: str) -
 
 
 def curves(series: Mapping[str, Sequence[Sequence[float]]], labels: Sequence[str], title: str) -> Markup:
-    """Draw shares between 0 and 1 over numbers above 0, which have a logarithmic axis.
+    """Draw curves of shares (y, between 0 and 1) over positive numbers (x, on a logarithmic axis).
 
     Args:
-        series: For each name, its x and y values [n] each. The last one is drawn in the colour of the result.
-        labels: What x and y are.
-        title: What a screen reader says of the chart.
+        series: {name: (x values [n], y values [n])}. The last curve is drawn in the accent colour, as the result.
+        labels: Texts at the x axis and the y axis.
+        title: Text that a screen reader reads for the chart.
     """
     if not series or min(min(x) for x, _ in series.values()) <= 0:
         raise ValueError("nothing to draw, or a number that is not above 0")
@@ -169,12 +169,14 @@ def curves(series: Mapping[str, Sequence[Sequence[float]]], labels: Sequence[str
 
 
 def lines(series: Mapping[str, Sequence[Sequence[float]]], labels: Sequence[str], title: str) -> Markup:
-    """Draw numbers over numbers, with a line where something began, at 0 of x, if x has numbers on both sides of it.
+    """Draw curves of numbers over numbers; a vertical line marks x = 0 if x has values on both sides of 0.
+
+    The mark shows, for example, the day on which something began.
 
     Args:
-        series: For each name, its x and y values [n] each. The last one is drawn in the colour of the result.
-        labels: What x and y are.
-        title: What a screen reader says of the chart.
+        series: {name: (x values [n], y values [n])}. The last curve is drawn in the accent colour, as the result.
+        labels: Texts at the x axis and the y axis.
+        title: Text that a screen reader reads for the chart.
     """
     if not series or not all(x for x, _ in series.values()):
         raise ValueError("nothing to draw")
@@ -197,7 +199,7 @@ def lines(series: Mapping[str, Sequence[Sequence[float]]], labels: Sequence[str]
 
 @contextmanager
 def _drawing(width: float, height: float) -> Iterator[Figure]:
-    """A figure in the report's style; width and height in inches."""
+    """Provide an empty matplotlib figure in the report's style; width and height in inches."""
     with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # matplotlib only measures: the browser draws
         figure = Figure(figsize=(width, height))
@@ -206,6 +208,7 @@ def _drawing(width: float, height: float) -> Iterator[Figure]:
 
 
 def _svg(figure: Figure, title: str) -> Markup:
+    """Return a figure as inline SVG with CSS variables for its colours and `title` for screen readers."""
     for axes in figure.axes:
         axes.patch.set_visible(False)
     out = io.StringIO()
@@ -220,15 +223,16 @@ def _svg(figure: Figure, title: str) -> Markup:
 
 
 def _label(text: str) -> str:
-    """A text that fits beside an axis.
+    """Shorten a text to at most 24 characters so that it fits beside an axis.
 
-    Control characters are removed, since SVG forbids them, and leading `_`, since a legend hides such labels.
+    Control characters are removed, since SVG forbids them, and leading underscores, since a legend hides such labels.
     """
     clean = "".join(c for c in str(text) if c.isprintable()).lstrip("_") or "–"
     return clean if len(clean) <= 24 else clean[:23] + "…"
 
 
 def _percent(axes: Axes) -> None:
+    """Label both axes, which run from 0 to 1, in percent, and draw a grid."""
     ticks = [0, 0.25, 0.5, 0.75, 1]
     axes.set_xticks(ticks, [f"{t:.0%}" for t in ticks])
     axes.set_yticks(ticks, ["", *(f"{t:.0%}" for t in ticks[1:])])  # the corner shows 0% once

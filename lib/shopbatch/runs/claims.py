@@ -1,15 +1,15 @@
-"""Claims: of several runs that would do the same work at the same time, one does it and the others wait for its result.
+"""Claims: if several runs would do the same work at the same time, one does it and the others wait for its result.
 
-A claim is a Delta table without rows, `<warehouse>/_runs/_claims/<name>`. The metadata of its newest commit says which
-run holds it. A commit is the one step that is atomic in a folder and in an object store alike, so of two runs that take
-a claim at the same moment, or take it over from the same dead run, one is refused.
+A claim is a Delta table without rows, `<warehouse>/_runs/_claims/<name>`. The metadata of its newest commit names the
+holder: the run that works. A commit is the one operation that is atomic both in a folder and in an object store. So if
+two runs take a claim at the same moment, or take it over from the same dead run, one of them is refused.
 
-A claim saves work and protects nothing: what a run publishes is checked as if there were no claims. So a holder that
-was taken for dead by mistake (its machine was asleep) does no harm when it goes on.
+A claim only saves work; it protects no data, and a run's result is checked as if there were no claims. So no harm is
+done if a holder was taken for dead by mistake (its machine was asleep) and then continues.
 
 - No deadlock: a run waits only while it holds no claim.
 - Clocks of two machines are never compared. A holder is dead when its heartbeat has not changed for STALE seconds by
-  the clock of the run that waits, and on the same machine as soon as its process has gone.
+  the clock of the waiting run. On the same machine it is dead as soon as its process has gone.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ if TYPE_CHECKING:
     from shopbatch.tables.schema import Table
     from shopbatch.warehouse.store import Snapshot, Store
 
-POLL = 1.0  # seconds between two looks at a claim that another run holds
+POLL = 1.0  # seconds between two checks of a claim that another run holds
 
 
 @dataclass(frozen=True)
 class Waited:
-    """For whom a run has waited.
+    """The runs for which this run has waited, for the report's message.
 
     Attributes:
         runs: The runs, each as `run R of host H`.
-        done: Whether the last of them did its work to the end; if not, it stopped or died.
+        done: Whether the last of these runs finished its work; if not, it stopped or died.
     """
 
     runs: tuple[str, ...]
@@ -56,7 +56,11 @@ class Waited:
 
 
 class _Held(Exception):
-    """Another run holds the claim."""
+    """Raised when another run holds the claim.
+
+    Args:
+        holder: The metadata of that run: run_id, host, token, ...
+    """
 
     def __init__(self, holder: Mapping[str, Any]) -> None:
         super().__init__()
@@ -65,20 +69,22 @@ class _Held(Exception):
 
 @contextmanager
 def claim(store: Store, report: Report, key: str, wait: bool | float, doing: str) -> Iterator[Waited | None]:
-    """Hold the claim inside the block; wait for it while a run that is alive holds it.
+    """Take a claim for the duration of the block; if another living run holds it, wait for that run first.
+
+    A claim that is damaged cannot be used; then the block runs without it.
 
     Args:
         store: The warehouse.
-        report: The report of this run. Waiting is a stage of it.
-        key: What is claimed within the job: equal keys are the same work.
-        wait: Whether to wait; as a number, for at most so many seconds.
-        doing: What the holder is doing, for the message: "computes this recipe".
+        report: The report of this run. The waiting time is recorded there as the stage "wait".
+        key: Name of the work within the job: runs with equal keys do the same work.
+        wait: Whether to wait; a number is the longest waiting time in seconds.
+        doing: What the holder does, for the message: "computes this recipe".
 
     Yields:
-        For whom this run has waited; None if the claim was free.
+        The runs for which this run has waited; None if the claim was free.
 
     Raises:
-        Stopped: Another run holds the claim, and this one is not to wait (any longer).
+        Stopped: Another run holds the claim, and `wait` is false or the waiting time is over.
     """
     from deltalake.exceptions import DeltaError
 
@@ -88,7 +94,7 @@ def claim(store: Store, report: Report, key: str, wait: bool | float, doing: str
         if (holder := mine.take()) is not None:
             with report.stage("wait"):
                 waited = mine.take_later(holder, float("inf") if wait is True else float(wait), doing)
-    except (DeltaError, ValueError, KeyError, TypeError) as error:  # somebody or a crash has damaged it
+    except (DeltaError, ValueError, KeyError, TypeError) as error:  # the claim's table is damaged
         display.current().note(f"the claim cannot be used, the run goes on without it ({one_line(error, 200)})")
         yield None
         return
@@ -103,15 +109,24 @@ def claim(store: Store, report: Report, key: str, wait: bool | float, doing: str
 
 @dataclass
 class _Claim:
-    """One claim, as one run sees it."""
+    """One claim, as one run takes it and gives it back.
+
+    Attributes:
+        store: The warehouse.
+        report: The report of this run.
+        key: Name of the work within the job: runs with equal keys do the same work.
+        token: A random id, by which the claim's metadata names this run as holder.
+        last: The metadata of the newest commit before this run took the claim.
+    """
 
     store: Store
     report: Report
     key: str
     token: str = field(default_factory=lambda: uuid4().hex)
-    last: Mapping[str, Any] = field(default_factory=dict)  # what the newest commit said before this run took it
+    last: Mapping[str, Any] = field(default_factory=dict)  # metadata before this run took the claim
 
     def _table(self) -> Table:
+        """Return the declaration of the claim's Delta table, which never has rows."""
         import pyarrow as pa
 
         from shopbatch.tables.schema import Column, Table
@@ -120,7 +135,16 @@ class _Claim:
         return Table(name, "Which run works on what; it has no rows.", (), (Column("run", pa.string(), "Unused."),))
 
     def _commit(self, key: str, metadata: Mapping[str, Any], dead: str | None) -> None:
-        """Commit who holds the claim. _Held: a run does that is neither this one nor `dead`."""
+        """Commit a change of the claim's holder to the claim's Delta table.
+
+        Args:
+            key: A unique name for this commit, by which a retry recognises that the commit was made already.
+            metadata: `holder` with the new holder, or with None to give the claim back.
+            dead: Token of a dead run that may be replaced; None if there is none.
+
+        Raises:
+            _Held: The holder is neither this run nor the dead one.
+        """
         from shopbatch.warehouse import state_files
         from shopbatch.warehouse.checksums import DamagedFile
         from shopbatch.warehouse.store import Store
@@ -135,7 +159,7 @@ class _Claim:
         for last in (False, True):
             try:
                 store.commit(table, [], "rewrite", key, metadata, guard=guard)
-            except DamagedFile as damage:  # a claim protects nothing, so that a damaged one is free
+            except DamagedFile as damage:  # a claim protects no data, so a damaged one counts as free
                 if last:
                     raise
                 state_files.set_aside(DamagedFile(store.uri(table.name), damage.why), "the claim is made anew")
@@ -143,7 +167,14 @@ class _Claim:
                 return
 
     def take(self, dead: str | None = None) -> Mapping[str, Any] | None:
-        """Take the claim, also from the holder whose token is `dead`. Returns who holds it instead."""
+        """Try to take the claim, also from a dead holder.
+
+        Args:
+            dead: Token of a dead run from which the claim may be taken over; None if there is none.
+
+        Returns:
+            None if this run now holds the claim, otherwise the run that holds it.
+        """
         holder = {
             "token": self.token,
             "run_id": self.report.run_id,
@@ -151,7 +182,7 @@ class _Claim:
             "machine": _machine(),
             "pid": os.getpid(),
             "born": born(os.getpid()),
-            "beats": self.report.pid is not None,  # a run that is not on record has no heartbeat
+            "beats": self.report.pid is not None,  # a run without a record has no heartbeat
         }
         try:
             self._commit(self.token, {"holder": holder}, dead)
@@ -160,7 +191,19 @@ class _Claim:
         return None
 
     def take_later(self, holder: Mapping[str, Any] | None, seconds: float, doing: str) -> Waited:
-        """Take the claim as soon as its holder gives it back or is dead."""
+        """Wait until the holder gives the claim back or is dead, then take the claim.
+
+        Args:
+            holder: The run that holds the claim.
+            seconds: The longest waiting time.
+            doing: What the holder does, for the message: "computes this recipe".
+
+        Returns:
+            The runs for which this run has waited.
+
+        Raises:
+            Stopped: The waiting time is over.
+        """
         from shopbatch.core.privacy import clean
 
         signs, names, began = _Signs(self.store, self.report.job), list[str](), time.monotonic()
@@ -183,9 +226,13 @@ class _Claim:
         return Waited(tuple(names), bool(self.last.get("done")))
 
     def give_back(self, done: bool) -> None:
-        """Give the claim back, unless another run has taken this one for dead and holds it now.
+        """Give the claim back, unless another run has taken this one for dead and holds the claim now.
 
-        A claim that a store without space or connection keeps is taken over when this run's heartbeat has ended.
+        If the store is full or does not answer, the claim cannot be given back; another run takes it over once this
+        run's heartbeat has ended.
+
+        Args:
+            done: Whether this run finished its work.
         """
         from deltalake.exceptions import DeltaError
 
@@ -199,7 +246,14 @@ class _Claim:
 
 @dataclass
 class _Signs:
-    """The signs of life of the runs of a job, as far as this process can see them."""
+    """Watches whether the run that holds a claim is alive, by its process on this machine or by its heartbeat file.
+
+    Attributes:
+        store: The warehouse.
+        job: Name of the job.
+        seen: The holder's token and the content of its heartbeat at the last change; None before the first check.
+        since: Time of that change, by this process's monotonic clock, in seconds.
+    """
 
     store: Store
     job: str
@@ -207,7 +261,14 @@ class _Signs:
     since: float = 0.0
 
     def is_dead(self, holder: Mapping[str, Any]) -> bool:
-        """Whether the process of a run has gone, or has given no sign of life for STALE seconds."""
+        """Return True if the run that holds the claim is dead.
+
+        On the same machine it is dead if its process has gone. It is also dead if its heartbeat has not changed for
+        STALE seconds; this needs several calls over that time.
+
+        Args:
+            holder: The metadata of that run, as the claim's newest commit states it.
+        """
         here = holder["machine"] is not None and holder["machine"] == _machine()
         is_gone = here and born(holder["pid"]) != holder["born"]
         if is_gone or (here and not holder["beats"]):
@@ -218,6 +279,7 @@ class _Signs:
         return time.monotonic() - self.since > STALE
 
     def _heartbeat(self, run_id: str) -> bytes:
+        """Return the content of a run's heartbeat.json; b"" if there is none or it cannot be read."""
         from shopbatch.warehouse import files
 
         fs, path = files.filesystem(f"{run_folder(self.store.root, self.job, run_id)}/heartbeat.json")
@@ -226,16 +288,19 @@ class _Signs:
                 return bytes(stream.read())
         except FileNotFoundError:
             return b""
-        except OSError as error:  # a folder in its place, or it may not be read: no sign of life
+        except OSError as error:  # the file cannot be read: no sign of life
             if files.is_lost_connection(error):
                 raise
             return b""
 
 
 def _machine() -> str | None:
-    """What processes share that see each other by their ids: the system since its start, and the container."""
+    """Return an id that is equal for processes that can see each other's process ids; None if unknown (not Linux).
+
+    It consists of the boot id of the system and the process namespace of the container.
+    """
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
         return f"{boot} {os.readlink('/proc/self/ns/pid')}"
-    except OSError:  # no Linux: heartbeats say enough
+    except OSError:  # not Linux: then only heartbeats count
         return None

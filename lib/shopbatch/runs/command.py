@@ -1,4 +1,4 @@
-"""The command line of a run: `shopbatch run JOB ...`, which is also `python jobs/JOB.py ...`."""
+"""Parses the command line of a run: `shopbatch run JOB ...`, or `python jobs/JOB.py ...`, which does the same."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ _KEYS_HINT = "`shopbatch run JOB --help` also lists the keys of that job's confi
 
 @dataclass(frozen=True)
 class Call:
-    """How a run is called, apart from its configuration.
+    """How a run was called: everything from the command line except the job's configuration.
 
     Attributes:
         env: Name of the environment, for the report.
-        keyed: The run key under which the outcome is also kept; None for a run that was not submitted.
+        keyed: The run key under which the outcome is also recorded; None for a run that was not submitted to a cluster.
         command: The command line that runs it again.
-        json: Whether the report is printed as JSON also on a terminal.
-        quiet: Whether nothing is shown while it goes on.
-        verbose: Whether the output of Ray's core and of the JVM is shown instead of going to the run's log.
+        json: Whether to print the report as JSON also on a terminal.
+        quiet: Whether to show nothing during the run.
+        verbose: Whether to show the output of Ray's core and of the JVM, which otherwise goes to the run's log.
     """
 
     env: str = "local"
@@ -54,7 +54,13 @@ Run = Callable[[Job, Any, Call], int]
 
 
 def run_command(run: Run, dry_run: Callable[[Job, Any], int], job: Job | None = None) -> click.Command:
-    """Build the command that runs a job by `run` or `dry_run`; without `job`, its first argument names the job."""
+    """Build the click command that runs a job.
+
+    Args:
+        run: Runs the job; it gets the job, its settings and the `Call`, and returns the exit code.
+        dry_run: Called instead of `run` for `--dry-run`, with the job and its settings; returns the exit code.
+        job: The job; None for `shopbatch run`, whose first argument names the job.
+    """
     parameters: list[click.Parameter] = [
         click.Option(["--env"], default="local", help="Which conf/<env> says where it runs (default: local)."),
         click.Option(["--with", "overlay"], metavar="FILE", help="A YAML file that takes precedence over conf/."),
@@ -81,7 +87,7 @@ def run_command(run: Run, dry_run: Callable[[Job, Any], int], job: Job | None = 
 
 
 def complete_jobs(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    """List the jobs whose names begin with `incomplete`, for shell completion."""
+    """Return the jobs whose names begin with `incomplete`, for shell completion; [] if there is no project."""
     try:
         return [name for name in declaration.names() if name.startswith(incomplete)]
     except UserError:
@@ -89,7 +95,7 @@ def complete_jobs(context: click.Context, parameter: click.Parameter, incomplete
 
 
 class _RunCommand(click.Command):
-    """A command whose help also lists the configuration of the job that it runs."""
+    """A click command whose `--help` also lists the settings of the job that it runs."""
 
     def __init__(self, job: Job | None, **settings: Any) -> None:
         super().__init__(**settings)
@@ -108,14 +114,19 @@ class _RunCommand(click.Command):
             formatter.write_text(_KEYS_HINT)
             return
         keys = [key for key in config.describe(job.config) if key.type != "block" or key.meaning]
-        keys.sort(key=lambda key: key.path.partition(".")[0] == "platform")  # the same in every job: at the end
+        keys.sort(key=lambda key: key.path.partition(".")[0] == "platform")  # keys that all jobs share come last
         with formatter.section("Configuration (override a value with key.path=value)"):
             formatter.write_dl([(key.path, _describe(key)) for key in keys])
 
 
 @dataclass(frozen=True)
 class _Callback:
-    """What click calls with the words of the command line."""
+    """The function that click calls with the parsed command line: loads the configuration and runs the job.
+
+    Attributes:
+        run: Runs a job and returns the exit code.
+        dry_run: Called instead of `run` for `--dry-run`.
+    """
 
     run: Run
     dry_run: Callable[[Job, Any], int]
@@ -139,7 +150,7 @@ class _Callback:
 
 
 def _command_line(job: str, env: str, overlay: str | None, overrides: Sequence[str]) -> str:
-    """The command line that runs the job again."""
+    """Return the command line that runs the job again; the values of overrides that hold secrets become `...`."""
     words = ["shopbatch", "run", job]
     words += [] if env == "local" else ["--env", env]
     words += [] if overlay is None else ["--with", overlay]
@@ -149,13 +160,13 @@ def _command_line(job: str, env: str, overlay: str | None, overrides: Sequence[s
 
 
 def _is_harmless(item: str) -> bool:
-    """Whether an override holds no secret, by its key and by its value."""
+    """Return True if neither the key nor the value of an override `key.path=value` looks like a secret."""
     tree = config.override(item)
     return bool(redact_config(tree) == tree)
 
 
 def _describe(key: config.Key) -> str:
-    """Describe a configuration key: type, default and the first sentence of its documentation."""
+    """Describe a configuration key for `--help`: its type, its default and the first sentence of its meaning."""
     default = "required" if key.default is None else f"default {key.default}"
     facts = "" if key.type == "block" else "; ".join(filter(None, (key.type, default, key.only_for)))
     meaning = key.meaning.partition(". ")[0].rstrip(".")

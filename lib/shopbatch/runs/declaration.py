@@ -1,4 +1,4 @@
-"""What a job is, and which jobs there are."""
+"""Declares what a job is (`Job`), and finds the jobs of the project: the files in jobs/."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ from shopbatch.core.nearest import hint
 
 @dataclass(frozen=True)
 class Job:
-    """One job.
+    """The declaration of one job: its name, its configuration class and its functions. Each file in jobs/ defines one.
 
     Attributes:
-        name: The stem of its file in jobs/, of its configuration and of its reports.
-        config: The type of its configuration.
+        name: The job's name: the stem of its file in jobs/, of its YAML file in conf/ and of its report folder.
+        config: The class of its configuration.
         run: run(config, store, report) does the work, inside the session.
-        session: The session that it runs in. Late Ray starts when something is to be computed or the source is large,
-            so that a run with nothing to do ends without it; besides `run_inference`, only code behind `start_ray` may
-            use Ray then.
-        estimate: estimate(config, store) says what a run would compute and cost, for a dry run; None if it cannot. An
-            empty answer is not shown.
-        estimate_in_session: Whether the estimate needs the session; if not, a dry run starts none. Where Ray starts
-            late, the estimate starts it with `start_ray`.
-        check: check(config, store) raises UserError, before a session is started, for what a run would refuse; None if
-            only the run itself can tell.
-        specs: specs(config, store, report) returns the inference jobs (`inference.spec.Spec`) that it is made of, for
-            `shopbatch try`; None if it is none.
-        text: The source column that a bare text of `shopbatch try` stands for; "" if the job takes no bare texts.
-        rows: rows(config, store, rows) makes rows of the source from bare texts (`{"text": ...}`) and from rows of the
-            first table that the job needs, for `shopbatch try`, where a run makes the source of that table. None if
-            the source is that table, or if nothing can make it.
-        alone: Whether one of equal runs at the same time works and the others wait for it. An inference job needs no
-            such order: its runs share the work by recipe.
-        makes: Names of the models that it publishes.
-        next: The command that a person would call after it, without `shopbatch`: "show review_sentiment".
+        session: The session in which it runs. "late ray" starts Ray only when there is something to compute or the
+            source is large, so that a run with nothing to do ends without it. In a late session, only `run_inference`
+            and code that runs after `start_ray` may use Ray.
+        estimate: estimate(config, store) returns what a run would compute and cost, for a dry run; None if the job has
+            no estimate. An empty result is not printed.
+        estimate_in_session: Whether the estimate needs the session; if not, a dry run starts none. In a late session,
+            the estimate itself starts Ray with `start_ray`.
+        check: check(config, store) raises UserError, before a session is started, for inputs that a run would refuse.
+            None if nothing can be checked before the run.
+        specs: specs(config, store, report) returns the inference jobs (`inference.spec.Spec`) of which the job
+            consists, for `shopbatch try`; None if the job does not compute row by row.
+        text: The source column that gets the text of `shopbatch try JOB "TEXT"`; "" if the job takes no texts.
+        rows: rows(config, store, rows) makes source rows for `shopbatch try`, if a run first makes its source from the
+            first required table. It gets rows of that table, or texts as `{"text": ...}`. None if the source is that
+            table itself, or if source rows cannot be made in this way.
+        alone: Whether only one of several equal runs (same configuration and warehouse) works at a time, while the
+            others wait for it. Inference jobs do not need this: their runs share the work by recipe.
+        makes: Names of the models that the job publishes.
+        next: The command that a person would call after a run, without `shopbatch`: "show review_sentiment".
     """
 
     name: str
@@ -61,12 +61,12 @@ class Job:
 
     @property
     def system(self) -> Literal["ray", "spark"]:
-        """What its session is one of, whenever it starts."""
+        """The system of the job's session, "ray" or "spark"; a late Ray session counts as "ray"."""
         return "spark" if self.session == "spark" else "ray"
 
 
 def later(path: str) -> Callable[..., Any]:
-    """Return a function that imports `module:function` when it is first called, so that job files stay light."""
+    """Return a function that imports `module:function` when it is called, so that job files import nothing heavy."""
 
     def call(*arguments: Any) -> Any:
         module, _, name = path.partition(":")
@@ -77,17 +77,22 @@ def later(path: str) -> Callable[..., Any]:
 
 @dataclass(frozen=True)
 class Keyed:
-    """The run key and the number of the attempt, for a run that was submitted to a cluster."""
+    """Identifies a run that was submitted to a cluster.
+
+    Attributes:
+        key: The run key, such as score_reviews-20261122-0123456789ab.
+        attempt: Number of the attempt at this run key, from 1.
+    """
 
     key: str
     attempt: int
 
 
 def names() -> list[str]:
-    """List the jobs: the stems of the files in jobs/.
+    """List the names of all jobs: the stems of the files in jobs/, sorted.
 
     Raises:
-        UserError: There is no such folder.
+        UserError: The project folder has no folder conf/.
     """
     if not (conf := config.root() / "conf").is_dir():
         raise UserError(f"no folder {conf}; set SHOPBATCH_HOME to the project folder that holds it")
@@ -95,15 +100,16 @@ def names() -> list[str]:
 
 
 def folder() -> Path:
-    """Return the folder of the jobs: the project's, or the packaged one if the project has none."""
+    """Return the folder jobs/ of the project, or of the packaged project if the project has none."""
     return config.project_file("jobs")
 
 
 def find(name: str) -> Job:
-    """Load the job of that name.
+    """Load the job of that name from its file in jobs/.
 
     Raises:
-        UserError: There is no such job; the message has the nearest name.
+        UserError: There is no such job; the message suggests the most similar name.
+        TypeError: The file's JOB is not a `Job`.
     """
     if name not in names():
         raise UserError(f"no job {name!r}; {hint(name, names())}")
@@ -114,6 +120,7 @@ def find(name: str) -> Job:
 
 
 def _module(path: Path) -> ModuleType:
+    """Execute a file as a Python module and return it."""
     spec = importlib.util.spec_from_file_location(f"shopbatch_job_{path.stem}", path)
     if spec is None or spec.loader is None:
         raise ImportError(str(path))

@@ -1,4 +1,4 @@
-"""Formats the numbers, durations and names that the report's page shows."""
+"""Formats numbers, durations and names for report.html, for the terminal summary and for `shopbatch runs`."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ LANGUAGES = {
 }
 
 
-# by exit code: what has to be done before the same command, which would end in the same way if nothing were changed
+# exit code -> what the user must do first, since the same command alone would end in the same way
 _FIRST = {2: "put right what the message names", 3: "change what the refusing gate names"}
 
 
 def first_do(report: Mapping[str, Any]) -> str:
-    """Return what has to be done before a run's command is called again; empty if the command alone goes on.
+    """Return what the user must do before the same command can succeed; "" if calling the command again is enough.
 
     Args:
-        report: What `Report.to_dict` returns.
+        report: The report, as `Report.to_dict` returns it.
     """
     code = report.get("exit_code")
     return _FIRST.get(code, "") if isinstance(code, int) else ""
 
 
 def written(report: Mapping[str, Any]) -> list[str]:
-    """Return the tables of which a run has published a version, each with that version.
+    """Return the tables of which a run has published a version, as texts: ["review_sentiment version 3"].
 
     Args:
-        report: What `Report.to_dict` returns; parts of another form are left out.
+        report: The report, as `Report.to_dict` returns it; malformed parts are ignored.
     """
     tables = report.get("tables")
     uses = tables.items() if isinstance(tables, Mapping) else ()
@@ -49,12 +49,13 @@ def written(report: Mapping[str, Any]) -> list[str]:
 
 
 def became(report: Mapping[str, Any]) -> str:
-    """Return what became of the rows that passed: of a run that has published nothing they are held back.
+    """Return what happened to a run's rows that have a result: "published", "held back", "published or held back".
 
-    A gate may refuse some of several lists; then nobody knows of a row what became of it.
+    The last one means that the run ended badly but had published at least one table, so that the report does not show
+    which rows are published.
 
     Args:
-        report: What `Report.to_dict` returns.
+        report: The report, as `Report.to_dict` returns it.
     """
     if report.get("outcome") not in ("refused", "incomplete", "superseded", "stopped", "failed"):
         return "published"
@@ -62,22 +63,25 @@ def became(report: Mapping[str, Any]) -> str:
 
 
 def language(code: str) -> str:
-    """Return the English name of a language code, or the code itself if it is unknown."""
+    """Return the English name of a language code ("de" -> "German"), or the code itself if it is unknown."""
     return LANGUAGES.get(code, code)
 
 
 def words(name: Any) -> str:
-    """Return a name with blanks in place of `_`."""
+    """Return a name with spaces in place of underscores."""
     return str(name).replace("_", " ")
 
 
 def count(value: Any) -> str:
-    """Format a whole number with separators: 22,641. Anything else is a dash."""
+    """Format a whole number with separators (22641 -> "22,641"); anything else becomes a dash."""
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else "–"
 
 
 def number(value: Any) -> str:
-    """Format a number for people: 22,641; 0.013; 3.2. Anything that is not a number stays text."""
+    """Format a number for people (22641 -> "22,641", 0.01312 -> "0.0131"): three significant digits below 1000.
+
+    None becomes a dash; any other value that is not a number becomes its text.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float):
         return "–" if value is None else str(value)
     if isinstance(value, int) or abs(value) >= 1000:
@@ -86,7 +90,7 @@ def number(value: Any) -> str:
 
 
 def percent(value: Any) -> str:
-    """Format a share between 0 and 1: 37 %; below 10 % with one decimal, 3.4 %."""
+    """Format a share between 0 and 1 as a percentage: 0.37 -> "37 %"; below 10 % with one decimal, 0.034 -> "3.4 %"."""
     if not isinstance(value, int | float) or isinstance(value, bool):
         return "–"
     share = 100 * value
@@ -94,12 +98,12 @@ def percent(value: Any) -> str:
 
 
 def rate(value: float) -> str:
-    """Format a measure that is not a percentage, with three decimals below 1."""
+    """Format a measure that is not a percentage, such as a loss: below 1 with three decimals, else as `number`."""
     return f"{value:.3f}" if abs(value) < 1 else number(value)
 
 
 def seconds(value: Any) -> str:
-    """Format a duration: 0.4 s, 12 s, 3 min 05 s, 2 h 10 min."""
+    """Format a duration in seconds as "0.4 s", "12 s", "3 min 05 s" or "2 h 10 min"; anything else becomes a dash."""
     if not isinstance(value, int | float):
         return "–"
     if value < 10:
@@ -120,7 +124,7 @@ def when(value: Any) -> str:
 
 
 def took(report: Mapping[str, Any]) -> float | None:
-    """Return the seconds between start and end of a run; None if one of them is not known."""
+    """Return how many seconds a run took, from its start to its end; None if one of the times is unknown."""
     try:
         start, end = (datetime.fromisoformat(str(report.get(key))) for key in ("started_at", "ended_at"))
         return (end - start).total_seconds()

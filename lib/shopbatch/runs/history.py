@@ -1,6 +1,6 @@
-"""The runs that a warehouse remembers: those that ended, those under way, and those that were lost.
+"""Reads the runs of a warehouse: those that ended, those under way, and those that were lost (killed without a report).
 
-Reads `<warehouse>/_runs/<job>/<run_id>/report.json` and, of a run that says `running`, its heartbeat.
+The source is `<warehouse>/_runs/<job>/<run_id>/report.json`, and the heartbeat of each run whose report says `running`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ STALE = 60.0  # seconds without a heartbeat after which a run counts as lost
 
 
 class _Heartbeat(TypedDict):
+    """The content of heartbeat.json, as `Record` writes it."""
+
     at: NotRequired[str]
     stage: NotRequired[str | None]
     done: NotRequired[int]
@@ -31,16 +33,16 @@ class _Heartbeat(TypedDict):
 
 
 def newest(warehouse: str, job: str | None = None, count: int = 20) -> list[dict[str, Any]]:
-    """Return the reports of the newest runs, newest first.
+    """Return the reports of the newest runs, newest first. Used by `shopbatch runs`.
 
     Args:
         warehouse: Its folder or URI.
         job: Only the runs of this job; None for all jobs.
-        count: At most so many.
+        count: Return at most this many.
 
     Returns:
-        Reports as `Report.to_dict` makes them. A run that was killed has the outcome `lost` and a message that says
-        since when. One whose report is damaged, or is lost while its log is there, has the outcome `damaged`.
+        Reports as `Report.to_dict` makes them, with two more outcomes. `lost`: the run was killed; the message gives
+        its last sign of life. `damaged`: the report is damaged, or is missing while the run's log exists.
     """
     import pyarrow.fs as pafs
 
@@ -65,7 +67,11 @@ def newest(warehouse: str, job: str | None = None, count: int = 20) -> list[dict
 
 
 def row(report: Mapping[str, Any]) -> dict[str, str]:
-    """Return the line of a run in a list of runs: when, job, outcome, how long, rows, run, message."""
+    """Return a report as a row of the table that `shopbatch runs` prints.
+
+    Returns:
+        Texts by column: started, job, outcome, took, rows, run, message.
+    """
     rows, seconds = report.get("rows") or {}, formats.took(report)
     others = ", ".join(f"{rows[name]:,} {name}" for name in ("rejected", "pending") if rows.get(name))
     counts = (f"{rows['published']:,}" if rows.get("published") else "") + (f" ({others})" if others else "")
@@ -81,10 +87,14 @@ def row(report: Mapping[str, Any]) -> dict[str, str]:
 
 
 def with_state(report: Mapping[str, Any], folder: str) -> dict[str, Any]:
-    """Return a report as it is, or, if it says `running`, with what its heartbeat says: running still, or lost.
+    """Return a report with the true state of a run whose saved outcome is `running`.
+
+    If the run is alive, the message becomes its stage and progress. If its heartbeat is older than STALE seconds, or
+    its process on this machine has gone, the outcome becomes `lost`. Reports with any other outcome are returned
+    unchanged.
 
     Args:
-        report: What report.json holds.
+        report: The content of report.json.
         folder: The run's folder.
     """
     report = dict(report)
@@ -104,7 +114,7 @@ def with_state(report: Mapping[str, Any], folder: str) -> dict[str, Any]:
 
 
 def _moment(text: Any) -> datetime:
-    """Parse a time of a report or heartbeat; what is no time counts as long ago."""
+    """Parse an ISO time of a report or heartbeat, and convert it to UTC; return the start of 1970 if it is no time."""
     try:
         return datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, TypeError):
@@ -112,6 +122,7 @@ def _moment(text: Any) -> datetime:
 
 
 def _heartbeat(folder: str) -> dict[str, Any]:
+    """Read the heartbeat of a run; {} if it is missing or damaged."""
     from shopbatch.warehouse import state_files
 
     uri = f"{folder}/heartbeat.json"
@@ -119,12 +130,12 @@ def _heartbeat(folder: str) -> dict[str, Any]:
 
 
 def _is_alive(pid: int) -> bool:
-    """Whether a process of this machine runs; one that is dead and that nobody has waited for does not."""
+    """Return True if a process of this machine runs; False if it has gone, or has ended and is only a zombie entry."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:  # it is another user's
+    except PermissionError:  # the process belongs to another user
         return True
     with suppress(OSError):  # no /proc on this system
         return Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[0] != "Z"
@@ -132,14 +143,14 @@ def _is_alive(pid: int) -> bool:
 
 
 def close_lost(run: dict[str, Any], message: str) -> str:
-    """Write the report of a run whose process died; the rest of it is what the run itself wrote at its start.
+    """Write the final report of a run whose process died without one, and return that report as one line of JSON.
+
+    The outcome is `stopped`. The end of the log is added; everything else comes from the report that the run wrote at
+    its start. The supervisor process calls this.
 
     Args:
-        run: `warehouse`, `job`, `run_id`, `log`, `remote_log`, as `supervise.say` was told.
-        message: What happened.
-
-    Returns:
-        The report as one line of JSON.
+        run: `warehouse`, `job`, `run_id`, `log`, `remote_log`, as the run passed them to `supervise.say`.
+        message: What happened to the process.
 
     Raises:
         OSError: The warehouse cannot be written.

@@ -1,7 +1,7 @@
-"""How a job runs: command line -> configuration -> session -> run -> report -> exit code.
+"""Runs a job: command line -> configuration -> Ray or Spark session -> the job's code -> report -> exit code.
 
-A file in jobs/ needs `Job`, which declares the job, and `main`, which runs it with command-line arguments. This is the
-one place where a run ends, whatever the error is; `outcomes.py` says what the codes mean.
+A file in jobs/ needs `Job`, which declares the job, and `main`, which runs it with command-line arguments. Every run
+ends in this module, whatever error ended it; `outcomes.py` explains the exit codes.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ __all__ = [
 def main(job: Job | str, argv: Sequence[str] | None = None) -> int:
     """Run a job with command-line arguments and return the exit code.
 
-    The last line on standard output is the run's report as JSON, unless that is a terminal.
+    If standard output is not a terminal, its last line is the run's report as JSON.
 
     Args:
         job: The job or its name.
@@ -68,13 +68,21 @@ def main(job: Job | str, argv: Sequence[str] | None = None) -> int:
 
 
 def dry_run(job: Job, settings: JobConfig) -> int:
-    """Print the resolved configuration, and on a second line what a run would cost if the job can estimate that."""
+    """Print the resolved configuration as JSON, and on a second line an estimate of the run if the job has one.
+
+    Args:
+        job: The job. Its `estimate` says what a run would compute and cost.
+        settings: The job's configuration.
+
+    Returns:
+        The exit code, always 0.
+    """
     print(printable_json(redact_config(settings.model_dump(mode="json"))))
     if job.estimate is not None:
         from shopbatch.core.sessions import late_ray_session, ray_session
         from shopbatch.warehouse.store import Store
 
-        store = Store(settings.platform.warehouse)  # a mistake in it is reported before Ray starts
+        store = Store(settings.platform.warehouse)  # a wrong warehouse is reported before Ray starts
         late = partial(late_ray_session, settings.platform, nullcontext)
         session = late if job.session == "late ray" else partial(ray_session, settings.platform)
         with session() if job.estimate_in_session else nullcontext():
@@ -85,7 +93,14 @@ def dry_run(job: Job, settings: JobConfig) -> int:
 
 @dataclass
 class Ended:
-    """How a run ended: its report, its exit code, and the error that ended it early, if one did."""
+    """How a run ended.
+
+    Attributes:
+        report: The run's report.
+        code: The exit code.
+        error: The error that ended the run early; None if it ended well.
+        saved: Whether the report could be written to the warehouse.
+    """
 
     report: Report
     code: int = DONE
@@ -94,18 +109,20 @@ class Ended:
 
 
 def run(job: Job, settings: JobConfig, call: Call | None = None) -> Report:
-    """Run a job with a resolved configuration, for a Python program.
+    """Run a job with a resolved configuration from a Python program, and return its report.
 
     Args:
         job: The job.
-        settings: Its configuration.
-        call: How it is called; None shows nothing.
+        settings: The job's configuration.
+        call: How the run is called; None shows no progress.
 
     Returns:
         The report of a run that ended well: published, nothing to do, superseded or incomplete.
 
     Raises:
-        UserError, GateRefused, Stopped: As jobs raise them. Any other exception is a defect.
+        UserError: The user made a mistake; nothing was written.
+        GateRefused: A gate refused the result.
+        Stopped: The run was stopped; the same call resumes it. Any other exception is a defect.
     """
     ended = perform(job, settings, call or Call(quiet=True))
     if ended.error is not None:
@@ -114,18 +131,18 @@ def run(job: Job, settings: JobConfig, call: Call | None = None) -> Report:
 
 
 def run_to_exit_code(job: Job, settings: JobConfig, call: Call) -> int:
-    """Run a job with a resolved configuration, print how it ended, and return the exit code."""
+    """Run a job with a resolved configuration from the command line: print how it ended, and return the exit code."""
     ended = perform(job, settings, call)
     try:
         _print_end(ended, settings, call)
-    except BrokenPipeError:  # nobody reads any more; what was published is published
+    except BrokenPipeError:  # nobody reads the output; the result stays published
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     supervise.say(code=ended.code)
     return ended.code
 
 
 def perform(job: Job, settings: JobConfig, call: Call) -> Ended:
-    """Run a job and save its report. No error of the run leaves this function."""
+    """Run a job, save its report, and return how it ended. An error of the run is returned in `Ended`, never raised."""
     guard_logs()
     report = Report(job=job.name, env=call.env, config=settings.model_dump(mode="json"), command=call.command)
     if call.keyed is not None:
@@ -140,7 +157,15 @@ def perform(job: Job, settings: JobConfig, call: Call) -> Ended:
 
 
 def _perform(job: Job, settings: JobConfig, call: Call, ended: Ended, shown: display.Display) -> None:
-    """Check, record and run. `ended` is filled."""
+    """Check the job's inputs, begin the run's record, run the job, and save the report; the results go into `ended`.
+
+    Args:
+        job: The job.
+        settings: The job's configuration.
+        call: How the run is called.
+        ended: Gets the report's content, the exit code and the error.
+        shown: The display of the run.
+    """
     from shopbatch.runs.needs import check_models
     from shopbatch.warehouse.store import Store
 
@@ -161,7 +186,7 @@ def _perform(job: Job, settings: JobConfig, call: Call, ended: Ended, shown: dis
             if job.check is not None:
                 job.check(settings, store)
             check_models(settings, store)
-            if not isinstance(shown, display.Terminal):  # on a pipe, a mistake found so far is the only line
+            if not isinstance(shown, display.Terminal):  # on a pipe, a mistake found before must be the only line
                 begin()
             record = stack.enter_context(_record(report, store, shown))
             if not call.verbose:
@@ -170,12 +195,12 @@ def _perform(job: Job, settings: JobConfig, call: Call, ended: Ended, shown: dis
         except BaseException as error:  # noqa: BLE001  whatever the error is, the report and the exit code must say so
             ended.error = error
             _classify(ended, error, signals)
-        ignore_signals()  # the rest takes a moment, and records how the run ended
+        ignore_signals()  # the rest is quick, and records how the run ended
         report.message = notices.with_notices(report.message, noted)
         if record is not None and ended.error is not None:
             record.log(trace(ended.error) if ended.code == FAILED else f"{report.outcome}: {report.message}")
-            report.log_tail = record.tail()[0 if ended.code == FAILED else -1 :]  # the one line that says it
-        # a mistake that is found before the run begins leaves no report, but a run key keeps it for whoever waits
+            report.log_tail = record.tail()[0 if ended.code == FAILED else -1 :]  # not failed: the last line
+        # a mistake found before the run begins leaves no report, unless a submitter waits for it under a run key
         if store is not None and (record is not None or report.run_key is not None):
             report.finish(report.outcome, ended.code, report.message)
             if ended.code != DONE:  # the same command again, unless it would end in the same way
@@ -184,7 +209,11 @@ def _perform(job: Job, settings: JobConfig, call: Call, ended: Ended, shown: dis
 
 
 def _record(report: Report, store: Store, shown: display.Display) -> Record:
-    """Begin the record of the run in its folder, and tell the supervisor where it is."""
+    """Begin the record of the run (report, heartbeat and log in its folder), and tell the supervisor where it is.
+
+    Returns:
+        The record, to be used as a context manager.
+    """
     record = Record(report, store.root)
     shown.log = record.log
     record.log(f"{report.job}: run {report.run_id}, {report.command or 'called from Python'}")
@@ -199,7 +228,17 @@ def _record(report: Report, store: Store, shown: display.Display) -> Record:
 
 
 def _run_in_session(job: Job, settings: JobConfig, store: Store, report: Report, signals: list[str]) -> None:
-    """Start the job's session and run the job in it."""
+    """Start the job's Ray or Spark session and run the job in it.
+
+    If the job is declared as `alone`, the run first takes a claim, so that equal runs wait for it (see `claims`).
+
+    Args:
+        job: The job.
+        settings: The job's configuration.
+        store: The warehouse.
+        report: The run's report, which the job fills.
+        signals: Gets the names of the signals that arrive.
+    """
     from shopbatch.core.sessions import late_ray_session, ray_session, spark_session
     from shopbatch.models import live
     from shopbatch.runs.claims import claim
@@ -211,7 +250,7 @@ def _run_in_session(job: Job, settings: JobConfig, store: Store, report: Report,
     def starting() -> Iterator[None]:
         with display.stage(f"start {job.system}"):
             yield
-        stop_on_signals(signals)  # once more: Ray and Spark have installed their own handlers
+        stop_on_signals(signals)  # again, since Ray and Spark have installed their own handlers
 
     try:
         with ExitStack() as session:
@@ -231,12 +270,12 @@ def _run_in_session(job: Job, settings: JobConfig, store: Store, report: Report,
             report.message = "; ".join(str(x) for x in (waited, report.message) if x)
             done = True
     except (Stopped, KeyboardInterrupt):
-        if not done:  # otherwise only the session was being closed
+        if not done:  # otherwise the job is done, and only the session was being closed
             raise
 
 
 def _classify(ended: Ended, error: BaseException, signals: Sequence[str]) -> None:
-    """Enter the outcome, the message and the exit code of a run that an error has ended."""
+    """Set outcome, message and exit code in `ended` for a run that `error` has ended."""
     report = ended.report
     if isinstance(error, Exception) and (mistake := find_user_error(error)) is not None:
         ended.code, report.outcome, report.message = MISTAKE, "failed", user_error_line(mistake)
@@ -246,14 +285,18 @@ def _classify(ended: Ended, error: BaseException, signals: Sequence[str]) -> Non
     elif isinstance(error, Stopped | KeyboardInterrupt):
         ended.code, report.outcome = STOPPED, "stopped"
         report.message = f"{str(error) or (signals[0] if signals else 'interrupted')}; {RESUME}"
-    elif isinstance(error, SystemExit):  # SIGTERM in the moment in which Ray's own handler is in place
+    elif isinstance(error, SystemExit):  # SIGTERM arrived while Ray's own handler was installed
         ended.code, report.outcome, report.message = STOPPED, "stopped", f"SIGTERM; {RESUME}"
     else:
         ended.code, report.outcome, report.message = classify(error, signals)
 
 
 def _print_end(ended: Ended, settings: JobConfig, call: Call) -> None:
-    """Print how the run ended: a line on standard error if it did not end well, and the report on standard output."""
+    """Print the report on standard output and, if the run did not end well, one line on standard error.
+
+    After a mistake of the user, only that line is printed. A terminal gets a short summary instead of the report's
+    JSON.
+    """
     report = ended.report
     if ended.code == MISTAKE:
         assert isinstance(ended.error, UserError)
@@ -275,9 +318,12 @@ def _print_end(ended: Ended, settings: JobConfig, call: Call) -> None:
 
 
 def _save(store: Store, report: Report) -> bool:
-    """Save the report, and before it the record under the run key, which says that the run has ended.
+    """Save the report in the run's folder.
 
-    Returns False if the warehouse cannot be written to any more.
+    A submitted run first saves it under its run key as well, where `shopbatch submit` sees that the attempt has ended.
+
+    Returns:
+        False if the warehouse cannot be written any more.
     """
     try:
         if report.run_key is not None and report.attempt is not None:
@@ -291,7 +337,11 @@ def _save(store: Store, report: Report) -> bool:
 
 
 def _refuse_skew(settings: JobConfig) -> None:
-    """Raise UserError if the cluster's libraries are not those of the lock file."""
+    """Refuse to run on a cluster whose libraries have other versions than the lock file, unless `allow_skew` is set.
+
+    Raises:
+        UserError: Versions differ; the message names them.
+    """
     from shopbatch.runs.environment import differences
 
     lock = config.root() / "requirements.lock"

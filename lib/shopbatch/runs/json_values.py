@@ -1,4 +1,4 @@
-"""Converts the values of a report to what JSON can hold."""
+"""Converts the values of a report into values that JSON can represent."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 
 
 def json_value(value: Any) -> Any:
-    """Convert any value to what JSON can hold.
+    """Convert any value, also nested, into a value that JSON can represent.
 
-    NaN and infinities become null, NumPy and pyarrow values become Python's, sets become sorted lists. A value of any
-    other type becomes its `str`: a run that has published must not fail because of a value in its report.
+    NaN and infinities become null, NumPy and pyarrow values become Python values, sets become sorted lists. A value of
+    an unknown type becomes its `str`, because a run that has published must not fail over a value in its report.
     """
     if isinstance(value, Enum):
         value = value.value
@@ -34,11 +34,12 @@ def json_value(value: Any) -> Any:
 
 
 def _from_object(value: Any) -> Any:
+    """Convert a dataclass, a date, or a pydantic, NumPy or pyarrow object; use `str` for any other object."""
     if is_dataclass(value) and not isinstance(value, type):
         return json_value(asdict(value))
     if isinstance(value, datetime | date):
         return value.isoformat()
-    for convert in ("model_dump", "tolist", "as_py"):  # of pydantic, NumPy and pyarrow, which are not imported
+    for convert in ("model_dump", "tolist", "as_py"):  # methods of pydantic, NumPy and pyarrow values
         if callable(method := getattr(value, convert, None)) and not isinstance(value, type):
             return json_value(method())
     return json_value(str(value))

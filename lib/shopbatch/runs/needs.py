@@ -1,4 +1,4 @@
-"""What a job needs before it starts, and the command that makes what is missing."""
+"""Checks what a job needs before it starts (models), and names the commands that make missing models and tables."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _SHIPPED = ("sentiment",)  # what `shopbatch init` registers
 
 
 def check_models(settings: JobConfig, store: Store) -> None:
-    """Look for the models that a run will load, so that it is refused before a session is started.
+    """Check that the registry has every model that a run will load, before a session is started.
 
     Raises:
-        UserError: The registry lacks one.
+        UserError: A model is missing; the message names the commands that make it.
     """
     for key, reference in settings.required_models().items():
         if missing := why_missing(f"{store.root}/_models", reference):
@@ -24,7 +24,11 @@ def check_models(settings: JobConfig, store: Store) -> None:
 
 
 def makes_model(reference: str) -> str:
-    """Say which commands make the model that a reference means."""
+    """Return the commands that make a model, as text for an error message.
+
+    Args:
+        reference: The model, such as `sentiment@live`.
+    """
     name = name_of(reference)
     shipped = "`shopbatch init` registers the one that ships, " if name in _SHIPPED else ""
     if maker := next((job for job in declaration.names() if name and name in _made_by(job)), ""):
@@ -33,13 +37,13 @@ def makes_model(reference: str) -> str:
 
 
 def fills_table(name: str) -> str:
-    """Say which commands fill a table."""
+    """Return the commands that fill a table, as text for an error message."""
     known = declared(name)
     return known.filled_by if known is not None else f"`shopbatch load {name} FILE`, or the job that writes it"
 
 
 def _made_by(job: str) -> tuple[str, ...]:
-    """The models that a job makes; none if its file does not load, which is not the question here."""
+    """Return the names of the models that a job publishes; () if the job's file cannot be loaded."""
     try:
         return declaration.find(job).makes
     except (ImportError, SyntaxError, TypeError, AttributeError):

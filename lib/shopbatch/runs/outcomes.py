@@ -1,4 +1,4 @@
-"""How a command ends: the exit codes, and which of them an exception means.
+"""Defines the exit codes of all commands, and maps exceptions to them.
 
 Exit codes: 0 done, 2 the user's mistake, 3 a gate refused, 4 stopped but resumable, 1 anything else.
 """
@@ -20,14 +20,14 @@ from shopbatch.runs.report import Outcome
 DONE, FAILED, MISTAKE, REFUSED, STOPPED = 0, 1, 2, 3, 4
 RESUME = "the same command goes on from here"
 
-# what Spark says of a data file that is not there
+# Spark's messages about a missing data file
 _GONE = re.compile(r"FAILED_READ_FILE\.FILE_NOT_EXIST|(PATH_NOT_FOUND|java\.io\.FileNotFoundException).*\.parquet")
 # errors of Ray and its cluster after which a new attempt can succeed
 _LOST = {
     "NodeDiedError", "LocalRayletDiedError", "ActorUnavailableError", "WorkerCrashedError", "ObjectLostError",
     "OutOfDiskError", "OutOfMemoryError", "RpcError",
 }  # fmt: skip
-# what the environment did, by what the error says of it, and what to do
+# part of an error's message -> what the environment did, and what to do
 _ENVIRONMENT = {
     "timed out during startup": "Ray did not start in time: the machine is too busy, wait or end other work",
     "Too many open files": "too many open files: raise the limit (ulimit -n 65536)",
@@ -35,10 +35,10 @@ _ENVIRONMENT = {
 
 
 def report_errors(call: Callable[[], int]) -> int:
-    """Run a command that leaves no report and return its exit code.
+    """Call a command that leaves no report and return its exit code; print expected errors as one line.
 
-    An error that is no defect (the user's mistake, an interruption, a full disk, a lost connection) becomes one line
-    on standard error. Every other exception is raised again.
+    Expected errors are the user's mistake, an interruption, a full disk and a lost connection; the line goes to
+    standard error. Every other exception is raised again.
     """
     with _Ending() as ending:
         ending.code = call()
@@ -47,7 +47,10 @@ def report_errors(call: Callable[[], int]) -> int:
 
 @dataclass
 class _Ending:
-    """Takes the errors that are no defect, says them in a line and has their exit code; all others go on."""
+    """Context manager that catches expected errors, prints each as one line, and keeps the exit code in `code`.
+
+    All other errors pass through.
+    """
 
     code: int = DONE
 
@@ -64,7 +67,7 @@ class _Ending:
         if (mistake := find_user_error(error)) is not None:
             self.code = report_user_error(mistake)
             return True
-        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:  # it came from the command line
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:  # the name came from the command line
             self.code = report_user_error(UserError(f"the name of a file is too long: {error.filename}"))
             return True
         temporary = [each for each in _causes(error) if isinstance(each, Stopped) or _is_temporary(each)]
@@ -75,27 +78,33 @@ class _Ending:
 
 
 def report_user_error(error: UserError) -> int:
-    """Print the user's mistake as one line on standard error and return its exit code."""
+    """Print the user's mistake as one line on standard error and return the exit code 2."""
     print(f"shopbatch: {clean(user_error_line(error))}", file=sys.stderr)
     return MISTAKE
 
 
 def user_error_line(error: UserError) -> str:
-    """Return the message as one line. An error from a Ray task is a remote traceback; its cause has the message."""
+    """Return the message of a UserError as one line.
+
+    The message of an error from a Ray task is a remote traceback; then the message of its cause is returned.
+    """
     cause = getattr(error, "cause", None)
     return one_line(cause if isinstance(cause, UserError) else error, LONGEST_MESSAGE)
 
 
 def find_user_error(error: BaseException) -> UserError | None:
-    """Return the innermost UserError among an error and its causes, None if there is none."""
+    """Return the innermost UserError in an error's chain of causes, or None if there is none."""
     return next((each for each in reversed(list(_causes(error))) if isinstance(each, UserError)), None)
 
 
 def classify(error: BaseException, signals: Sequence[str]) -> tuple[int, Outcome, str]:
-    """Return exit code, outcome and message for an error of a run that is not one of the three expected kinds.
+    """Return exit code, outcome and message for an error that is no UserError, GateRefused, Stopped or Ctrl-C.
+
+    Errors that the environment caused (a full disk, a lost node), or that followed a signal, count as stopped (4); all
+    others are defects (1).
 
     Args:
-        error: What the run raised.
+        error: The error that the run raised.
         signals: Names of the signals that arrived during the run.
     """
     if signals:  # the bridge to Spark's JVM replaces the signal handler's exception by one of its own
@@ -112,19 +121,22 @@ def classify(error: BaseException, signals: Sequence[str]) -> tuple[int, Outcome
 
 
 def trace(error: BaseException) -> str:
-    """Return the traceback of an error, cleaned and with long lines cut."""
+    """Return the traceback of an error as text, without secrets and personal data, with long lines cut."""
     return clean(bounded_lines("".join(traceback.format_exception(error))))
 
 
 def exit_with(code: int) -> None:
-    """Flush the output and end the process at once: some native libraries abort during their own shutdown."""
+    """Flush the output and end the process at once, because some native libraries abort during their own shutdown."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
 
 
 def _is_temporary(error: BaseException) -> bool:
-    """Whether the environment caused the error: a full disk, a lost node, a store that is silent, a VACUUM."""
+    """Return True if the environment caused an error: a full disk, a lost node, no open-file slots, a silent store.
+
+    A data file that a VACUUM has removed during the run also counts.
+    """
     from shopbatch.warehouse.files import is_full, is_lost_connection
 
     lost = not _LOST.isdisjoint(kind.__name__ for kind in type(error).__mro__)
@@ -133,20 +145,24 @@ def _is_temporary(error: BaseException) -> bool:
 
 
 def _is_gone(error: BaseException) -> bool:
-    """Whether a data file is not there that a pinned version names, or that this run wrote: mostly after a VACUUM."""
+    """Return True if an error says that a data file is missing, which mostly happens after a VACUUM during the run.
+
+    The file belongs to a pinned table version, or this run wrote it.
+    """
     if isinstance(error, FileNotFoundError):
         return ".parquet" in str(error)
     return _GONE.search(str(error)) is not None
 
 
 def _temporary_line(error: BaseException) -> str:
+    """Return an error that the environment caused as one line, with an explanation if a data file is missing."""
     line = one_line(f"{type(error).__name__}: {error}", 600)
     gone = "a data file is gone, as after a VACUUM in the middle of the run; if no VACUUM ran, restore the file"
     return f"{gone} ({line})" if _is_gone(error) else line
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error, its cause, the cause of that, and so on. Ray keeps a worker's error in `cause`."""
+    """Yield an error, its cause, the cause of that, and so on. Ray keeps a worker's error in the attribute `cause`."""
     while error is not None:
         yield error
         error = getattr(error, "cause", None) or error.__cause__

@@ -1,8 +1,8 @@
-"""Renders `report.html`: one page that a merchant can read, without scripts and without anything to download.
+"""Renders `report.html`: one page about a run that a merchant can read, without scripts and external files.
 
-It gets the report as it is saved: masked JSON values. Jinja escapes everything except the SVG of `charts`; as a second
-protection, the page's security policy forbids scripts. Any part of a report may be missing; the page then lacks that
-section.
+The input is the report as it is saved: JSON values in which personal data is masked. Jinja escapes everything except
+the SVG of `charts`; as a second protection, the page's security policy forbids scripts. Any part of a report may be
+missing; the page then lacks that section.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from shopbatch.runs.templates import template
 
 SAMPLES = 60
 LOG_LINES = 60
-_HEAD = ("language", "label")  # columns that stand above a sample
+_HEAD = ("language", "label")  # columns that are shown in the heading of a sample
 # for each outcome: the colour in which the page shows it, and what it means for the reader
 _OUTCOMES = {
     "published": ("good", "The result is published."),
@@ -46,10 +46,10 @@ _RATES = ("ece", "brier", "nll", "log_loss", "loss")  # measures that are not pe
 
 
 def render(report: Mapping[str, Any]) -> str:
-    """Render the page of a report.
+    """Render the HTML page of a report.
 
     Args:
-        report: What `Report.to_dict` returns. Parts that are missing or have a wrong form are left out.
+        report: The report, as `Report.to_dict` returns it. Missing or malformed parts are left out of the page.
 
     Returns:
         The page as HTML.
@@ -92,13 +92,22 @@ def render(report: Mapping[str, Any]) -> str:
 
 @cache
 def _meanings() -> dict[str, Any]:
-    """What checks and reasons mean, in words."""
+    """Return the sentences of meanings.yaml, which explain gates and reject reasons on the page.
+
+    Returns:
+        `gates` and `rejects`: {name: sentence}; `gate`: the sentence for a gate that is not listed.
+    """
     text = resources.files("shopbatch.runs").joinpath("meanings.yaml").read_text("utf-8")
     return dict(yaml.safe_load(text))
 
 
 def _gate(gate: Mapping[str, Any]) -> dict[str, Any]:
-    """A check with a sentence about what it protects against. Jobs put a language or a day in front of its name."""
+    """Return a gate's result as template variables, with a sentence `meaning`: what the gate protects against.
+
+    Args:
+        gate: The JSON form of the gate's result. A prefix of its name, such as the language in "en: rows", is ignored
+            when the sentence is looked up.
+    """
     name = re.sub(r"^[\w-]{1,12}: ", "", str(gate.get("name")))
     known = [key for key in _meanings()["gates"] if name.startswith(key)]
     meaning = _meanings()["gates"][max(known, key=len)] if known else _meanings()["gate"]
@@ -106,37 +115,40 @@ def _gate(gate: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_file_name(name: Any) -> bool:
-    """Whether a link leads to a file beside the report, and nowhere else."""
+    """Return True if a link is the plain name of a file beside the report, so that it can lead nowhere else."""
     return isinstance(name, str) and re.fullmatch(r"\w[\w-]*(\.[\w-]+)+", name) is not None
 
 
 def _tree(value: Any) -> Mapping[str, Any]:
+    """Return the value if it is a mapping, else {}."""
     return value if isinstance(value, Mapping) else {}
 
 
 def _list(value: Any) -> list[Any]:
+    """Return the value if it is a list, else []."""
     return value if isinstance(value, list) else []
 
 
 def _missing(rows: Mapping[str, Any]) -> int | None:
-    """Rows read - published - rejected - pending, which should be 0; None if the job does not count all four."""
+    """Return read - published - rejected - pending, which should be 0; None if the job does not count all four."""
     parts = [part for name in ("read", "published", "rejected", "pending") if isinstance(part := rows.get(name), int)]
     return parts[0] - sum(parts[1:]) if len(parts) == 4 else None
 
 
 def _way_on(report: Mapping[str, Any]) -> str | None:
-    """The command that continues a run; None if there is nothing to continue."""
+    """Return the command that continues a run; None if the run ended well or its command is unknown."""
     command = report.get("command")
     ended_well = report.get("outcome") in ("published", "nothing to do", "superseded")
     return clean(command) if isinstance(command, str) and command and not ended_well else None
 
 
 def _is_refusal(gate: Mapping[str, Any]) -> bool:
+    """Return True if a gate refused the result and says why."""
     return gate.get("passed") is False and bool(gate.get("detail"))
 
 
 def _chart(draw: Callable[[], Markup]) -> Markup | None:
-    """A chart, or None if its data cannot be drawn: a bad figure must not prevent the report."""
+    """Call a drawing function; return None if its data cannot be drawn, since a bad figure must not stop the report."""
     try:
         return draw()
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, ArithmeticError):
@@ -144,7 +156,11 @@ def _chart(draw: Callable[[], Markup]) -> Markup | None:
 
 
 def _label_chart(mix: Mapping[str, Any]) -> Markup | None:
-    """The chart of labels per language, the language with most rows first."""
+    """Return the chart of the labels' shares per language, or None without data.
+
+    Args:
+        mix: {language: {label: rows}}. The language with most rows is drawn first.
+    """
     counts = {language: _counts(_tree(labels)) for language, labels in mix.items()}
     totals = {language: sum(labels.values()) for language, labels in counts.items()}
     languages = sorted((language for language in totals if totals[language]), key=lambda x: (-totals[x], x))
@@ -155,17 +171,31 @@ def _label_chart(mix: Mapping[str, Any]) -> Markup | None:
 
 
 def _counts(tree: Mapping[str, Any]) -> dict[str, int]:
+    """Return the entries whose value is a whole number of at least 0."""
     return {name: n for name, n in tree.items() if isinstance(n, int) and n >= 0}
 
 
 def _unmeasured(mix: Mapping[str, Any], quality: Mapping[str, Any]) -> str:
-    """The languages of the result for which the model's quality was not measured, as words."""
+    """Return the names of the languages that have results but no measured quality, as text: "French, Polish".
+
+    Args:
+        mix: {language code: rows by label} of the results.
+        quality: {language code: measures}; if it is empty, "" is returned.
+    """
     languages = [language for language in mix if quality and language not in quality]
     return ", ".join(formats.language(language) for language in sorted(languages))
 
 
 def _quality(language: str, block: Mapping[str, Any]) -> dict[str, Any]:
-    """The quality for one language: a table of the model and its baselines, and two charts."""
+    """Return what the page shows about the model's quality in one language.
+
+    Args:
+        language: Language code.
+        block: Measures of the model, and of its `baselines`, with `calibration` and `confusion` if they were computed.
+
+    Returns:
+        Template variables: a table of the model and its baselines, and two charts.
+    """
     name = formats.language(language)
     lines = {"this model": block} | {formats.words(key): _tree(v) for key, v in _tree(block.get("baselines")).items()}
     measures = [key for key, value in block.items() if _is_measure(value) and not _is_context(key)]
@@ -182,21 +212,23 @@ def _quality(language: str, block: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_context(key: str) -> bool:
-    """Whether a number describes the data or the model rather than its quality."""
+    """Return True if a number describes the data or the model (rows, temperature) and is no measure of quality."""
     return key in ("n", "count", "temperature") or key.endswith("_rows")
 
 
 def _is_measure(value: Any) -> bool:
+    """Return True if a value is a number, or a mapping with `value` (a number with a confidence interval)."""
     return _value(value) is not None or (isinstance(value, Mapping) and "value" in value)
 
 
 def _value(measure: Any) -> float | None:
+    """Return the number of a measure, given as a number or as {"value": number, ...}; None if it has none."""
     value = measure.get("value") if isinstance(measure, Mapping) else measure
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _measure(key: str, measure: Any) -> tuple[str, str]:
-    """A measure and its confidence interval as text."""
+    """Format a measure and its confidence interval: ("91.3 %", "90.1 – 92.4"); "" without interval."""
     value = _value(measure)
     if value is None:
         return "–", ""
@@ -208,14 +240,14 @@ def _measure(key: str, measure: Any) -> tuple[str, str]:
 
 
 def _shares(counts: Mapping[str, Any]) -> list[tuple[str, int, float]]:
-    """(reason, rows, rows as share of the most frequent reason), the most frequent first."""
+    """Return (reason, rows, rows as share of the most frequent reason), the most frequent reason first."""
     numbers = _counts(counts)
     most = max(numbers.values(), default=0) or 1
     return [(reason, n, n / most) for reason, n in sorted(numbers.items(), key=lambda item: (-item[1], item[0]))]
 
 
 def _stages(report: Mapping[str, Any]) -> list[tuple[str, float, float, float | None]]:
-    """(stage, seconds, share of the longest, rows per second)."""
+    """Return (stage, seconds, seconds as share of the longest stage, rows per second or None) of every stage."""
     seconds = {k: v for k, v in _tree(report.get("seconds")).items() if isinstance(v, int | float)}
     speed = _tree(report.get("rows_per_second"))
     most = max(seconds.values(), default=0) or 1
@@ -223,6 +255,14 @@ def _stages(report: Mapping[str, Any]) -> list[tuple[str, float, float, float | 
 
 
 def _figure(figure: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Draw a figure that a job has added to the report; None if its kind is unknown or its data cannot be drawn.
+
+    Args:
+        figure: The JSON form of `Figure`.
+
+    Returns:
+        Template variables: `title`, `caption`, and either `svg` (a chart) or `table`; the other one is None.
+    """
     data, title = _tree(figure.get("data")), str(figure.get("title", ""))
     drawn: dict[str, Any] = {"title": title, "caption": figure.get("caption", ""), "svg": None, "table": None}
     match figure.get("kind"):
@@ -247,14 +287,20 @@ def _figure(figure: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _versions(table: str, uses: Any) -> list[tuple[str, str, Any]]:
-    """Lines of (table, "read" or "written", version)."""
+    """Return the rows of the page's list of tables: (table, "read" or "written", version).
+
+    Args:
+        table: Name of the table.
+        uses: {"read" or "written": version}.
+    """
     return [(table, use, version) for use, version in _tree(uses).items()]
 
 
 def _samples(samples: list[Any]) -> list[dict[str, Any]]:
-    """Each sample as its language and label, its texts and its other values: (column, value).
+    """Return the sample rows for the page: per row its language, label, texts and all other values.
 
-    A column that holds text in one row is shown as text in all.
+    Texts and other values are (column, value) pairs. A column that holds prose in one row is shown as text in all rows.
+    At most SAMPLES rows are shown.
     """
     rows = [row for row in samples if isinstance(row, Mapping)][:SAMPLES]
     texts = {column for row in rows for column, value in row.items() if _is_prose(value)}
@@ -271,16 +317,17 @@ def _samples(samples: list[Any]) -> list[dict[str, Any]]:
 
 
 def _brief(value: Any) -> Any:
+    """Round a float to three decimals; return any other value unchanged."""
     return round(value, 3) if isinstance(value, float) else value
 
 
 def _is_prose(value: Any) -> bool:
-    """Whether a value is text to read, and not a name, a number or a code."""
+    """Return True if a value is text to read (long, or more than three words), not a name, a number or a code."""
     return isinstance(value, str) and (len(value) > 40 or len(value.split()) > 3)
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """A configuration as (key.path, value) lines."""
+    """Yield (path, value) for every value of a nested configuration: ("engine.batch", 32)."""
     for key, value in tree.items():
         if isinstance(value, Mapping) and value:
             yield from _flat(value, f"{prefix}{key}.")

@@ -1,14 +1,18 @@
-"""The processes of a run on this machine, by what they are: driver, Ray's raylet, GCS and workers, Spark's JVM."""
+"""Finds the processes of a run on this machine by their role: driver, Ray's raylet, GCS and workers, Spark's JVM.
+
+`shopbatch chaos` kills them, and claims use `born` to see whether a run is alive. Reads /proc, so it works on Linux
+only.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-_TITLES = {"raylet": "raylet/raylet", "gcs": "gcs_server", "jvm": "java"}  # what stands in the first word
+_TITLES = {"raylet": "raylet/raylet", "gcs": "gcs_server", "jvm": "java"}  # role -> end of the command's first word
 
 
 def descendants(process: int) -> list[int]:
-    """Return the processes that a process has started, and those that these have started: its own first."""
+    """Return the ids of all processes below a process: its children first, then their children, and so on."""
     children: dict[int, list[int]] = {}
     for folder in Path("/proc").glob("[0-9]*"):
         if (fields := _fields(int(folder.name))) is not None:
@@ -20,7 +24,12 @@ def descendants(process: int) -> list[int]:
 
 
 def named(role: str, process: int) -> list[int]:
-    """Return the descendants of a process that have a role: `raylet`, `gcs`, `jvm` or `worker`, busy ones first."""
+    """Return the ids of the descendants of a process that have a given role.
+
+    Args:
+        role: `raylet`, `gcs`, `jvm` or `worker` (a Ray worker; busy ones come first).
+        process: Id of the process.
+    """
     titles = {pid: title(pid) for pid in descendants(process)}
     if role == "worker":
         workers = [pid for pid, text in titles.items() if text.startswith("ray::") and "Agent" not in text]
@@ -29,7 +38,7 @@ def named(role: str, process: int) -> list[int]:
 
 
 def title(process: int) -> str:
-    """Return the command line of a process, or the title that it has given itself; empty if it has gone."""
+    """Return the command line of a process, or the title that it has set for itself; "" if the process has gone."""
     try:
         text = Path(f"/proc/{process}/cmdline").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
@@ -38,19 +47,22 @@ def title(process: int) -> str:
 
 
 def is_stopped(process: int) -> bool:
-    """Whether a signal has stopped a process."""
+    """Return True if a process is stopped by a signal such as SIGSTOP."""
     fields = _fields(process)
     return fields is not None and fields[0] in "Tt"
 
 
 def born(process: int) -> str | None:
-    """Return when a process began, which tells it from a later one with its number; None if it has gone."""
+    """Return the start time of a process in clock ticks since boot, as text; None if the process has gone.
+
+    It distinguishes a process from a later one with the same id.
+    """
     fields = _fields(process)
     return None if fields is None else fields[19]
 
 
 def _fields(process: int) -> list[str] | None:
-    """The fields of /proc/<process>/stat from the state on; None for one that has gone, or that nobody waited for."""
+    """Return the fields of /proc/<process>/stat from the state on; None if the process has gone or is a zombie."""
     try:
         fields = Path(f"/proc/{process}/stat").read_text("utf-8").rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):

@@ -1,7 +1,7 @@
-"""What a run leaves in its folder while it goes on: a report that says `running`, a heartbeat, and its log.
+"""Writes the files of a run while it is under way: a report with the outcome `running`, a heartbeat, and the log.
 
 `<warehouse>/_runs/<job>/<run_id>/` holds `report.json` from the start, `heartbeat.json` until the run ends, and
-`log.txt`. A run whose heartbeat is old, or whose process has gone, is lost: `history` says so.
+`log.txt`. If the heartbeat is old, or the process has gone, `history` reports the run as lost.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from shopbatch.core.privacy import clean
 from shopbatch.runs.report import Report, run_folder
 
 BEAT = 10.0  # seconds between two heartbeats
-TAIL = 15  # lines of the log that the report of a failed run shows
+TAIL = 15  # number of log lines that the report of a failed run shows
 
 
 class Record:
-    """Keeps the folder of a run under way. Use it as a context manager; leaving it ends heartbeat and log.
+    """Writes report, heartbeat and log of a run under way into its folder. A context manager: leaving it ends them.
 
     Args:
-        report: The run's report. It is written as it is now, with the outcome `running`.
+        report: The run's report. It is written at once in its present state, with the outcome `running`.
         warehouse: The folder or URI of the warehouse.
 
     Raises:
@@ -62,27 +62,29 @@ class Record:
         self._stopped = True
         self._wake.set()
         self._thread.join(timeout=BEAT)
-        with suppress(OSError):  # a full disk, or a warehouse that has gone: the exit code is what is left to say it
+        with suppress(OSError):  # a full disk or a lost warehouse: the exit code still tells it
             self._log.close()
             end_record(self._folder, self.log_path, self.is_remote)
 
     def log(self, line: str) -> None:
-        """Append lines to the log, with the time and without secrets and personal data. Long lines are cut."""
+        """Append text to the log, behind the time of day. Secrets and personal data are removed, long lines cut."""
         with suppress(OSError, ValueError):  # a full disk must not end a run that may still commit what it has
             print(f"{datetime.now(UTC):%H:%M:%S} {clean(bounded_lines(line))}", file=self._log)
         self._wake.set()
 
     def tail(self) -> list[str]:
-        """Return the last lines of the log."""
+        """Return the last lines of the log (at most TAIL), without secrets and personal data."""
         return log_tail(self.log_path)
 
     def _beats(self) -> None:
+        """Write a heartbeat every BEAT seconds and after each log line, until the run ends; the body of the thread."""
         while not self._stopped:
             self._beat()
             self._wake.wait(BEAT)
             self._wake.clear()
 
     def _beat(self) -> None:
+        """Write heartbeat.json: the time, the stage, the rows done and in total, and the host."""
         now = display.current()
         beat = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "stage": now.stage_name}
         from shopbatch.warehouse import files
@@ -93,7 +95,13 @@ class Record:
 
 
 def end_record(folder: str, log: Path, is_remote: bool) -> None:
-    """Remove the heartbeat of a run that has ended, and upload its log if that is still a local file."""
+    """Remove the heartbeat of a run that has ended, and upload the log to the warehouse if it is a temporary file.
+
+    Args:
+        folder: The run's folder or URI.
+        log: The log file.
+        is_remote: Whether the warehouse is an object store, so that the log is a temporary file.
+    """
     from shopbatch.warehouse import files
 
     files.remove(f"{folder}/heartbeat.json")
@@ -103,7 +111,13 @@ def end_record(folder: str, log: Path, is_remote: bool) -> None:
 
 
 def log_tail(path: Path) -> list[str]:
-    """Return the last lines of a log, cleaned; what native code wrote there has not been cleaned yet."""
+    """Return the last lines of a log (at most TAIL), without secrets and personal data, cut to 500 characters each.
+
+    Output of native code is in the log as it was written, so that secrets must be removed when the log is read.
+
+    Returns:
+        The lines; [] if the log cannot be read.
+    """
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - 16_384))
@@ -115,9 +129,9 @@ def log_tail(path: Path) -> list[str]:
 
 @contextmanager
 def native_output_to(path: Path) -> Iterator[None]:
-    """Send what native code writes to standard error (Ray's core, the JVM) to a file inside the block.
+    """Redirect what native code (Ray's core, the JVM) writes to standard error into a file, inside the block.
 
-    Python's own standard error keeps going where it went.
+    Python's own `sys.stderr` still writes to the original standard error.
     """
     sys.stderr.flush()
     kept = os.dup(2)
@@ -138,7 +152,8 @@ def native_output_to(path: Path) -> Iterator[None]:
 
 
 def _writes_to_2(stream: Any) -> bool:
+    """Return True if a stream writes to file descriptor 2, standard error."""
     try:
         return bool(stream.fileno() == 2)
-    except (OSError, AttributeError, ValueError):  # a stream of a test or of a notebook
+    except (OSError, AttributeError, ValueError):  # such as a stream of a test or of a notebook
         return False

@@ -1,6 +1,6 @@
-"""Run keys, and the records of the attempts at a run key.
+"""Run keys, which name one piece of scheduled work, and the records of the attempts at a run key.
 
-A run key names one piece of scheduled work, independent of who submits it and how often. Light to import.
+A run key does not depend on who submits the work or how often. This module imports nothing heavy.
 """
 
 from __future__ import annotations
@@ -27,10 +27,14 @@ _DIGITS = 12
 
 @dataclass(frozen=True)
 class RunKey:
-    """Job, logical date and configuration: equal keys are the same piece of work. Its `str` is a valid folder name.
+    """A run key: job, logical date and digest of the configuration. Equal keys mean the same piece of work.
 
-    when: the logical date, 20261122 or 20261122T063000, followed by -NAME for a rerun of that name.
-    digest: 12 hexadecimal digits of the warehouse and of everything in the configuration that affects a result.
+    Its `str`, such as score_reviews-20261122-0123456789ab, is a valid folder name.
+
+    Attributes:
+        job: The job's name.
+        when: The logical date, 20261122 or 20261122T063000; a rerun appends -NAME.
+        digest: 12 hexadecimal digits, over the warehouse and all settings that can affect a result.
     """
 
     job: str
@@ -42,7 +46,7 @@ class RunKey:
 
     @classmethod
     def parse(cls, text: str) -> RunKey:
-        """Parse a key as `shopbatch submit` prints it.
+        """Parse a run key as `shopbatch submit` prints it.
 
         Raises:
             UserError: The text is not a run key.
@@ -58,17 +62,17 @@ class RunKey:
     def of(
         cls, job: str, settings: JobConfig, warehouse: str, date: str | None = None, rerun: str | None = None
     ) -> RunKey:
-        """Return the key of a job with a validated configuration.
+        """Return the run key of a job with a validated configuration.
 
         Args:
             job: The job's name.
             settings: The job's configuration.
-            warehouse: The warehouse as the cluster's nodes name it.
+            warehouse: Folder or URI of the warehouse, as the cluster's nodes name it.
             date: The logical date or time in ISO format; None for today (UTC).
-            rerun: A name that makes this a new piece of work, to repeat work that is done already.
+            rerun: A name that makes this a new piece of work, to repeat work that is done already; None for no rerun.
 
         Raises:
-            UserError: The date or the name of the rerun has another form.
+            UserError: The date or the name of the rerun is malformed.
         """
         if rerun is not None and not re.fullmatch(r"[A-Za-z0-9]{1,20}", rerun):
             raise UserError(f"--rerun {rerun!r}: expected 1 to 20 letters and digits")
@@ -77,10 +81,12 @@ class RunKey:
 
 
 def logical_date(text: str | None) -> str:
-    """Return a date as 20261122, or a time (UTC) as 20261122T063000.
+    """Format a logical date for a run key: 20261122 for a date, 20261122T063000 for a time.
+
+    A time with a time zone is converted to UTC; a time without one is taken as UTC.
 
     Args:
-        text: A date or time in ISO format; None for today.
+        text: A date or time in ISO format; None for today (UTC).
 
     Raises:
         UserError: The text is not an ISO date or time.
@@ -99,9 +105,9 @@ def logical_date(text: str | None) -> str:
 
 
 def digest(settings: JobConfig, warehouse: str) -> str:
-    """Return the digest of a configuration and a warehouse.
+    """Return 12 hexadecimal digits that identify a configuration and a warehouse.
 
-    The platform and `wait` are left out. Files that the configuration names count by their content.
+    The settings `platform` and `wait` are left out. Of files that the configuration names, the content is hashed.
     """
     values = settings.model_dump(mode="json", exclude={"platform", "wait"})
     contents = sorted(sha256(path.read_bytes()).hexdigest() for path in named_files(values))
@@ -110,10 +116,14 @@ def digest(settings: JobConfig, warehouse: str) -> str:
 
 
 def named_files(tree: Any) -> set[Path]:
-    """Return the files of the project that a configuration names, such as prompts.
+    """Return the project files that a configuration names in any of its values, such as prompts.
 
-    A placeholder such as `{language}` in a name stands for any text. A name may begin with @, as in
-    `system: "@conf/prompts/describe.en.md"`.
+    Their contents belong to the run key, and `shopbatch submit` checks that they are sent. A placeholder in a file
+    name, such as `{language}`, stands for any text, so that all matching files are returned. A name may begin with @,
+    as in `system: "@conf/prompts/describe.en.md"`.
+
+    Args:
+        tree: The configuration or a part of it: mappings, lists and plain values.
     """
     if isinstance(tree, Mapping):
         return set().union(*map(named_files, tree.values()))
@@ -121,7 +131,7 @@ def named_files(tree: Any) -> set[Path]:
         return set().union(*map(named_files, tree))
     if not isinstance(tree, str) or not tree or "\0" in tree:
         return set()
-    with suppress(OSError, ValueError):  # the text is too long for a file name
+    with suppress(OSError, ValueError):  # a text that is too long for a file name
         name = Path(tree.removeprefix("@"))
         if "{" not in name.name:
             return {file for file in [config.project_file(name)] if file.is_file()}
@@ -133,22 +143,29 @@ def named_files(tree: Any) -> set[Path]:
 
 
 def record_uri(warehouse: str, key: str, attempt: int) -> str:
-    """Return where the record of an attempt is kept: the run's report, written when the run has ended."""
+    """Return the path or URI of an attempt's record: a copy of the run's report, written when the run has ended."""
     return f"{warehouse.rstrip('/')}/_runs/_keys/{key}/{attempt:04d}.json"
 
 
 def write_record(warehouse: str, key: str, attempt: int, line: str) -> None:
-    """Store the report of an attempt (`line`, one line of JSON) as its record."""
+    """Write the record of an attempt.
+
+    Args:
+        warehouse: Folder or URI of the warehouse.
+        key: The run key.
+        attempt: Number of the attempt.
+        line: The run's report as one line of JSON.
+    """
     from shopbatch.warehouse import files
 
     files.write_bytes(record_uri(warehouse, key, attempt), line.encode() + b"\n")
 
 
 def read_records(warehouse: str, key: str) -> dict[int, dict[str, Any]]:
-    """Return the reports of the attempts that have ended, by number.
+    """Return the reports of the ended attempts at a run key, by the attempt's number.
 
-    A damaged one is set aside: the attempt then counts as one that left no report, and the next one finds out what is
-    done already.
+    A damaged record is set aside. Its attempt then counts as ended without a report, and the next attempt finds out
+    what is done already.
 
     Raises:
         Stopped: The warehouse does not answer.
@@ -165,7 +182,7 @@ def read_records(warehouse: str, key: str) -> dict[int, dict[str, Any]]:
 
 
 def _read_records(folder: str) -> dict[int, dict[str, Any]]:
-
+    """Read the records in a folder `_runs/_keys/<key>`, by the attempt's number."""
     from shopbatch.warehouse import files, state_files
 
     fs, path = files.filesystem(folder)

@@ -1,4 +1,7 @@
-"""Reports as they are read back. One that is damaged or lost is named, and hides no other run. Light to import."""
+"""Reads saved reports. Instead of a damaged or lost report, a report with the outcome `damaged` is returned.
+
+So one damaged file does not keep `shopbatch runs` from listing the other runs. This module imports nothing heavy.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,10 @@ from shopbatch.runs.report import run_folder
 
 @with_config(ConfigDict(extra="allow"))
 class SavedReport(TypedDict):
-    """What every reader may rely on; a report has more (see `Report.to_dict`)."""
+    """The fields of report.json whose types are checked when it is read; a report has more (see `Report.to_dict`).
+
+    Only `outcome` and `exit_code` must be there.
+    """
 
     outcome: str
     exit_code: int | None
@@ -30,10 +36,10 @@ class SavedReport(TypedDict):
 
 
 def load_report(folder: str) -> dict[str, Any] | None:
-    """Load the report of a run's folder; None if there is none.
+    """Load the report of a run from its folder; None if the folder has no report.
 
     Raises:
-        DamagedFile: It cannot be read as a report.
+        DamagedFile: The file cannot be read as a report.
     """
     from shopbatch.warehouse import state_files
 
@@ -42,12 +48,12 @@ def load_report(folder: str) -> dict[str, Any] | None:
 
 
 def read_report(warehouse: str, job: str, run_id: str) -> dict[str, Any] | None:
-    """Read the report of a run.
+    """Read the report of a run; if it is damaged or lost, return a report with the outcome `damaged` instead.
 
-    A report that is damaged, or is lost while the run's log is there, has the outcome `damaged`.
+    A report counts as lost if it is missing while the run's log exists.
 
     Returns:
-        The report; None for a folder that other code keeps here, such as a run of an older version.
+        The report; None if the folder has neither report nor log, such as a folder of an older version.
     """
     from shopbatch.warehouse import files
     from shopbatch.warehouse.checksums import DamagedFile

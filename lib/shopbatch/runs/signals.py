@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C during a run: they stop it in good order, so that the same command resumes it."""
+"""Handles SIGTERM and Ctrl-C during a run: they stop the run cleanly, so that the same command resumes it."""
 
 from __future__ import annotations
 
@@ -17,15 +17,20 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Signalled(Stopped, KeyboardInterrupt):
-    """A signal arrived. It is a KeyboardInterrupt because Ray's waits swallow every other exception."""
+    """Raised in a run when a signal arrives.
+
+    It is a KeyboardInterrupt because Ray's waiting functions swallow every other exception.
+    """
 
 
 def stop_on_signals(received: list[str]) -> None:
-    """Make SIGTERM and Ctrl-C raise Signalled. Ray and Spark install handlers of their own when they start.
+    """Make SIGTERM and Ctrl-C raise Signalled in this process from now on; a second signal ends the process at once.
+
+    Call it again after Ray or Spark has started, because they install handlers of their own. Outside the main thread it
+    does nothing, since Python allows no signal handlers there.
 
     Args:
-        received: The name of each signal that arrives is added to it. It stays empty outside the main thread, where
-            Python does not allow signal handlers.
+        received: A list to which the name of each arriving signal is added.
     """
     if not _in_main_thread():
         return
@@ -44,7 +49,7 @@ def stop_on_signals(received: list[str]) -> None:
 
 @contextmanager
 def restore_signals() -> Iterator[None]:
-    """Put the signal handlers back at the end of the block, for a process that goes on after the run."""
+    """Restore the signal handlers at the end of the block, for a process that continues after the run."""
     if not _in_main_thread():
         yield
         return
@@ -57,11 +62,12 @@ def restore_signals() -> Iterator[None]:
 
 
 def ignore_signals() -> None:
-    """Ignore SIGTERM and Ctrl-C from now on."""
+    """Ignore SIGTERM and Ctrl-C from now on, while a run writes its report."""
     if _in_main_thread():
         for number in _SIGNALS:
             signal.signal(number, signal.SIG_IGN)
 
 
 def _in_main_thread() -> bool:
+    """Return True if the calling thread is the main thread, the only one in which Python allows signal handlers."""
     return threading.current_thread() is threading.main_thread()

@@ -1,6 +1,7 @@
-"""A stage without progress: a thread notices, looks for the cause, and says it, with what to do, in log and report.
+"""Detects that a stage makes no progress, and writes the cause and the remedy into the log and the report.
 
-The looks are cheap: free resources of Ray, nodes, disks and the load of the machine. Stages add looks of their own.
+A thread checks the time since the last progress. The checks for causes are cheap: free resources of Ray, lost nodes,
+full disks, load of the machine. Stages add checks of their own.
 """
 
 from __future__ import annotations
@@ -23,26 +24,33 @@ from shopbatch.core.signal_stack import own_signal_stack
 from shopbatch.runs.report import Report
 
 T = TypeVar("T")
-Look = Callable[[], str | None]  # says a cause, and what to do; None: nothing to see
-INTERRUPT = signal.SIGURG  # a process that does not handle it ignores it: a lost handler must not end the run
-FULL = 0.95  # share of a disk, above which Ray puts no objects there
+Look = Callable[[], str | None]  # a check: returns cause and remedy, None if it finds nothing
+INTERRUPT = signal.SIGURG  # ignored by default, so that a lost handler cannot end the run
+FULL = 0.95  # used share of a disk above which Ray writes no objects there
 NOTHING = "nothing wrong was seen"
 
 
 class Stalled(KeyboardInterrupt):
-    """The stage is to be begun again. It is a KeyboardInterrupt because Ray's waits swallow every other exception."""
+    """Raised in a stage that stands still, so that the stage begins again.
+
+    It is a KeyboardInterrupt because Ray's waiting functions swallow every other exception.
+    """
 
 
 class Stalls:
-    """Watches one stage inside the block.
+    """Watches one stage, inside a `with` block, and reports the cause if it makes no progress.
+
+    After `seconds` without progress, and again after each further `seconds`, it calls the checks in `looks` and reports
+    the first cause found.
 
     Args:
-        report: Gets a line for each time that the stage has stood still.
+        report: Its `diagnosis` gets a line for each cause that was found.
         stage: The stage's name.
-        seconds: After so long without `moved`, and again each time it has passed, the causes are looked for.
-        looks: Where to look, the surest cause first.
-        restart: Whether `waiting` raises Stalled if after twice that time nothing explains the standstill. It does so
-            each time that it has passed, since Python drops an exception that is raised in a destructor.
+        seconds: Seconds without a call of `moved` after which the checks are called.
+        looks: Checks for causes, the most reliable first. Each returns the cause and remedy as text, or None if it
+            finds nothing.
+        restart: Whether `waiting` raises Stalled if no check finds a cause after two times `seconds`. It is raised
+            again after each further `seconds`, since Python drops an exception that is raised in a destructor.
     """
 
     def __init__(
@@ -52,7 +60,7 @@ class Stalls:
         in_main = threading.current_thread() is threading.main_thread()  # Python runs signal handlers only there
         self.restart = self._handles = restart and in_main
         self._last, self._looked, self._waits = time.monotonic(), 0, False
-        self._said: set[str] = set()  # the causes, without their numbers
+        self._said: set[str] = set()  # the causes reported so far, without their numbers
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="stalls", daemon=True)
 
@@ -67,16 +75,21 @@ class Stalls:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._over.set()
-        self._thread.join(timeout=5)  # a look that hangs does not hold up the run
+        self._thread.join(timeout=5)  # a check that hangs must not hold up the run
         if self._handles:
             signal.signal(INTERRUPT, signal.SIG_DFL if self._handler is None else self._handler)
 
     def moved(self) -> None:
-        """Note that the stage has made progress."""
+        """Note that the stage has made progress, which restarts the timer."""
         self._last, self._looked = time.monotonic(), 0
 
     def waiting(self, items: Iterable[T]) -> Iterator[T]:
-        """Yield the items; each one is progress. Stalled is raised, if at all, while the next one is waited for."""
+        """Yield the items and count each one as progress.
+
+        Raises:
+            Stalled: No item has come for a long time, no check finds a cause, and `restart` is set. It is raised only
+                while this method waits for the next item, never in the caller's code.
+        """
         iterator = iter(items)
         while True:
             self._waits = True
@@ -90,13 +103,14 @@ class Stalls:
             yield item
 
     def _watch(self) -> None:
+        """Look for causes each time that `seconds` pass without progress; the body of the thread."""
         while not self._over.wait(min(1.0, self.seconds / 4)):
             still = time.monotonic() - self._last
             if still < self.seconds * (self._looked + 1):
                 continue
             self._looked += 1
             cause = next(filter(None, (_safe(look) for look in self.looks)), None)
-            if self._over.is_set():  # a look took longer than the stage, whose handler may be gone
+            if self._over.is_set():  # a check took longer than the stage, whose signal handler may be gone
                 return
             if cause is None and self._looked > 1 and self.restart and self._waits:
                 signal.pthread_kill(threading.main_thread().ident or 0, INTERRUPT)
@@ -104,7 +118,12 @@ class Stalls:
                 self._say(still, cause)
 
     def _say(self, still: float, cause: str | None) -> None:
-        """Say why the stage stands still, unless that has been said already."""
+        """Report why the stage stands still, unless the same cause was reported before.
+
+        Args:
+            still: Seconds without progress.
+            cause: The cause and remedy; None if no check found one.
+        """
         text = cause or f"{NOTHING} ({facts()})"
         if (kind := re.sub(r"[\d.]+", "", text)) not in self._said:
             self._said.add(kind)
@@ -113,6 +132,7 @@ class Stalls:
             display.current().note(line)
 
     def _raise(self, number: int, frame: FrameType | None) -> None:
+        """Raise Stalled in the main thread while it waits for an item. This is the handler of the signal INTERRUPT."""
         if self._waits:
             line = f"{self.stage}: begun again, once; what was computed is kept"
             if line not in self.report.diagnosis:
@@ -122,7 +142,10 @@ class Stalls:
 
 
 def _safe(look: Look) -> str | None:
-    """Look; a look that fails, such as when Ray has died, explains nothing and must not hide the others."""
+    """Call a check for causes; return None if the check itself fails, for example because Ray has died.
+
+    A failing check must not prevent the checks after it.
+    """
     from ray.exceptions import RayError
 
     try:
@@ -133,7 +156,10 @@ def _safe(look: Look) -> str | None:
 
 
 def full_disk(*folders: str) -> Look:
-    """Look whether a disk is full: Ray then writes no objects there, and waits."""
+    """Return a check for `Stalls`: is the disk of one of these folders full, so that Ray writes no objects and waits?
+
+    The check returns the cause and remedy as text, or None.
+    """
 
     def look() -> str | None:
         for folder in folders:
@@ -147,7 +173,7 @@ def full_disk(*folders: str) -> Look:
 
 
 def lost_nodes() -> str | None:
-    """Look whether a node of the cluster has been lost."""
+    """Check for `Stalls` whether a node of the Ray cluster was lost: return cause and remedy as text, or None."""
     import ray
 
     lost = [node["NodeManagerHostname"] for node in ray.nodes() if not node["Alive"]]
@@ -157,7 +183,7 @@ def lost_nodes() -> str | None:
 
 
 def full_object_store() -> str | None:
-    """Look whether Ray's memory for objects is used up."""
+    """Check for `Stalls` whether Ray's object store is full: return cause and remedy as text, or None."""
     import ray
 
     total = ray.cluster_resources().get("object_store_memory", 0.0)
@@ -168,7 +194,13 @@ def full_object_store() -> str | None:
 
 
 def no_slot(needs: Mapping[str, float]) -> Look:
-    """Look whether one more worker, which needs these resources, would find them free."""
+    """Return a check for `Stalls`: does the cluster lack free resources for one more worker?
+
+    The check returns the cause and remedy as text, or None.
+
+    Args:
+        needs: Resources that a worker needs, by Ray's names: {"CPU": 1, "GPU": 0.5}.
+    """
 
     def look() -> str | None:
         import ray
@@ -188,7 +220,11 @@ def no_slot(needs: Mapping[str, float]) -> Look:
 
 
 def busy_machine() -> str | None:
-    """Look whether so much else runs on this machine that the run hardly gets a turn."""
+    """Check for `Stalls` whether this machine is overloaded (load above 4 per CPU): return cause and remedy.
+
+    Returns:
+        The text; None if the machine is not overloaded.
+    """
     load, cpus = os.getloadavg()[0], os.cpu_count() or 1
     return (
         f"this machine is busy (load {load:.0f} on {cpus} CPUs); wait, or end other work" if load > 4 * cpus else None
@@ -196,7 +232,7 @@ def busy_machine() -> str | None:
 
 
 def facts() -> str:
-    """Say what is free, for a standstill that nothing explains."""
+    """Return the free CPUs and GPUs and the machine's load as text, for the report if no check finds a cause."""
     import ray
 
     said = []

@@ -1,10 +1,11 @@
-"""Runs a job in a process of its own and sees to it that its end is known, whatever ends it.
+"""Runs a job in a child process, and writes the report if the child dies without one.
 
-Ray's core ends the process of a driver at once when its raylet dies, the system kills what needs too much memory, and
-native code may crash. Nothing in such a process can still write a report. So the command line forks before anything
-heavy is loaded: the child runs the job, and this process waits for it and writes the report of a child that could not.
+Ray's core ends the driver's process at once when its raylet dies; the system kills a process that needs too much
+memory; native code may crash. Nothing in such a process can still write a report. So the command line forks before
+anything heavy is loaded. The child runs the job. This process, the supervisor, waits for the child and writes the
+report of a child that could not.
 
-Unix only. Called by `runs.command`; a run inside a Python program (`shopbatch.run`) has no supervisor.
+Works on Unix only. `runs.command` calls it; a run inside a Python program (`shopbatch.run`) has no supervisor.
 """
 
 from __future__ import annotations
@@ -24,19 +25,19 @@ from typing import Any
 
 _FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 _PR_SET_PDEATHSIG = 1
-GRACE = 0.3  # seconds within which the child says that a signal reached it, too
-STOP_SECONDS = 100.0  # that a signal leaves the run to stop in good order; native code may not even notice it
-SECOND_SECONDS = 5.0  # that a second signal leaves it
-EXIT_SECONDS = 30.0  # that the process may take to end once its run has ended
-_channel: list[int] = []  # in the child: the file descriptor on which it says what it does
+GRACE = 0.3  # seconds within which the child reports that it got the same signal
+STOP_SECONDS = 100.0  # seconds to stop cleanly after a signal; native code may not notice it
+SECOND_SECONDS = 5.0  # seconds to stop after a second signal
+EXIT_SECONDS = 30.0  # seconds for the process to exit after its run has ended
+_channel: list[int] = []  # in the child: the file descriptor to which it writes its events
 
 
 def say(**event: Any) -> None:
-    """Tell the supervisor, if there is one, that the run has begun or ended.
+    """Send an event of the run from the child process to the supervisor; do nothing if there is no supervisor.
 
     Args:
-        event: `warehouse`, `job`, `run_id`, `log` and `remote_log` when the run begins; `code` when it has ended and
-            its report is written, `signalled` when a signal arrived.
+        event: When the run begins: `warehouse`, `job`, `run_id`, `log` and `remote_log`. When it has ended and its
+            report is written: `code`, the exit code. When a signal arrived: `signalled`, the time.
     """
     if _channel:
         os.write(_channel[0], json.dumps(event).encode() + b"\n")
@@ -45,11 +46,11 @@ def say(**event: Any) -> None:
 def supervise(work: Callable[[], int]) -> int:
     """Call `work` in a child process and return its exit code; STOPPED if the child died before its run had ended.
 
-    The child returns from this function, too, with what `work` returns, and ends as the process would have ended
+    The child also returns from this function, with the result of `work`, and then exits as the process would have done
     without a supervisor.
 
     Args:
-        work: Runs the job and returns the exit code. It calls `say`.
+        work: Runs the job and returns the exit code. It reports its progress with `say`.
     """
     reading, writing = os.pipe()
     sys.stdout.flush()
@@ -67,7 +68,7 @@ def supervise(work: Callable[[], int]) -> int:
     try:
         run = watch.follow()
         status = watch.wait()
-        with suppress(ProcessLookupError):  # what the run has started and left, such as a JVM that was still starting
+        with suppress(ProcessLookupError):  # processes that the run left behind, such as a starting JVM
             os.killpg(child, signal.SIGKILL)
     finally:
         os.close(reading)
@@ -81,8 +82,12 @@ def supervise(work: Callable[[], int]) -> int:
 
 
 def _be_child(parent: int) -> None:
-    """Make this process die with its parent, and receive only the signals that the parent forwards."""
-    os.setpgid(0, 0)  # Ctrl-C reaches the whole group of the terminal; it must count once
+    """Make this process die with its parent, and receive only the signals that the parent forwards.
+
+    Args:
+        parent: Process id of the parent.
+    """
+    os.setpgid(0, 0)  # Ctrl-C signals the terminal's whole process group; the child must get it only once
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
@@ -91,17 +96,19 @@ def _be_child(parent: int) -> None:
 
 @dataclass
 class _Watch:
-    """Follows what the child says, and passes signals on to it.
+    """The supervisor's view of the child process: reads its events and forwards signals to it.
 
-    A cluster's manager may signal every process of a run, this one and the child. The child would take the second one
-    for an order to end at once. So a signal is passed on only if the child does not say, within GRACE, that it has it.
+    A cluster's manager may signal every process of a run, both supervisor and child. The child would take a second
+    signal as an order to end at once. So the supervisor forwards a signal only if the child does not report within
+    GRACE seconds that it got the signal itself.
 
     Attributes:
-        child: Its process id.
-        reading: The file descriptor on which it says what it does.
-        waiting: Signals to be passed on, each with the time of its arrival.
-        passed: The signals that the child has got, each with that time; several within GRACE are one.
-        killed: Whether the child was killed because it did not end.
+        child: Process id of the child.
+        reading: File descriptor from which the child's events are read.
+        waiting: Signals that the supervisor got less than GRACE seconds ago, not yet forwarded: (number, time of
+            arrival).
+        passed: Signals that the child has got: (number, time of arrival); several within GRACE seconds count as one.
+        killed: Whether the supervisor killed the child because it did not stop after a signal.
     """
 
     child: int
@@ -111,11 +118,11 @@ class _Watch:
     killed: bool = False
 
     def receive(self, number: int, frame: FrameType | None) -> None:
-        """Handle a signal that this process got."""
+        """Note a signal that the supervisor got; `follow` forwards it. This is the signal handler."""
         self.waiting.append((number, time.monotonic()))
 
     def follow(self) -> dict[str, Any]:
-        """Return all that the child has said, at the end of its run or when it is dead."""
+        """Read the child's events until its run has ended or it is dead, and return them merged into one mapping."""
         run: dict[str, Any] = {}
         rest = b""
         while "code" not in run:
@@ -130,7 +137,10 @@ class _Watch:
         return run
 
     def wait(self) -> int:
-        """Return the status of the child, which has said all; it is killed if it does not end."""
+        """Wait for the child to exit after its run has ended, and return its wait status.
+
+        A child that has not exited after EXIT_SECONDS is killed.
+        """
         until = time.monotonic() + EXIT_SECONDS
         while (ended := os.waitpid(self.child, os.WNOHANG))[0] == 0 and time.monotonic() < until:
             time.sleep(0.02)
@@ -140,14 +150,17 @@ class _Watch:
         return ended[1]
 
     def why_killed(self) -> str | None:
-        """Say why this process has killed the child; None if it has not."""
+        """Return why the supervisor killed the child, for the report's message; None if it did not."""
         if not self.killed:
             return None
         name = signal.Signals(self.passed[0][0]).name
         return f"was killed: {name} came, and it did not stop within {time.monotonic() - self.passed[0][1]:.0f} s"
 
     def _end_late(self) -> None:
-        """Kill a child that has got a signal and does not stop, sooner if it has got a second one."""
+        """Kill a child that does not stop in time after a signal.
+
+        It has STOP_SECONDS after the first signal, and at most SECOND_SECONDS after a second one.
+        """
         if not self.passed or self.killed:
             return
         until = self.passed[0][1] + STOP_SECONDS
@@ -159,10 +172,11 @@ class _Watch:
                 os.kill(self.child, signal.SIGKILL)
 
     def _pass_on(self, signalled: float) -> None:
-        """Pass on the signals that have waited long enough.
+        """Forward the signals that have waited for GRACE seconds, unless the child got them itself.
 
         Args:
-            signalled: When the child last got a signal, by the clock of `time.monotonic`, which all processes share.
+            signalled: When the child last got a signal, in seconds of `time.monotonic`, a clock that all processes
+                share.
         """
         now = time.monotonic()
         for number, came in [each for each in self.waiting if now - each[1] >= GRACE]:
@@ -170,23 +184,28 @@ class _Watch:
             if not self.passed or came > self.passed[-1][1] + GRACE:
                 self.passed.append((number, came))
             if signalled < came - GRACE:
-                with suppress(ProcessLookupError):  # it has ended, and its end is about to be read
+                with suppress(ProcessLookupError):  # the child has ended, and its end is read next
                     os.kill(self.child, number)
 
 
 def _report_death(run: dict[str, Any], cause: str) -> int:
-    """Write the report of a run whose process died, print it, and return the exit code."""
+    """Write and print the report of a run whose process died, and return the exit code STOPPED.
+
+    Args:
+        run: The events that the child has sent.
+        cause: What ended the process: "was killed by SIGKILL".
+    """
     from shopbatch.runs.outcomes import RESUME, STOPPED
 
     message, line, trouble = f"the process that ran the job {cause}; {RESUME}", "", ""
-    if "run_id" in run:  # before anything is printed: nobody may read what is printed
+    if "run_id" in run:  # save before printing, since printing may fail
         from shopbatch.runs.history import close_lost
 
         try:
             line = close_lost(run, message)
         except OSError as error:
             trouble = f"shopbatch: the report could not be written to {run['warehouse']} ({error})"
-    with suppress(OSError):  # the reader has gone
+    with suppress(OSError):  # nobody reads the output any more
         print(f"shopbatch: stopped: {message}", file=sys.stderr, flush=True)
         if trouble:
             print(trouble, file=sys.stderr, flush=True)
@@ -196,7 +215,7 @@ def _report_death(run: dict[str, Any], cause: str) -> int:
 
 
 def _cause(status: int) -> str:
-    """Say what ended the child, as far as its status tells."""
+    """Describe what ended the child, from its wait status: "was killed by SIGKILL, as the system does when ..."."""
     if not os.WIFSIGNALED(status):
         hint = ", as Ray's core does when the local Ray has died"
         return f"ended without a report (exit code {os.WEXITSTATUS(status)}{hint})"

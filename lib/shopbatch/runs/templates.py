@@ -1,4 +1,4 @@
-"""The Jinja environment of the HTML pages: everything is escaped, and a name that is not there is an error."""
+"""Loads the Jinja templates of the HTML pages. All values are escaped, and an undefined name is an error."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from shopbatch.runs import formats
 
 
 def without_controls(value: Any) -> Any:
-    """Escape what could turn the order of a line, in text that a template prints."""
+    """Escape control and direction characters in a text that a template prints; other values stay unchanged."""
     return value if not isinstance(value, str) or hasattr(value, "__html__") else escape_controls(value)
 
 
 @cache
 def template(path: str) -> Template:
-    """Load a template by its path inside the package, such as `runs/page.html.j2`."""
+    """Load a template by its path inside the package, such as `runs/page.html.j2`, with the filters of `formats`."""
     environment = Environment(
         loader=PackageLoader("shopbatch", ""),
         autoescape=True,

@@ -1,6 +1,7 @@
-"""Sample data for the source tables, filled by `shopbatch sample`.
+"""Sample data for the source tables, written by `shopbatch sample`.
 
-Real public data, a generated shop of any size, or an invented boutique for search and the shopping guide.
+There are three samples: real public data (`fill_real`), a generated shop of any size (`fill_generated`), and an
+invented boutique for trying search and the shopping guide (`fill_boutique`).
 """
 
 from shopbatch.sample.boutique import fill_boutique

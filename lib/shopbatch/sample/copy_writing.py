@@ -1,6 +1,7 @@
-"""Copy about a product by rules: every word is a phrase that claims nothing, or an attribute in other words.
+"""Writes product copy (headline, description, bullets) from templates, for the training examples in `product_copy`.
 
-What is not an attribute is an opinion or an occasion; no number, claim or promise is ever added.
+A text states the product's attributes. All its other words are opinions ("a good choice") or occasions of use; no
+number, claim or promise is ever added.
 """
 
 from __future__ import annotations
@@ -15,13 +16,21 @@ from shopbatch.sample.copy_groups import group_of
 from shopbatch.sample.copy_words import frames, ideas
 from shopbatch.sample.templates import Dice, choose, fill, slots
 
-MOST_WORDS = 88  # of headline, description and bullets together
+MOST_WORDS = 88  # most words of headline, description and bullets together
 HEADLINE_WORDS = 12
 _FACT = {"by": "brand", "brandish": "brand", "size": "size", "amount": "size", "sized": "size"}
 
 
 def write(dice: Dice, attributes: Mapping[str, str | None]) -> str:
-    """Copy that states all attributes and nothing else: JSON on one line, {"headline", "description", "bullets"}."""
+    """Write copy that states all attributes of a product and nothing else.
+
+    Args:
+        dice: Source of all random draws.
+        attributes: Attributes of the product by name.
+
+    Returns:
+        JSON on one line: {"headline": text, "description": text, "bullets": [texts]}.
+    """
     what, idea = product_words(attributes), ideas().by_group[group_of(attributes)]
     for attempt in range(8):
         known = _known(dice, what)
@@ -36,13 +45,14 @@ def write(dice: Dice, attributes: Mapping[str, str | None]) -> str:
 
 
 class _Thoughts:
-    """Draws ideas for one text, none of them twice."""
+    """Draws occasions and places of use for one text, none of them twice until all are used."""
 
     def __init__(self, dice: Dice, moments: Sequence[str], places: Sequence[str]) -> None:
         self._dice, self._all = dice, {"moment": moments, "place": places}
         self._unused: dict[str, list[str]] = {}
 
     def draw(self) -> dict[str, str]:
+        """Return {"moment": text, "place": text}, each drawn from those that are still unused."""
         drawn = {}
         for name, every in self._all.items():
             unused = self._unused.get(name) or list(every)
@@ -53,7 +63,10 @@ class _Thoughts:
 
 
 def _known(dice: Dice, what: ProductWords) -> dict[str, str]:
-    """Return the placeholders of the templates, each with one of the wordings for this product."""
+    """Return {placeholder of the templates: value} for one product.
+
+    How name, brand and size are worded is drawn at random from `what`.
+    """
     single = not what.plural
     known = {k: v for k, v in what.facts.items() if k not in ("brand", "size")}
     known |= {"name": what.name, "this": dice.one(what.this), "s": "s" if single else "", "es": "es" if single else ""}
@@ -73,7 +86,7 @@ def _known(dice: Dice, what: ProductWords) -> dict[str, str]:
 
 
 def _facts_of(template: str) -> set[str]:
-    """The facts that a template states."""
+    """Return the names of the facts that a template states, by its placeholders."""
     return {_FACT.get(slot, slot) for slot in slots(template)}
 
 
@@ -87,7 +100,17 @@ def _headline(dice: Dice, what: ProductWords, known: Mapping[str, str]) -> str:
 
 
 def _description(dice: Dice, what: ProductWords, thoughts: _Thoughts, short: bool) -> tuple[str, set[str]]:
-    """Two or three sentences, and the facts that they state."""
+    """Write a description of one to three sentences.
+
+    Args:
+        dice: Source of all random draws.
+        what: Words about the product.
+        thoughts: Source of occasions and places of use.
+        short: Whether to leave out the middle sentence, because earlier attempts were too long.
+
+    Returns:
+        (the description, names of the facts that it states).
+    """
     known = {**_known(dice, what), **thoughts.draw()}
     if what.in_title:
         known.pop("brandish", None)
@@ -115,7 +138,14 @@ def _description(dice: Dice, what: ProductWords, thoughts: _Thoughts, short: boo
 
 
 def _bullets(dice: Dice, what: ProductWords, stated: set[str], thoughts: _Thoughts) -> list[str]:
-    """Two to four bullets: every fact that the description has left out, some that it states, perhaps an idea."""
+    """Write two to four bullets: all facts that the description lacks, some that it states, perhaps an occasion of use.
+
+    Args:
+        dice: Source of all random draws.
+        what: The product.
+        stated: Names of the facts that the description states.
+        thoughts: Source of occasions and places.
+    """
     rest = _mixed(dice, [f for f in what.facts if f not in stated])
     repeated = _mixed(dice, [f for f in what.facts if f in stated])
     doubles: list[tuple[str, ...]] = []
@@ -153,7 +183,7 @@ def _written(dice: Dice, template: str, known: Mapping[str, str]) -> str:
 
 
 def _sentence(text: str) -> str:
-    """The sentence with "an" before 8, 11, 18 and XL, and a capital letter at its start and after a question."""
+    """Correct "a" to "an" before 8, 11, 18, S, M, L and XL, and capitalise the starts of sentences."""
     text = re.sub(r"\b([Aa]) (?=8|1[18](?!\d)|X*[SLM]\b)", r"\1n ", text)
     text = re.sub(r"(?<=[?!] )[a-z]", lambda m: m[0].upper(), text)
     return text[:1].upper() + text[1:]

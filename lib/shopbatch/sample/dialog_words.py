@@ -1,6 +1,6 @@
-"""The words of generated customer service: intents, phrases and the shop's policies (data/dialog_*.yaml).
+"""Reads the words of the generated customer service: intents, phrases and policies (data/dialog_*.yaml).
 
-Templates hold no number of their own: `{return_days}` stands for a number of the policies, so no two texts can
+Templates contain no numbers of their own: `{return_days}` stands for a number of the policies, so no two texts can
 state different numbers for one promise.
 """
 
@@ -15,7 +15,7 @@ LANGUAGES = ("en", "zh")
 
 
 class Case(WordFile):
-    """Questions with the same answer, as templates; dialog_intents_*.yaml explains the fields."""
+    """A group of questions with the same answer, as templates; dialog_intents_*.yaml explains the fields."""
 
     ask: tuple[str, ...]
     fact: tuple[str, ...]
@@ -26,7 +26,10 @@ class Case(WordFile):
 
 
 class Intent(WordFile):
-    """What a customer wants to know; dialog_intents_*.yaml explains the fields."""
+    """A topic of customers' questions (such as refund_time) with its cases.
+
+    The files dialog_intents_*.yaml explain the fields.
+    """
 
     about: str
     cases: tuple[Case, ...]
@@ -40,7 +43,7 @@ class _Intents(WordFile):
 
 
 class Phrases(WordFile):
-    """What is said around a question and a reply; dialog_phrases_*.yaml explains the fields."""
+    """The phrases around questions and replies in one language; dialog_phrases_*.yaml explains the fields."""
 
     openers: dict[str, tuple[str, ...]]
     closers: dict[str, tuple[str, ...]]
@@ -66,14 +69,17 @@ class _Policies(WordFile):
 
 @lru_cache(maxsize=2)
 def intents(language: str) -> Mapping[str, Intent]:
-    """Return all intents of a language, by name, in the order of the file."""
+    """Return {name: intent} of a language (en or zh), in the order of the file."""
     topics = read_words(_Intents, "shopbatch.sample", f"data/dialog_intents_{language}.yaml")
     return {**topics.delivery, **topics.orders, **topics.shop}
 
 
 @lru_cache(maxsize=2)
 def phrases(language: str) -> Phrases:
-    """Return the phrases of a language. Polite greetings include the plain ones; goods of kind `any` are all goods."""
+    """Return the phrases of a language (en or zh), with two lists completed.
+
+    The polite greetings also contain the neutral ones (`plain`), and `goods["any"]` lists the products of all types.
+    """
     listed = read_words(Phrases, "shopbatch.sample", f"data/dialog_phrases_{language}.yaml")
     polite = (*listed.greetings["plain"], *listed.greetings["polite"])
     every = tuple(item for kind in listed.goods.values() for item in kind)
@@ -84,6 +90,6 @@ def phrases(language: str) -> Phrases:
 
 @lru_cache(maxsize=2)
 def policies(language: str) -> Mapping[str, str]:
-    """Return what the shop promises: numbers by name."""
+    """Return the shop's policies in a language as {name: number as text}, such as {"return_days": "30"}."""
     listed = read_words(_Policies, "shopbatch.sample", "data/dialog_policies.yaml")
     return {**listed.both, **(listed.en if language == "en" else listed.zh)}

@@ -1,7 +1,7 @@
-"""Generated customer service: questions, and replies that keep to the shop's policies. Both samples use it.
+"""Generates `support_dialogs`: questions of customers, and replies that follow the shop's policies.
 
-Row i is a function of (seed, i), so rows can be made in any order. What a reply states is a policy, or a number, an
-order or a product that the question has named.
+The real and the generated sample use it. Row i is a function of (seed, i), so rows can be generated in any order. A
+reply states only policies, and numbers, orders or products that the question names.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from shopbatch.sample.dialog_words import LANGUAGES, Case, Intent, intents, phra
 from shopbatch.sample.templates import Dice, choose, fill, pieces, slots
 from shopbatch.tables.support_dialogs import SUPPORT_DIALOGS
 
-VERSION = 1  # of what is generated; raise it with every change of the result
-ROWS = 6_000  # of a sample that has at least as many reviews
+VERSION = 1  # version of the generator; raise it with every change of the generated rows
+ROWS = 6_000  # number of dialogs; a sample with fewer reviews has as many dialogs as reviews
 USERS = 1_500
 _START, _SECONDS = 1_672_531_200, 2 * 365 * 86_400  # from 2023-01-01 on, for two years
 _MOODS = ("plain", "plain", "plain", "polite", "polite", "brief")
@@ -25,7 +25,13 @@ _MOODS_ABOUT_ORDERS = (*_MOODS, "upset", "upset")
 
 @dataclass(frozen=True)
 class Asked:
-    """A question: its text, its mood, and what it has named (order, item, n, ...)."""
+    """A generated question.
+
+    Attributes:
+        text: The question.
+        mood: plain, polite, brief or upset.
+        named: {placeholder: value that the text names}, such as order, item or n.
+    """
 
     text: str
     mood: str
@@ -33,17 +39,20 @@ class Asked:
 
 
 def count(reviews: int | None) -> int:
-    """How many dialogs a sample with this number of reviews has; None means all reviews."""
+    """Return the number of dialogs for a sample of `reviews` reviews: one per review, at most `ROWS`.
+
+    `ROWS` if `reviews` is None (a sample with all reviews).
+    """
     return ROWS if reviews is None else min(ROWS, reviews)
 
 
 def note() -> str:
-    """What is special about the table, for the report of a sample."""
+    """Return the note about the generated dialogs that the report of `shopbatch sample` prints."""
     return f"invented questions and replies, {len(intents('en'))} intents, half are Chinese; users u-... of their own"
 
 
 def dialogs(rows: int, seed: int, first: int = 0) -> pa.Table:
-    """Make rows [first, first + rows) of a seed, half English and half Chinese; about 5,000 per second."""
+    """Return rows [first, first + rows) of `support_dialogs`, half English and half Chinese; about 5,000 per second."""
     records = [_dialog(seed, row) for row in range(first, first + rows)]
     columns = {name: [record[name] for record in records] for name in SUPPORT_DIALOGS.names}
     schema = SUPPORT_DIALOGS.schema()
@@ -69,14 +78,14 @@ def _dialog(seed: int, row: int) -> dict[str, str | int | None]:
 
 
 def question(dice: Dice, language: str, intent: Intent, case: Case, named: Mapping[str, str] | None = None) -> Asked:
-    """Write a question.
+    """Write a random question of a customer, with the noise of real questions.
 
     Args:
-        dice: Of all draws.
+        dice: Source of all random draws.
         language: en or zh.
-        intent: What it is about.
-        case: One of the intent's cases.
-        named: What it may name (order, item, ...) instead of what is drawn.
+        intent: The topic that the question is about.
+        case: One of the intent's cases, from whose templates the question is written.
+        named: {placeholder: value} (order, item, ...) to be used instead of random values.
     """
     words, about = phrases(language), intent.about
     mood = dice.one(_MOODS_ABOUT_ORDERS if about == "order" else _MOODS)
@@ -88,7 +97,7 @@ def question(dice: Dice, language: str, intent: Intent, case: Case, named: Mappi
         opener = ""
     parts = [core]
     if dice.chance(60):
-        # a date could contradict the number of days, and one product is enough
+        # no date beside a number of days, which it could contradict, and no second product
         left_out = ({"date"} if case.limit else set()) | ({"item"} if "item" in slots(core) else set())
         context = choose(dice, words.contexts[about], {k: v for k, v in nameable.items() if k not in left_out})
         first = dice.chance(65) and not opener.endswith((":", "："))
@@ -99,7 +108,10 @@ def question(dice: Dice, language: str, intent: Intent, case: Case, named: Mappi
 
 
 def _nameable(dice: Dice, language: str, intent: Intent, case: Case) -> dict[str, str]:
-    """Return what the question may name. {n} lies within or beyond the policy's limit, as the case requires."""
+    """Return {placeholder: random value} for a question: order, item, date and, if the case has a limit, n.
+
+    The number `n` lies within or beyond the policy's limit, as the case requires.
+    """
     words = phrases(language)
     order = dice.one(words.orders).format(dice.between(100_000, 999_999))
     item = dice.one(words.goods[intent.goods])
@@ -119,7 +131,12 @@ def _nameable(dice: Dice, language: str, intent: Intent, case: Case) -> dict[str
 
 
 def _reply(dice: Dice, language: str, intent: Intent, case: Case, asked: Asked) -> str:
-    """Write a reply: always the fact; greeting, order, step, an addition and an ending as far as they fit."""
+    """Write the reply to a question.
+
+    It always contains the answer. Greeting, mention of the order, next step, addition and ending are optional;
+    additions and endings are dropped if the reply is longer than the language allows (`Phrases.span`, in words or
+    characters).
+    """
     words = phrases(language)
     known = {**policies(language), **asked.named}
     greeting = choose(dice, words.greetings[asked.mood], known)
@@ -145,12 +162,17 @@ def _reply(dice: Dice, language: str, intent: Intent, case: Case, asked: Asked) 
 
 
 def length(language: str, text: str) -> int:
-    """Words of an English text, characters of a Chinese one."""
+    """Return the length of a text in words (en) or characters (zh)."""
     return len(text.split()) if language == "en" else len(text)
 
 
 def _joined(parts: list[str], glue: str) -> str:
-    """Join sentences; after a comma or colon none begins with a capital letter."""
+    """Join sentences; a sentence that follows a comma or colon begins with a small letter.
+
+    Args:
+        parts: The sentences; empty ones are left out.
+        glue: The text between sentences: " " in English, "" in Chinese.
+    """
     text = ""
     for part in filter(None, (p.strip() for p in parts)):
         continues = text.endswith((",", ":")) and not part.startswith(("I ", "I'"))
@@ -160,7 +182,7 @@ def _joined(parts: list[str], glue: str) -> str:
 
 
 def _careless_en(dice: Dice, text: str) -> str:
-    """One in eight questions is in small letters without a final mark; one in ten has two letters swapped."""
+    """Make English questions careless: 12 % in small letters without a final mark, 10 % with two letters swapped."""
     small, typo = dice.chance(12), dice.chance(10)
     cut = pieces(text)
     if small:
@@ -178,7 +200,7 @@ def _careless_en(dice: Dice, text: str) -> str:
 
 
 def _careless_zh(dice: Dice, text: str) -> str:
-    """One in six questions lacks its final mark; a few have spaces instead of commas."""
+    """Make some Chinese questions careless: 16 % without a final mark, 6 % with spaces instead of commas."""
     if dice.chance(16):
         text = text.rstrip("。！？")
     return text.replace("，", " ") if dice.chance(6) else text

@@ -1,9 +1,10 @@
-"""Generated experiments whose truth is known: one campaign that works, and one that does nothing.
+"""Generates `experiments` with a known effect: one campaign that works, and one without any effect.
 
-Users 2k and 2k + 1 are a pair: chance says which of the two is addressed, so every user has a probability of one half.
-The campaign that works moves baskets: in its four weeks, `MOVED` of the baskets of a control are bought by the other
-user of the pair instead. So treated users buy (1 + MOVED) times as often as without it, and controls (1 - MOVED) times;
-the effect on baskets per user is 2 x MOVED x what both do otherwise.
+Users 2k and 2k + 1 form a pair. A random draw puts one of them into the treated arm and the other one into the control
+arm, so every user is treated with a probability of one half. The working campaign moves baskets: in its four weeks, a
+share `MOVED` (0 to 1) of the control user's baskets is bought by the treated user of the pair instead. Treated users
+therefore buy (1 + MOVED) times as many baskets as without the campaign, control users (1 - MOVED) times as many. The
+true effect, the difference of the arms, is 2 x MOVED x the usual number of baskets per user.
 """
 
 from __future__ import annotations
@@ -23,7 +24,11 @@ _NAMES = (IDLE, WORKS)
 
 
 def experiments(shop: Shop, first: int, count: int) -> pa.Table:
-    """Rows [first, first + count) of (experiment, user), experiment by experiment; a user without a pair has none."""
+    """Return the rows of `experiments` for the (experiment, user) pairs [first, first + count).
+
+    The pairs are numbered experiment by experiment. If the number of users is odd, the last user has no row, because
+    users are assigned to the arms two by two.
+    """
     rows = np.arange(first, first + count, dtype=np.int64)
     number, user = np.divmod(rows, shop.users)
     number, user = number[user ^ 1 < shop.users], user[user ^ 1 < shop.users]
@@ -44,21 +49,27 @@ def experiments(shop: Shop, first: int, count: int) -> pa.Table:
 
 
 def is_treated(shop: Shop, name: str, user: Numbers) -> Mask:
-    """Whether each user is addressed; of a pair one is."""
+    """Return a mask [n]: True for users in the treated arm; of users 2k and 2k + 1, exactly one is treated.
+
+    Args:
+        shop: The shop.
+        name: Name of the experiment (`WORKS` or `IDLE`).
+        user: Row numbers of the users, int64 [n].
+    """
     first = draw(shop.seed, f"arm of {name}", (user // 2).astype(np.uint64)) % np.uint64(2)
     return np.asarray(first.astype(np.int64) == user % 2)
 
 
 def buyers(shop: Shop, basket: np.ndarray, moment: Numbers) -> Numbers:
-    """Who buys each basket, after the campaign that works has had its effect.
+    """Return the user who buys each basket, with the effect of the working campaign applied.
 
     Args:
         shop: The shop.
-        basket: Numbers of the baskets, uint64 [n].
+        basket: Index of each basket, from 0, uint64 [n].
         moment: When they are bought, in seconds since 1970 UTC, int64 [n].
 
     Returns:
-        Numbers of the users, int64 [n].
+        Row number of the user who buys each basket, int64 [n].
     """
     user = below(shop.seed, "buyer", basket, shop.users)
     inside = (moment >= BEGIN[WORKS]) & (moment < BEGIN[WORKS] + DAYS * _DAY) & (user ^ 1 < shop.users)

@@ -1,6 +1,6 @@
-"""Fills the source tables with a sample, unless the same sample is there already.
+"""Writes a sample into the source tables, unless the same sample is already there.
 
-A sample replaces what another sample has written. It never touches rows that a user has loaded.
+A sample replaces the rows of another sample. It never touches rows that a user has loaded.
 """
 
 from __future__ import annotations
@@ -25,7 +25,16 @@ ROWS_PER_FILE = 262_144
 
 @dataclass(frozen=True)
 class TableFill:
-    """One table of a sample: its rows, its version in the warehouse, their origin and licence, and a note."""
+    """One table of a sample as it is in the warehouse, for the report.
+
+    Attributes:
+        table: Name of the table.
+        rows: Number of rows.
+        version: Version of the table in the warehouse.
+        origin: The data set or generator that the rows come from.
+        licence: Licence of the data.
+        note: A remark about the data.
+    """
 
     table: str
     rows: int
@@ -37,9 +46,15 @@ class TableFill:
 
 @dataclass(frozen=True)
 class SampleReport:
-    """What a sample has written. written: False if the same content was there already.
+    """The result of filling a sample, which `shopbatch sample` prints.
 
-    distinct_texts: the number of different texts of a generated sample's reviews, without blank ones; else None.
+    Attributes:
+        source: Name of the sample: real, generated or boutique.
+        tables: The filled tables.
+        written: False if the same content was already there, so that nothing was written.
+        seconds: Duration.
+        distinct_texts: Number of different review texts of a generated sample, without blank ones; None for other
+            samples.
     """
 
     source: str
@@ -49,7 +64,10 @@ class SampleReport:
     distinct_texts: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """The report as JSON types."""
+        """Return the report as a dictionary of JSON types.
+
+        `tables` maps each table to its rows, version, origin, licence and note.
+        """
         return {
             "source": self.source,
             "written": self.written,
@@ -59,10 +77,10 @@ class SampleReport:
         }
 
     def lines(self, notes: bool = False) -> list[str]:
-        """One line per table and one for the whole sample.
+        """Return the report as lines of text: one per table, and one for the whole sample.
 
         Args:
-            notes: Whether each table is followed by its origin, its licence and what is known of its data.
+            notes: Whether to add the origin, the licence and the remark after each table.
         """
         done = f"filled in {self.seconds:.1f} s" if self.written else "there already, nothing written"
         lines = []
@@ -76,9 +94,15 @@ class SampleReport:
 
 @dataclass(frozen=True)
 class Source:
-    """Where a table's rows come from. chunks: made when they are needed, one data file each.
+    """The rows of one table of a sample, and where they come from.
 
-    facts: called after the last chunk; its result goes into the commit's metadata.
+    Attributes:
+        table: The table to fill.
+        chunks: Returns the rows as Arrow tables, generated lazily; each becomes one data file.
+        origin: The data set or generator, for the report.
+        licence: Licence of the data, for the report.
+        note: A remark about the data, for the report.
+        facts: Called after the last chunk; its result is added to the metadata of the commit.
     """
 
     table: Table
@@ -90,18 +114,29 @@ class Source:
 
 
 def digest(**identity: Any) -> str:
-    """The name of a sample's content: a hash of what it is made from, 32 hexadecimal digits."""
+    """Return an identifier of a sample's content: a hash of all its parameters, 32 hex digits.
+
+    Args:
+        identity: The parameters (kind, versions, rows, seed, ...), as JSON types.
+    """
     return hashlib.blake2b(json.dumps(identity, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def there(store: Store, tables: Iterable[Table], content: str) -> bool:
-    """Whether the last commit of each table wrote exactly this sample."""
+    """Return True if the last commit of each table wrote the sample with the identifier `content` (see `digest`)."""
     snapshots = [store.find(table.name) for table in tables]
     return all(s is not None and s.metadata.get("sample") == content for s in snapshots)
 
 
 def fill(store: Store, content: str, sources: Iterable[Source]) -> tuple[TableFill, ...]:
     """Replace the rows of each table by those of its source, with one atomic commit per table.
+
+    All tables are checked before the first one is changed.
+
+    Args:
+        store: The warehouse.
+        content: Identifier of the sample's content, from `digest`.
+        sources: The tables with their rows.
 
     Raises:
         UserError: A table holds a user's rows, or cannot be replaced (see `check_target`).
@@ -116,7 +151,7 @@ def fill(store: Store, content: str, sources: Iterable[Source]) -> tuple[TableFi
 
 
 def described(store: Store, sources: Iterable[Source]) -> tuple[TableFill, ...]:
-    """The tables as they are in the warehouse."""
+    """Return the report's entries for tables that already hold the sample, with their current rows and versions."""
     fills = []
     for s in sources:
         snapshot = store.snapshot(s.table.name)
@@ -125,7 +160,7 @@ def described(store: Store, sources: Iterable[Source]) -> tuple[TableFill, ...]:
 
 
 def in_files(data: pa.Table) -> Iterator[pa.Table]:
-    """A table in slices of at most `ROWS_PER_FILE` rows."""
+    """Yield a table in slices of at most `ROWS_PER_FILE` rows, one per data file."""
     for start in range(0, data.num_rows, ROWS_PER_FILE):
         yield data.slice(start, ROWS_PER_FILE)
 
@@ -162,11 +197,11 @@ def _refuse_user_rows(snapshot: Snapshot) -> None:
 
 
 class Clock:
-    """Measures the seconds since it was created."""
+    """A stopwatch that starts when it is created."""
 
     def __init__(self) -> None:
         self._start = time.monotonic()
 
     def seconds(self) -> float:
-        """Seconds since the clock was created."""
+        """Return the seconds since the clock was created."""
         return time.monotonic() - self._start

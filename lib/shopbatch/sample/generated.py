@@ -1,6 +1,6 @@
-"""The generated sample: a consistent shop of any size, with the same bytes for the same seed.
+"""The generated sample (`shopbatch sample --source generated`): a consistent shop of any size.
 
-`shopbatch sample --source generated` fills it. Memory does not grow with the number of rows.
+The same seed gives the same bytes. Memory does not grow with the number of rows.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ from shopbatch.tables.transactions import TRANSACTIONS
 from shopbatch.tables.users import USERS
 from shopbatch.warehouse.store import Store
 
-VERSION = 7  # of what is generated; raise it with every change of the result
+VERSION = 7  # version of the generator; raise it with every change of the generated rows
 MAX_ROWS = 2 ** (TEXT_BITS - 1)
 MAX_LINES = 100 * MAX_ROWS
 _EVENTS_PER_LINE = 1.0
-_Make = Callable[[Shop, int, int], pa.Table]  # rows [first, first + count) of a table
-_COPIED = 20_000  # number of products from which examples of copy are drawn
-_CHUNK = 65_536  # rows made at a time; small enough for the processor's caches
+_Make = Callable[[Shop, int, int], pa.Table]  # (shop, first, count) -> rows [first, first + count) of a table
+_COPIED = 20_000  # examples of copy are about the first so many products
+_CHUNK = 65_536  # rows per call of the generator; fits the processor's caches
 
 
 def fill_generated(
@@ -57,13 +57,13 @@ def fill_generated(
     """Fill the source tables with `rows` reviews, the shop around them, dialogs and examples of product copy.
 
     About 250,000 reviews, or 500,000 transaction lines with their events, per second on one core, in less than 1 GB of
-    memory at any size. The same arguments give the same data files byte for byte; if they are there already, nothing
-    is written.
+    memory at any size. The same arguments give the same data files byte for byte; if they are already there, nothing is
+    written.
 
     Args:
         store: The warehouse.
         rows: Number of reviews.
-        seed: Of all draws.
+        seed: Seed of all random draws.
         transactions_per_review: Transaction lines per review, used if `lines` is None.
         mess: The shares of faulty reviews; None for the default.
         lines: Number of transaction lines, and of events. A shop has one user for ten reviews or for a hundred lines,
@@ -95,7 +95,10 @@ def fill_generated(
 
 
 def sources(shop: Shop, new_texts: list[int]) -> list[Source]:
-    """All tables. `new_texts` collects the number of new texts in each chunk of reviews."""
+    """Return all tables of a generated shop, each with the function that generates its rows.
+
+    `new_texts` is a list to which the number of new texts is appended for each generated chunk of reviews.
+    """
 
     def review_chunk(shop: Shop, first: int, count: int) -> pa.Table:
         chunk, new = reviews(shop, first, count)
@@ -153,14 +156,23 @@ def sources(shop: Shop, new_texts: list[int]) -> list[Source]:
 
 
 def customers(shop: Shop) -> Customers:
-    """The users of a shop as those who order; one whose language is not known orders in English."""
+    """Return a shop's users as customers of the generated orders and tickets.
+
+    A user whose language is not known orders in English.
+    """
     return Customers(
         shop.seed, shop.users, orders.count(shop.reviews), lambda user: (f"g-{user}", language_of(shop, user) or "en")
     )
 
 
 def _files(shop: Shop, make: _Make, rows: int) -> Iterator[pa.Table]:
-    """All rows of a table, one data file at a time. `make` may return fewer rows than requested."""
+    """Yield all rows of a table, one data file at a time.
+
+    Args:
+        shop: The shop.
+        make: Generates the rows [first, first + count); it may return fewer rows.
+        rows: Number of rows to request in all.
+    """
     waiting: list[pa.Table] = []
     for first in range(0, rows, _CHUNK):
         waiting.append(make(shop, first, min(_CHUNK, rows - first)))

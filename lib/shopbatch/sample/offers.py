@@ -1,6 +1,6 @@
-"""What the generated shop says about a product beside its name: price, stock, attributes, description, pictures.
+"""Generates the descriptive columns of the generated shop's products: price, stock, attributes, text, picture links.
 
-All of it follows from the product's number and from the words of its title, so that the columns agree.
+All follow from the product's number and the words of its title, so that the columns agree with each other.
 """
 
 from __future__ import annotations
@@ -30,37 +30,37 @@ from shopbatch.tables.schema import TEXT_MAP
 
 _DAY = 86_400
 _STOCK = (0.88, 0.08, 0.02, 0.02)  # shares of AVAILABILITY
-_FIRST_GTIN = 200_000_000_000  # numbers that begin with 2 are for use inside a company
-_ON_SALE, _IN_GROUP, _NO_ATTRIBUTES, _NO_DESCRIPTION = 0.15, 0.6, 0.05, 0.10  # shares
+_FIRST_GTIN = 200_000_000_000  # GTINs that begin with 2 are reserved for use inside a company
+_ON_SALE, _IN_GROUP, _NO_ATTRIBUTES, _NO_DESCRIPTION = 0.15, 0.6, 0.05, 0.10  # shares of the products
 
 
 def unit_cents(seed: int, products: Rows) -> Numbers:
-    """The price of one unit of each product in cents, int64 [n]: what transactions charge before discounts."""
+    """Return the price of one unit of each product in cents, int64 [n]; transactions charge it before discounts."""
     return 99 + below(seed, "price", products, 9_900)
 
 
 def noun_of(seed: int, products: Rows) -> Numbers:
-    """Which of the nouns each product is, int64 [n]."""
+    """Return the index of each product's noun in the list of nouns (`phrases("en").nouns`), int64 [n]."""
     return below(seed, "noun", products, len(phrases("en").nouns))
 
 
 def colour_of(seed: int, products: Rows) -> Numbers:
-    """Which of the colours each product has, int64 [n]."""
+    """Return the index of each product's colour in the list of colours (`shop_words().products.colours`), int64 [n]."""
     return below(seed, "colour", products, len(shop_words().products.colours))
 
 
 def offers(seed: int, rows: Rows, brand: Numbers, size: pa.Array, opening: int) -> dict[str, pa.Array]:
-    """The columns of `products` that say what is offered, by name, [n] each.
+    """Return the descriptive columns of `products` by name, [n] each: description, price, stock, attributes, links, ...
 
     Products of one brand and noun are variants of one another: of one material and for one season, in several colours
     and sizes.
 
     Args:
-        seed: Of the shop.
-        rows: Numbers of the products.
-        brand: Numbers of their brands.
-        size: Their `package_size`.
-        opening: When the shop opens, in seconds since 1970 UTC.
+        seed: Seed of the shop.
+        rows: Row numbers of the products, uint64 [n].
+        brand: Numbers of their brands, int64 [n].
+        size: Their `package_size`, string [n].
+        opening: Time at which the shop opens, in seconds since 1970 UTC.
     """
     words = shop_words().products
     noun, colour, count = noun_of(seed, rows), colour_of(seed, rows), len(rows)
@@ -100,7 +100,7 @@ def offers(seed: int, rows: Rows, brand: Numbers, size: pa.Array, opening: int) 
 
 
 def gtins(numbers: Numbers) -> pa.Array:
-    """GTINs of 13 digits from their first twelve, string [n]: the last digit is the check digit of GS1."""
+    """Return GTINs of 13 digits from their first twelve digits, string [n]; the last digit is GS1's check digit."""
     digits = numbers[:, None] // 10 ** np.arange(11, -1, -1) % 10
     weighted = (digits * np.tile([1, 3], 6)).sum(axis=1)
     return pa.array(numbers * 10 + -weighted % 10).cast(pa.string())
@@ -108,14 +108,14 @@ def gtins(numbers: Numbers) -> pa.Array:
 
 @lru_cache(maxsize=1)
 def _materials() -> tuple[str, ...]:
-    """Six materials for each noun, in the order of the nouns; those of a noun are repeated."""
+    """Return six materials per noun, in the order of the nouns; a noun with fewer materials repeats them."""
     listed = shop_words().products.materials
     return tuple(m for noun in phrases("en").nouns for m in (listed[noun] * 6)[:6])
 
 
 @lru_cache(maxsize=1)
 def _openings() -> tuple[str, ...]:
-    """The first sentence of a description for each opening, noun, colour and material, in this order."""
+    """Return all possible first sentences of a description, ordered by opening, noun, colour and material."""
     words, nouns = shop_words().products, phrases("en").nouns
     return tuple(
         opening.format(noun=noun, colour=colour, material=material)
@@ -134,7 +134,16 @@ def _descriptions(
     size: pa.Array,
     season: pa.Array,
 ) -> pa.Array:
-    """Two to four sentences of the facts alone. chosen: numbers of noun, colour and material."""
+    """Return descriptions of two to four sentences that state the product's facts and nothing else; null for some.
+
+    Args:
+        seed: Seed of the shop.
+        rows: Row numbers of the products, uint64 [n].
+        chosen: Indices of noun, colour and material.
+        brand: Names of the brands.
+        size: Their `package_size`, which may be null.
+        season: Their seasons, which may be null.
+    """
     words, (noun, colour, material) = shop_words().products, chosen
     opening = below(seed, "opening", rows, len(words.openings))
     place = ((opening * len(phrases("en").nouns) + noun) * len(words.colours) + colour) * 6 + material
@@ -148,7 +157,12 @@ def _descriptions(
 
 
 def _attributes(none: np.ndarray, columns: dict[str, pa.Array]) -> pa.Array:
-    """Maps of the values that are there, in the order of the columns; null where `none`."""
+    """Return the column `attributes`: a map {name: value} per product, without null values.
+
+    Args:
+        none: Mask of the products whose map is null.
+        columns: {name of the attribute: values}, in the order of the entries.
+    """
     count = len(none)
     there = np.column_stack([c.is_valid().to_numpy(zero_copy_only=False) for c in columns.values()]) & ~none[:, None]
     row, field = np.nonzero(there)
@@ -160,7 +174,7 @@ def _attributes(none: np.ndarray, columns: dict[str, pa.Array]) -> pa.Array:
 
 
 def _tags(noun: Numbers, sale: np.ndarray) -> pa.Array:
-    """Lists of the product's noun, what it is for and, if it is reduced, `sale`."""
+    """Return the column `tags`: the product's noun, `wear` or `home` and, if it is reduced, `sale`."""
     nouns, worn = phrases("en").nouns, shop_words().products.worn
     words = pa.array([*nouns, *("wear" if n in worn else "home" for n in nouns), "sale"])
     place = np.column_stack([noun, noun + len(nouns), np.full(len(noun), len(words) - 1)])

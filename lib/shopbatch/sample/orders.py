@@ -1,7 +1,8 @@
-"""Orders of a sample's users, and what is in them: consistent dates, states and amounts. Both samples use it.
+"""Generates `orders` and `order_lines` of a sample's users, with consistent dates, states and amounts.
 
-Row i is a function of (seed, i), so rows can be made in any order. All orders stand as they do at NOW. The goods are
-those of the dialogs (dialog_phrases_*.yaml), not the sample's products; amounts follow the shop's policies.
+The real and the generated sample use it. Row i is a function of (seed, i), so rows can be generated in any order. All
+orders are in the state that they have at `NOW`. The ordered products are those of the dialogs
+(dialog_phrases_*.yaml), not those of the catalogue; amounts follow the shop's policies.
 """
 
 from __future__ import annotations
@@ -20,21 +21,28 @@ from shopbatch.sample.ticket_words import ticket_phrases
 from shopbatch.tables.orders import ORDER_LINES, ORDERS
 from shopbatch.tables.schema import Table
 
-VERSION = 1  # of what is generated; raise it with every change of the result
-ROWS = 900  # of a sample that has at least as many reviews
-NUMBERS = 900_000  # order numbers have six digits
+VERSION = 1  # version of the generator; raise it with every change of the generated rows
+ROWS = 900  # number of orders; a sample with fewer reviews has as many orders as reviews
+NUMBERS = 900_000  # number of order numbers with six digits
 NOW = START + YEARS * 365 * 86_400  # seconds since 1970 UTC
 HOUR, DAY = 3_600, 86_400
 NOTE = "invented goods; the last 120 days before 2024-12-31, as they stand then; one in 16 is a guest's"
-_YUAN = 7  # per dollar
+_YUAN = 7  # yuan per dollar
 _MARKETS = {"en": ("US", "USD"), "zh": ("CN", "CNY")}
-_PRICES = {"worn": (8, 70), "device": (12, 110), "other": (4, 60)}  # dollars, by kind of goods
-_PRIME = 7_919  # so that neighbouring orders have numbers far apart
+_PRICES = {"worn": (8, 70), "device": (12, 110), "other": (4, 60)}  # price range in dollars by type of product
+_PRIME = 7_919  # step between the numbers of neighbouring orders
 
 
 @dataclass(frozen=True)
 class Customers:
-    """The users of a sample. customer: the name and the language (en or zh) of user 0, 1, ..., count - 1."""
+    """The users of a sample as customers who place orders and write tickets.
+
+    Attributes:
+        seed: Seed of all random draws.
+        count: Number of users.
+        orders: Number of orders.
+        customer: Returns (user id, language en or zh) of the user with a number from 0 to count - 1.
+    """
 
     seed: int
     count: int
@@ -47,7 +55,13 @@ class Customers:
 
 @dataclass(frozen=True)
 class Line:
-    """A product of an order. cents: price of one unit."""
+    """One product of an order.
+
+    Attributes:
+        name: Name of the product.
+        quantity: Units.
+        cents: Price of one unit in cents.
+    """
 
     name: str
     quantity: int
@@ -56,7 +70,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Order:
-    """An order as it stands at NOW. Moments are seconds since 1970 UTC; None: has not happened."""
+    """An order in its state at `NOW`. Times are seconds since 1970 UTC; None: has not happened yet."""
 
     order_id: str
     user_id: str | None
@@ -72,25 +86,31 @@ class Order:
 
     @property
     def cents(self) -> int:
-        """What is to be paid: the goods, and the delivery unless they come to so much that it is free."""
+        """The total of the order in cents: products and delivery cost.
+
+        Delivery is free from the amount in the policies (`free_over`) on.
+        """
         promised = policies(self.language)
         goods = sum(line.quantity * line.cents for line in self.lines)
         return goods + (0 if goods >= 100 * int(promised["free_over"]) else int(Decimal(promised["ship_cost"]) * 100))
 
 
 def count(reviews: int | None) -> int:
-    """How many orders a sample with this number of reviews has; None means all reviews."""
+    """Return the number of orders for a sample of `reviews` reviews: one per review, at most `ROWS`.
+
+    `ROWS` if `reviews` is None (a sample with all reviews).
+    """
     return ROWS if reviews is None else min(ROWS, reviews)
 
 
 def number_of(seed: int, row: int) -> str:
-    """The number of an order, of its own for each row below NUMBERS: six digits."""
+    """Return the order number of a row, six digits ("482917"); different for all rows below `NUMBERS`."""
     return str(100_000 + (row * _PRIME + Dice(seed, "order number", 0).below(NUMBERS)) % NUMBERS)
 
 
 @lru_cache(maxsize=4_096)
 def order(customers: Customers, row: int) -> Order:
-    """Make one order."""
+    """Return the order with this row number."""
     dice = Dice(customers.seed, "order", row)
     user, language = customers.customer(dice.below(customers.count))
     guest = dice.chance(6)
@@ -109,7 +129,7 @@ def order(customers: Customers, row: int) -> Order:
         events = [("placed", placed), ("cancelled", unpaid)]
     else:
         events = [("placed", placed), ("paid", placed + 60), ("shipped", shipped)]
-        events += [("delivered", delivered)] if kind >= 12 else []  # the others are lost
+        events += [("delivered", delivered)] if kind >= 12 else []  # parcels of the other orders get lost
         events += [("returned", back), ("refunded", refunded)] if 12 <= kind < 24 else []
     happened = {status: moment for status, moment in events if moment <= NOW}
     status = list(happened)[-1]
@@ -146,12 +166,12 @@ def _lines(dice: Dice, language: str) -> tuple[Line, ...]:
 
 
 def orders(customers: Customers, first: int, count: int) -> pa.Table:
-    """Make rows [first, first + count) of `orders`; about 20,000 per second."""
+    """Return rows [first, first + count) of `orders`; about 20,000 per second."""
     return tabulated(ORDERS, [_order_row(order(customers, row)) for row in range(first, first + count)])
 
 
 def order_lines(customers: Customers, first: int, count: int) -> pa.Table:
-    """Make the lines of the orders [first, first + count)."""
+    """Return the rows of `order_lines` that belong to the orders [first, first + count)."""
     made = (order(customers, row) for row in range(first, first + count))
     return tabulated(ORDER_LINES, [row for one in made for row in _line_rows(one)])
 
@@ -192,7 +212,12 @@ def _line_rows(one: Order) -> list[dict[str, object]]:
 
 
 def tabulated(table: Table, rows: list[dict[str, object]]) -> pa.Table:
-    """Make a table of rows; moments are whole microseconds since 1970 UTC."""
+    """Convert row dictionaries into an Arrow table with the schema of `table`.
+
+    Args:
+        table: The declared table.
+        rows: A dictionary per row with all columns; timestamps are whole microseconds since 1970 UTC.
+    """
     schema = table.schema()
     arrays = [
         pa.array([row[f.name] for row in rows], pa.int64()).cast(f.type)

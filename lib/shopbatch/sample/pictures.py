@@ -1,8 +1,9 @@
-"""Drawn pictures of the boutique's English products (data/pictures.yaml): flat shapes, a little moved, turned, tinted.
+"""Draws pictures of the boutique's English products: flat shapes, slightly moved, turned and tinted.
 
-They show that the jobs about pictures work from end to end, and how contradictions and duplicates are reported. They
-say nothing about photographs. The truth is known: every 29th product shows another kind, and every 23rd has the file of
-the product before it.
+With them the picture jobs can be tried from end to end: every 29th picture shows another type of product than its
+product has, and every 23rd product has the same file as the product before it, so it is known which contradictions and
+duplicates the jobs must report. The drawings say nothing about the quality on photographs. The shapes are in
+data/pictures.yaml.
 """
 
 from __future__ import annotations
@@ -22,17 +23,17 @@ from shopbatch.sample.draws import below
 from shopbatch.tables.images import PRODUCT_IMAGES
 from shopbatch.text.word_files import WordFile, read_words
 
-VERSION = 1  # of what is drawn; raise it with every change of the result
-MOST = 2000  # pictures of a sample
-_SIDE, _FINE = 160, 3  # pixels a side, and how many times finer it is drawn
-_WRONG, _SHARED = 29, 23  # every so many products show another kind, or the file of the product before
+VERSION = 1  # version of the drawings; raise it with every change of a picture
+MOST = 2000  # most pictures of a sample
+_SIDE, _FINE = 160, 3  # pixels a side, and the factor by which it is drawn larger, then shrunk
+_WRONG, _SHARED = 29, 23  # every 29th picture shows another type, every 23rd repeats the file before
 
 Shape = tuple[Literal["polygon", "rectangle", "ellipse", "line"], Literal["main", "dark", "light"], tuple[float, ...]]
 Colour = tuple[int, int, int]
 
 
 class _Pictures(WordFile):
-    """All of pictures.yaml."""
+    """The content of pictures.yaml: RGB colours by name, and the shapes of each type of product."""
 
     colours: dict[str, Colour]
     kinds: dict[str, tuple[Shape, ...]]
@@ -44,11 +45,12 @@ def _words() -> _Pictures:
 
 
 def pictures(products: pa.Table, seed: int = 0) -> pa.Table:
-    """Return pictures of products, as rows of `product_images`.
+    """Return pictures of products as rows of `product_images`.
 
     Args:
-        products: Rows of `products`; those in English of a kind that can be drawn get a picture, at most MOST.
-        seed: Of all draws.
+        products: Rows of `products`. English products of a type that can be drawn get a picture, at most `MOST`
+            products.
+        seed: Seed of all random draws.
     """
     rows, drawn = [], dict[str, bytes]()
     columns = products.select(["product_id", "product_type", "language", "attributes"]).to_pylist()
@@ -65,13 +67,25 @@ def pictures(products: pa.Table, seed: int = 0) -> pa.Table:
 
 
 def shown(kind: str, number: int) -> str:
-    """Return the kind that the picture of the product of this number shows: its own, or by mistake another one."""
+    """Return the type of product that a picture shows: usually the product's own, in every 29th picture another one.
+
+    Args:
+        kind: Type of the product.
+        number: Position of the product among those with a picture, from 0.
+    """
     kinds = sorted(_words().kinds)
     return kind if number % _WRONG != _WRONG - 1 else kinds[(kinds.index(kind) + 11) % len(kinds)]
 
 
 def draw(kind: str, colour: str, number: int, seed: int) -> bytes:
-    """Draw a product as a PNG file; equal arguments give equal bytes."""
+    """Draw a product and return a PNG file; equal arguments give equal bytes.
+
+    Args:
+        kind: Type of the product, with shapes in pictures.yaml.
+        colour: Name of its colour; grey if pictures.yaml lacks it.
+        number: A number of the product, from which scale, angle, shift and tint are drawn.
+        seed: Seed of all random draws.
+    """
     rows = np.array([number], np.uint64)
 
     def some(name: str, least: float, greatest: float) -> float:
@@ -100,7 +114,12 @@ def _rgb(colour: str) -> Colour:
 
 
 def _outline(shape: str, points: tuple[float, ...]) -> list[tuple[float, float]]:
-    """The corners of a shape; an ellipse has many."""
+    """Return the corners (x, y) of a shape; an ellipse becomes a polygon of 48 corners.
+
+    Args:
+        shape: polygon, line, rectangle or ellipse.
+        points: x, y, x, y, ... of the corners; left, top, right, bottom for a rectangle or ellipse.
+    """
     if shape in ("polygon", "line"):
         return list(zip(points[::2], points[1::2], strict=True))
     left, top, right, bottom = points
@@ -114,19 +133,26 @@ def _outline(shape: str, points: tuple[float, ...]) -> list[tuple[float, float]]
 def _placed(
     points: list[tuple[float, float]], scale: float, angle: float, shift: tuple[float, float]
 ) -> list[tuple[float, float]]:
-    """Points turned and scaled about the middle, moved, in pixels."""
+    """Return points turned and scaled about the middle of the picture and then moved, in whole pixels.
+
+    Args:
+        points: Points (x, y) on a picture of 100 x 100 units.
+        scale: Factor of enlargement.
+        angle: Angle in radians.
+        shift: Shift (right, down) in the same units.
+    """
     sine, cosine, unit = math.sin(angle), math.cos(angle), _SIDE * _FINE / 100
     out: list[tuple[float, float]] = []
     for x, y in points:
         right, down = scale * (x - 50), scale * (y - 50)
         turned = 50 + shift[0] + right * cosine - down * sine, 50 + shift[1] + right * sine + down * cosine
-        # whole pixels, so that no library's rounding of a sine can change the picture
+        # whole pixels, so that differences in the last digits of a sine cannot change the picture
         out.append((round(turned[0] * unit), round(turned[1] * unit)))
     return out
 
 
 def _table(rows: list[tuple[str, bytes]]) -> pa.Table:
-    """Rows of `product_images` from products and files."""
+    """Return rows of `product_images` from (product id, PNG file) pairs."""
     read = [read_picture(data) for _, data in rows]
     names, sums = [f"{name}.png" for name, _ in rows], [hashlib.sha256(data).hexdigest() for _, data in rows]
     return PRODUCT_IMAGES.fill(

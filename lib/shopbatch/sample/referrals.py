@@ -1,7 +1,8 @@
-"""Generated referrals: users who bring users, a branching process whose truth is known.
+"""Generates `referral_events`: users who bring in users, by a branching process with known parameters (`Truth`).
 
-A block of 256 users is a process of its own: a quarter of them come by themselves, the others by invitations. Whom a
-user invites, when and by which channel, is a function of the seed and of the user's number in the process.
+Each block of 256 users is an independent process: a quarter of them come by themselves, the others by invitations. Whom
+a user invites, when and by which channel, is a function of the seed and the user's number in the process. Tests compare
+the estimates of `measure_growth` with the known parameters.
 """
 
 from __future__ import annotations
@@ -20,24 +21,24 @@ from shopbatch.tables.referral_events import REFERRAL_EVENTS
 Floats = npt.NDArray[np.float64]
 
 DIRECT = "direct"
-BLOCK, OWN = 256, 4  # users of a block; one in OWN came without an invitation
+BLOCK, OWN = 256, 4  # users per block; one in OWN came without an invitation
 _DAY, _MOST, _DEEPEST = 86_400.0, 60, 400
 _SHIFT = np.uint64(1 << 20)  # rows of one block
 
 
 @dataclass(frozen=True)
 class Truth:
-    """What is known of a generated growth.
+    """The known parameters of a generated growth process with B channels of invitation.
 
     Attributes:
         channels: Names of the channels of invitation [B].
-        matrix: Users whom one user brings in the long run, by the channel by which the user came (the last row: by
-            none) and the channel of the invitation [B + 1, B].
-        delays: Mean delay between the two joins, in days, by channel of invitation [B].
+        matrix: Expected number of users whom one user brings in the long run, [B + 1, B]. Row: the channel by which the
+            user came (last row: without an invitation). Column: the channel of the invitation.
+        delays: Mean delay between the join of a user and of an invited user, in days, by channel of invitation [B].
         shape: Shape of the delay's gamma distribution.
-        spread: Variance of the users' liveliness, whose mean is 1: more than 0 makes some bring many and most nobody.
+        spread: Variance of the users' activity, whose mean is 1: above 0, some users bring many and most bring nobody.
         accepted: Share of the invitations that end in a join [B].
-        buys: Share of those who joined that buy.
+        buys: Share of the joined users who buy.
     """
 
     channels: tuple[str, ...] = ("email", "link", "social")
@@ -55,26 +56,26 @@ class Truth:
 
     @property
     def system(self) -> float:
-        """Return the greatest eigenvalue of the matrix."""
+        """The greatest eigenvalue of the matrix; above 1, the number of users grows by itself."""
         square = np.array(self.matrix)[: len(self.channels)]
         return float(np.abs(np.linalg.eigvals(square)).max())
 
     @property
     def factors(self) -> Floats:
-        """Return K by the channel by which a user came [B + 1]."""
+        """The viral coefficient K (users whom one user brings) by the channel by which a user came, [B + 1]."""
         return np.asarray(np.array(self.matrix).sum(axis=1))
 
 
 @dataclass(frozen=True)
 class Grown:
-    """A process of some days, in columns [n]; parents come before their children.
+    """The users of a growth process, as columns [n]; users come after those who invited them.
 
     Attributes:
-        parent: The number of the user who brought this one; -1 for nobody.
-        root: The number of the cascade's first user.
-        channel: The channel by which the user came; B for none.
-        joined: Days since the beginning.
-        invited: Days since the beginning; that of the join where nobody invited the user.
+        parent: Number of the user who invited this one; -1 if nobody did.
+        root: Number of the first user of the cascade.
+        channel: Index of the channel by which the user came; B (the number of channels) without an invitation.
+        joined: Time of the join, in days since the beginning.
+        invited: Time of the invitation, in days since the beginning; that of the join without an invitation.
     """
 
     parent: Numbers
@@ -85,14 +86,14 @@ class Grown:
 
 
 def grow(truth: Truth, seed: int, seeds: int, days: float, seed_channel: Numbers | None = None) -> Grown:
-    """Let users bring users until `days`.
+    """Simulate a growth process and return the users who join before `days`.
 
     Args:
-        truth: How they do it.
-        seed: Of all draws.
+        truth: Its parameters.
+        seed: Seed of all random draws.
         seeds: Number of users who come without an invitation, evenly over the days.
-        days: What joins later is not seen.
-        seed_channel: By which channel they came [seeds]; None: by none.
+        days: Length of the process; later joins are left out.
+        seed_channel: Indices of the channels by which these first users came [seeds]; None: by none, index B.
     """
     from scipy.special import gammaincinv
 
@@ -124,12 +125,12 @@ def grow(truth: Truth, seed: int, seeds: int, days: float, seed_channel: Numbers
 
 
 def unit(seed: int, field: str, rows: Rows) -> Floats:
-    """Numbers in (0, 1) [n]."""
+    """Return a uniform random number in (0, 1) for each row, float64 [n]."""
     return np.asarray(((draw(seed, f"growth {field}", rows) >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53)
 
 
 def _joined(parts: list[Grown], days: float) -> Grown:
-    """The users of several parts who came in time."""
+    """Concatenate parts of a process and keep the users who joined before `days`."""
     columns = [
         np.concatenate([getattr(p, n) for p in parts]) for n in ("parent", "root", "channel", "joined", "invited")
     ]
@@ -138,7 +139,12 @@ def _joined(parts: list[Grown], days: float) -> Grown:
 
 
 def _poisson(mean: Floats, uniform: Floats) -> Numbers:
-    """Poisson draws by the inverse of the distribution function, below `_MOST`."""
+    """Return Poisson random numbers below `_MOST`, int64 [n], by inversion of the distribution function.
+
+    Args:
+        mean: Means, [n].
+        uniform: Uniform random numbers in (0, 1), [n].
+    """
     term = np.exp(-mean)
     below, drawn = term.copy(), np.zeros(len(mean), np.int64)
     for n in range(1, _MOST):
@@ -152,13 +158,13 @@ def _poisson(mean: Floats, uniform: Floats) -> Numbers:
 
 
 def referral_events(shop: Shop, first: int, count: int) -> pa.Table:
-    """The events of the blocks whose first user is among the users [first, first + count)."""
+    """Return all events of the blocks (256 consecutive users) whose first user is in [first, first + count)."""
     parts = [_block(shop, block) for block in range(-(-first // BLOCK), -(-(first + count) // BLOCK))]
     return pa.concat_tables([REFERRAL_EVENTS.fill(0), *parts])
 
 
 def _block(shop: Shop, block: int) -> pa.Table:
-    """Everything that happens in one block, in order of time."""
+    """Return all events of one block of users (an independent growth process), in order of time."""
     truth, days = Truth(), YEARS * 365.0
     size = min(BLOCK, shop.users - block * BLOCK)
     seed = int(draw(shop.seed, "growth block", np.array([block], np.uint64))[0] >> np.uint64(1))
@@ -197,7 +203,13 @@ def _block(shop: Shop, block: int) -> pa.Table:
 
 
 def _user_names(block: int, total: int, size: int) -> pa.Array:
-    """Names of the users of a block: those of the shop, and others when there are more."""
+    """Return the user ids of a block: the shop's own users first, further ids if the process has more users.
+
+    Args:
+        block: Number of the block.
+        total: Number of users of the process.
+        size: Number of the shop's users in the block.
+    """
     own = names("g-", np.arange(block * BLOCK, block * BLOCK + min(size, total)))
     return pa.concat_arrays([own, names(f"g-{block}-", np.arange(total - len(own)))])
 
@@ -218,7 +230,16 @@ def _only(events: pa.Table, chosen: npt.NDArray[np.bool_]) -> pa.Table:
 
 
 def _refused(truth: Truth, seed: int, block: int, grown: Grown, users: pa.Array, days: float) -> pa.Table:
-    """Invitations that led to nothing, of persons who never came."""
+    """Return the events of invitations that were not accepted; the invited persons never join.
+
+    Args:
+        truth: The parameters of the growth process.
+        seed: Seed of all random draws.
+        block: Number of the block of users.
+        grown: The users of the block.
+        users: Their ids, [n].
+        days: Length of the process; later invitations are left out.
+    """
     who: list[Numbers] = []
     by: list[Numbers] = []
     rows = np.arange(len(grown.parent), dtype=np.uint64)
@@ -237,7 +258,10 @@ def _refused(truth: Truth, seed: int, block: int, grown: Grown, users: pa.Array,
 
 
 def _devices(seed: int, block: int, events: pa.Table) -> pa.Array:
-    """The device of who acts: the inviter invites, the invitee joins and buys; one in ten is not known."""
+    """Return a hash of the acting person's device per event; null for 10 %.
+
+    The inviter acts in an invitation, the invitee in all other events.
+    """
     actor = pc.if_else(pc.equal(events["kind"], "invited"), events["inviter_id"], events["invitee_id"])
     rows = np.arange(events.num_rows, dtype=np.uint64)
     text = pc.binary_join_element_wise("d", actor, "")

@@ -1,7 +1,7 @@
-"""The phrases of generated reviews as Arrow arrays to take from (data/review_phrases.yaml).
+"""The phrases of generated reviews as Arrow arrays ("banks"), built from data/review_phrases.yaml.
 
-The size of every bank is a power of two, so that the bits of a row's number choose its phrases: different rows get
-different texts by construction. All phrases of a bank differ.
+A bank (openings, stories, details, ...) has 2^k different phrases per language and sentiment. `reviews` therefore lets
+k bits of a row's number choose the phrase, and different rows get different texts.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ SENTIMENTS = ("negative", "neutral", "positive")
 LANGUAGES = ("en", "zh")
 OPENING_BITS, STORY_BITS, DETAIL_BITS, CLOSING_BITS, TITLE_BITS, EXTRA_BITS = 10, 10, 10, 4, 6, 6
 TEXT_BITS = OPENING_BITS + STORY_BITS + DETAIL_BITS + CLOSING_BITS
-_EXTRA_NUMBERS = (range(2, 18), range(3, 19), range(152, 184, 2), range(20, 52, 2))  # of the four kinds of extras
+_EXTRA_NUMBERS = (range(2, 18), range(3, 19), range(152, 184, 2), range(20, 52, 2))  # numbers in the extra sentences
 
 
 class Phrases(WordFile):
-    """The phrases of one language; review_phrases.yaml explains the fields."""
+    """The phrases of one language in review_phrases.yaml; the file explains the fields."""
 
     opening: str
     story: str
@@ -52,9 +52,10 @@ class _PhrasesFile(WordFile):
 
 @dataclass(frozen=True)
 class Banks:
-    """Arrow string arrays.
+    """All phrases of reviews as Arrow string arrays, from which `reviews` takes phrases by index.
 
-    Those that depend on the sentiment hold one block per (language, sentiment); story and extra, one per language.
+    Opening, detail, closing and title hold one block of phrases per (language, sentiment), in that order; story and
+    extra hold one block per language.
     """
 
     opening: pa.Array
@@ -62,8 +63,8 @@ class Banks:
     detail: pa.Array
     closing: pa.Array
     title: pa.Array
-    extra: pa.Array  # four kinds of 16 per language; the last entry is empty: no extra sentence
-    emoji: pa.Array  # by sentiment; the last entry is empty
+    extra: pa.Array  # 4 types of 16 sentences per language; the last entry is "": no extra sentence
+    emoji: pa.Array  # by sentiment; the last entry is "": no emoji
     blank: pa.Array
 
 
@@ -73,13 +74,13 @@ def _listed() -> _PhrasesFile:
 
 
 def phrases(language: str) -> Phrases:
-    """The phrases of a language, which is one of LANGUAGES."""
+    """Return the phrases of a language, "en" or "zh"."""
     return _listed().en if language == "en" else _listed().zh
 
 
 @lru_cache(maxsize=1)
 def banks() -> Banks:
-    """All banks, built once per process."""
+    """Return the banks of review phrases (Arrow arrays), built once per process."""
     words = [phrases(language) for language in LANGUAGES]
     blocks = list(itertools.product(words, SENTIMENTS))
     return Banks(
@@ -102,7 +103,12 @@ def _bank(bits: int, blocks: list[list[str]]) -> pa.Array:
 
 
 def _filled(template: str, lists: Mapping[str, tuple[str, ...]]) -> list[str]:
-    """The template filled with every combination of the lists' words; the last list changes fastest."""
+    """Return a template filled with every combination of words; the last list changes fastest.
+
+    Args:
+        template: A format string, such as "{noun} is {judgement}".
+        lists: {placeholder: its words}.
+    """
     return [template.format(**dict(zip(lists, words, strict=True))) for words in itertools.product(*lists.values())]
 
 

@@ -1,6 +1,6 @@
-"""Generated reviews: phrases in two languages, with the faults of real tables in the shares that `Mess` names.
+"""Generates `reviews` in English and Chinese from phrases, with the faults of real data in the shares of `Mess`.
 
-Row i is a function of (seed, i) and the size of the shop, so rows can be made in any order.
+Row i is a function of (seed, i) and the size of the shop, so rows can be generated in any order.
 """
 
 from __future__ import annotations
@@ -27,24 +27,24 @@ from shopbatch.sample.draws import (
 from shopbatch.sample.shop import START, YEARS, Shop, favourite
 from shopbatch.tables.reviews import REVIEWS
 
-LONG = 10_000  # characters of a long text
+LONG = 10_000  # characters of a text that is made too long
 RATINGS = (0.06, 0.07, 0.12, 0.22, 0.53)  # shares of 1 to 5 stars, close to the real clothing reviews
 EXTRAS = (0.15, 0.18, 0.2, 0.17, 0.3)  # shares of texts with 0 to 4 further sentences
 
 
 def is_version(shop: Shop, rows: Rows) -> Mask:
-    """Rows that are a later version of an earlier review."""
+    """Return a mask [n] of the rows that are a later version of an earlier review (same key)."""
     return chance(shop.seed, "version", rows, shop.mess.duplicate_keys) & (rows > 0)
 
 
 def is_copy(shop: Shop, rows: Rows) -> Mask:
-    """Rows whose title and text are those of an earlier row."""
+    """Return a mask [n] of the rows that repeat the title and text of an earlier row."""
     copied = chance(shop.seed, "copy", rows, shop.mess.duplicate_texts) & (rows > 0)
     return copied & ~is_version(shop, rows)
 
 
 def reviews(shop: Shop, first: int, count: int) -> tuple[pa.Table, int]:
-    """Rows [first, first + count) of the reviews, and how many of their texts are new."""
+    """Return rows [first, first + count) of `reviews`, and how many of their texts occur in no earlier row."""
     rows = np.arange(first, first + count, dtype=np.uint64)
     seed, mess = shop.seed, shop.mess
     copies, versions = is_copy(shop, rows), is_version(shop, rows)
@@ -80,7 +80,7 @@ def reviews(shop: Shop, first: int, count: int) -> tuple[pa.Table, int]:
 
 
 def _created(shop: Shop, rows: Rows) -> pa.Array:
-    """Times that grow with the row, so that a later version has a later time."""
+    """Return times of writing that grow with the row number, so that a later version of a review has a later time."""
     span = YEARS * 365 * 86_400
     step = max(span // max(shop.reviews, 1), 1)
     jitter = (draw(shop.seed, "time", rows) % np.uint64(step)).astype(np.int64)
@@ -99,7 +99,18 @@ def _titles(shop: Shop, content: Rows, mood: Numbers, chinese: Mask) -> pa.Array
 
 
 def _texts(shop: Shop, content: Rows, mood: Numbers, chinese: Mask) -> pa.Array:
-    """The text of each content. The bits of its scrambled number choose the phrases, so no two texts are equal."""
+    """Return the text of each review, joined from phrases of `review_banks`.
+
+    The content number of a review is scrambled (a permutation), and the bits of the result choose the phrases; so
+    reviews with different content numbers have different texts.
+
+    Args:
+        shop: The shop.
+        content: Content number of each review, uint64 [n]: its row number, or that of the original if the review
+            repeats an earlier text.
+        mood: Sentiments as indices of `review_banks.SENTIMENTS`, int64 [n].
+        chinese: Mask of the reviews in Chinese, [n].
+    """
     seed, mess, banks = shop.seed, shop.mess, review_banks.banks()
     bits = scramble(content, seed, review_banks.TEXT_BITS).astype(np.int64)
     here = chinese.astype(np.int64)
@@ -124,7 +135,15 @@ def _texts(shop: Shop, content: Rows, mood: Numbers, chinese: Mask) -> pa.Array:
 
 
 def _extras(shop: Shop, content: Rows, here: Numbers) -> list[pa.Array]:
-    """Up to four further sentences, all of different kinds; the first kind varies from row to row."""
+    """Return the further sentences of each review as four columns of texts, [n] each; "" means no sentence.
+
+    A review gets 0 to 4 sentences of different types; the first type varies from review to review.
+
+    Args:
+        shop: The shop.
+        content: Content number of each review (see `_texts`), uint64 [n].
+        here: Language of each review as index of `review_banks.LANGUAGES`, int64 [n].
+    """
     bank = review_banks.banks().extra
     wanted = pick(shop.seed, "extras", content, EXTRAS)
     choice = draw(shop.seed, "extra", content).astype(np.int64)
@@ -149,7 +168,13 @@ def _nul(shop: Shop, content: Rows) -> pa.Array:
 
 
 def _spoil(shop: Shop, content: Rows, text: pa.Array) -> pa.Array:
-    """Replace some texts by texts of 10,000 characters, blank texts and nulls."""
+    """Replace some of the texts by faulty ones, in the shares of `Mess`: 10,000 characters long, blank, or null.
+
+    Args:
+        shop: The shop.
+        content: Content number of each review (see `_texts`), uint64 [n].
+        text: The texts, [n].
+    """
     seed, mess = shop.seed, shop.mess
     long = pa.array(chance(seed, "long", content, mess.long_text))
     short = text.filter(long)

@@ -1,6 +1,6 @@
-"""The generated shop: its size, the tastes of its users, and its products and users (data/shop.yaml).
+"""The generated shop: its size, the tastes of its users, and its products and users (words in data/shop.yaml).
 
-Row i of a table is a function of (seed, i) and the size of the shop, so rows can be made in any order.
+Row i of a table is a function of (seed, i) and the size of the shop, so rows can be generated in any order.
 """
 
 from __future__ import annotations
@@ -30,16 +30,31 @@ from shopbatch.sample.shop_words import shop_words
 from shopbatch.tables.products import PRODUCTS
 from shopbatch.tables.users import USERS
 
-START, YEARS = 1_672_531_200, 2  # everything happens from 2023-01-01 on, for two years
+START, YEARS = 1_672_531_200, 2  # the shop exists for two years from 2023-01-01 (seconds since 1970 UTC)
 CLUSTERS = 16
 
 
 @dataclass(frozen=True)
 class Mess:
-    """Shares (0 to 1) of the reviews that have one of the faults of real tables.
+    """Shares (0 to 1) of the generated reviews that have a fault or peculiarity of real data.
 
-    duplicate_texts: rows with the title and text of an earlier row. duplicate_keys: rows that are a later version of
-    an earlier row. long_text: texts of exactly 10,000 characters. stated_label: rows whose source states a label.
+    Attributes:
+        duplicate_texts: Rows with the title and text of an earlier row.
+        duplicate_keys: Rows that are a later version of an earlier row, with the same key.
+        null_text: Rows whose text is null.
+        blank_text: Rows whose text is only white space.
+        long_text: Texts of exactly 10,000 characters.
+        emoji: Texts with an emoji.
+        mixed_language: Texts in English and Chinese.
+        chinese: Reviews in Chinese; all others are in English.
+        nul_bytes: Texts with a NUL character.
+        null_title: Rows without a title.
+        null_rating: Rows without a rating.
+        null_product: Rows without a product.
+        null_user: Rows without a user.
+        null_language: Rows without a language.
+        null_created_at: Rows without a time.
+        stated_label: Rows whose source states a sentiment label.
     """
 
     duplicate_texts: float = 0.20
@@ -62,7 +77,17 @@ class Mess:
 
 @dataclass(frozen=True)
 class Shop:
-    """The size of a generated shop, its seed and the faults of its reviews. lines: number of transaction lines."""
+    """The parameters of a generated shop, from which all its rows follow.
+
+    Attributes:
+        reviews: Number of reviews.
+        products: Number of products.
+        users: Number of users.
+        seed: Seed of all random draws.
+        mess: Shares of faulty reviews.
+        lines: Number of transaction lines.
+        events: Number of events.
+    """
 
     reviews: int
     products: int
@@ -74,12 +99,22 @@ class Shop:
 
     @property
     def clusters(self) -> int:
-        """Number of tastes: product p is of taste p % clusters. A tiny catalogue has one."""
+        """The number of tastes (clusters of products); product p belongs to taste p % clusters.
+
+        It is 16, or 1 for a catalogue of less than 256 products.
+        """
         return CLUSTERS if self.products >= CLUSTERS * 16 else 1
 
 
 def favourite(shop: Shop, field: str, users: Numbers, rows: Rows) -> Numbers:
-    """Choose a product for each (user, row), int64 [n]: mostly of the user's taste, popular products more often."""
+    """Choose a product for each row, int64 [n]: mostly of the user's taste, and popular products more often.
+
+    Args:
+        shop: The shop.
+        field: Name of this random draw; draws of different names are independent.
+        users: Number of each row's user, int64 [n].
+        rows: Row numbers, uint64 [n].
+    """
     clusters = shop.clusters
     taste = below(shop.seed, "taste", users.astype(np.uint64), clusters)
     other = below(shop.seed, field + "/cluster", rows, clusters)
@@ -88,7 +123,7 @@ def favourite(shop: Shop, field: str, users: Numbers, rows: Rows) -> Numbers:
 
 
 def products(shop: Shop, first: int, count: int) -> pa.Table:
-    """Make rows [first, first + count) of the products: an invented catalogue."""
+    """Return rows [first, first + count) of `products`: an invented catalogue."""
     words = shop_words().products
     rows, seed = np.arange(first, first + count, dtype=np.uint64), shop.seed
     noun = pc.take(pa.array(phrases("en").nouns), pa.array(noun_of(seed, rows)))
@@ -113,7 +148,7 @@ def products(shop: Shop, first: int, count: int) -> pa.Table:
 
 
 def users(shop: Shop, first: int, count: int) -> pa.Table:
-    """Make rows [first, first + count) of the users; two thirds of them have stated no demographics."""
+    """Return rows [first, first + count) of `users`; two thirds of them have stated no demographics."""
     words = shop_words().users
     rows, seed = np.arange(first, first + count, dtype=np.uint64), shop.seed
     silent = chance(seed, "silent", rows, 0.67)
@@ -138,14 +173,23 @@ def users(shop: Shop, first: int, count: int) -> pa.Table:
 
 
 def consents(shop: Shop, channel: str, users: Rows) -> tuple[Mask, Mask]:
-    """Which users were asked whether they may be written to by a channel, and which of all users agreed."""
+    """Return two masks [n]: which users were asked for consent to advertising by a channel, and which users agreed.
+
+    Args:
+        shop: The shop.
+        channel: email, sms or push.
+        users: Row numbers of the users, uint64 [n].
+    """
     share_asked, share_given = shop_words().users.consents[channel]
     asked = chance(shop.seed, f"{channel} asked", users, share_asked)
     return asked, asked & chance(shop.seed, f"{channel} consent", users, share_given)
 
 
 def _consent(shop: Shop, channel: str, users: Rows) -> dict[str, pa.Array]:
-    """The columns of a consent. It was said at some time in the half year before the shop's first day."""
+    """Return the columns `<channel>_consent` and `<channel>_consent_at` of `users`; null for users who were not asked.
+
+    The time is at random in the half year before the shop's first day.
+    """
     asked, given = consents(shop, channel, users)
     moment = START - 1 - below(shop.seed, f"{channel} said", users, 180 * 86_400)
     return {
@@ -155,7 +199,7 @@ def _consent(shop: Shop, channel: str, users: Rows) -> dict[str, pa.Array]:
 
 
 def language_of(shop: Shop, user: int) -> str | None:
-    """The language of one user; None if it is not known."""
+    """Return the language code of the user with this number; None if it is not known."""
     languages, _, shares = zip(*shop_words().users.origins, strict=True)
     language: str | None = languages[int(pick(shop.seed, "origin", np.array([user], np.uint64), shares)[0])]
     return language
@@ -171,5 +215,5 @@ def _origins(shop: Shop, users: Rows) -> dict[str, pa.Array]:
 
 
 def _pick(shop: Shop, field: str, rows: Rows, words: Sequence[str]) -> pa.Array:
-    """Choose one of the words for each row."""
+    """Return one of the words at random for each row, string [n]."""
     return pc.take(pa.array(words), pa.array(below(shop.seed, field, rows, len(words))))

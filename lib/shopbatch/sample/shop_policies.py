@@ -1,6 +1,6 @@
-"""The invented shop's policies as it would publish them: Markdown files in English and Chinese (data/policies).
+"""The invented shop's policies as a shop would publish them: Markdown files in English and Chinese (data/policies).
 
-They state the numbers of data/dialog_policies.yaml and no others; a test holds the two equal.
+They state the numbers of data/dialog_policies.yaml and no others; a test checks that the numbers agree.
 """
 
 from __future__ import annotations
@@ -18,5 +18,5 @@ NOTE = "the invented shop's promises, 35 intents, each in English and Chinese; t
 
 @lru_cache(maxsize=1)
 def policies() -> pa.Table:
-    """Return the policies, as `shopbatch load policies` makes them of the files."""
+    """Return the policies as rows of `policies`, read from the files like `shopbatch load policies` does."""
     return tabulate(read_folder(FOLDER)[0])

@@ -1,4 +1,4 @@
-"""The words of the generated shop's products and users (data/shop.yaml)."""
+"""Reads data/shop.yaml, the words of which the generated shop's products and users consist."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from shopbatch.text.word_files import WordFile, read_words
 
 
 class ProductWords(WordFile):
-    """The words of products; shop.yaml explains the fields."""
+    """The words for products in shop.yaml; the file explains the fields."""
 
     divisions: tuple[str, ...]
     departments: tuple[str, ...]
@@ -30,7 +30,7 @@ class ProductWords(WordFile):
 
 
 class UserWords(WordFile):
-    """The words of users; shop.yaml explains the fields."""
+    """The words for users in shop.yaml; the file explains the fields."""
 
     origins: tuple[tuple[str | None, str | None, float], ...]
     consents: dict[str, tuple[float, float]]
@@ -44,7 +44,7 @@ class UserWords(WordFile):
 
 
 class ShopWords(WordFile):
-    """All of shop.yaml."""
+    """The parsed content of shop.yaml: the words of the generated shop's products and users."""
 
     products: ProductWords
     users: UserWords
@@ -52,5 +52,5 @@ class ShopWords(WordFile):
 
 @lru_cache(maxsize=1)
 def shop_words() -> ShopWords:
-    """Return the words of the generated shop, read once per process."""
+    """Return the content of shop.yaml, read once per process."""
     return read_words(ShopWords, "shopbatch.sample", "data/shop.yaml")

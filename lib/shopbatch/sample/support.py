@@ -1,4 +1,4 @@
-"""Customer service in a sample: policies, orders, tickets and examples of intents. Both samples have these tables."""
+"""The customer service tables of the real and the generated sample: policies, orders, tickets and intent examples."""
 
 from __future__ import annotations
 
@@ -20,19 +20,25 @@ from shopbatch.tables.tickets import INTENT_EXAMPLES, TICKETS
 
 TABLES = (POLICIES, ORDERS, ORDER_LINES, TICKETS, INTENT_EXAMPLES)
 _GENERATED, _WRITTEN = "the generator (seed {seed})", "files of this package"
-ORIGINS = {  # where the rows of each table come from, and what is special about them
+ORIGINS = {  # {table: (origin of its rows, remark)}
     POLICIES.name: (_WRITTEN, POLICIES_NOTE),
     ORDERS.name: (_GENERATED, orders.NOTE),
     ORDER_LINES.name: (_GENERATED, "one to three products an order, which are not among the sample's products"),
     TICKETS.name: (_GENERATED, tickets.NOTE),
     INTENT_EXAMPLES.name: (_WRITTEN, EXAMPLES_NOTE),
 }
-_VERSION = 2  # of the examples; raise it with every change of them
+_VERSION = 2  # version of the examples; raise it with every change of them
 
 
 @dataclass(frozen=True)
 class Part:
-    """One table. make: rows [first, first + count) of `rows`, which are orders in the case of their lines."""
+    """One table of the customer service and the function that generates it.
+
+    Attributes:
+        table: The table.
+        rows: Number of rows to request; for `order_lines`, the number of orders.
+        make: Returns the rows [first, first + count), or the lines of these orders.
+    """
 
     table: Table
     rows: int
@@ -40,7 +46,12 @@ class Part:
 
 
 def parts(customers: Customers, reviews: int | None) -> list[Part]:
-    """Return all tables of a sample with so many reviews; None means all reviews."""
+    """Return all customer service tables of a sample, each with the function that generates its rows.
+
+    Args:
+        customers: The users of the sample.
+        reviews: Number of reviews of the sample, which limits the number of tickets; None means all reviews.
+    """
     promised, examples = policies(), intent_examples()
     return [
         Part(POLICIES, promised.num_rows, promised.slice),
@@ -52,5 +63,8 @@ def parts(customers: Customers, reviews: int | None) -> list[Part]:
 
 
 def versions() -> list[object]:
-    """What the content of the tables follows from, besides seed and size."""
+    """Return the versions of the generators and policies.
+
+    They are part of the identifier of a sample's content, so that a new version fills the tables anew.
+    """
     return [orders.VERSION, tickets.VERSION, _VERSION, sorted(set(policies()["version"].to_pylist()))]

@@ -1,6 +1,6 @@
-"""Sentences from templates, drawn by seeded dice: the same for a seed and a row on every machine.
+"""Random sentences from templates, by seeded draws (`Dice`) that give the same text on every machine.
 
-A template holds choices, `[a|b|]`, and places to fill, `{name}`.
+A template contains choices, `[a|b|]`, and placeholders, `{name}`. The samples' dialogs, tickets and copy use them.
 """
 
 from __future__ import annotations
@@ -18,14 +18,17 @@ _SLOT = re.compile(r"\{(\w+)\}")
 
 
 class Dice:
-    """Draws for one row, one after the other: SplitMix64 as in `draws`, so that no library can change them."""
+    """A random number generator for one row, seeded by (seed, field, row).
+
+    It is SplitMix64, as in `draws`, so that no library's random stream can change the texts.
+    """
 
     def __init__(self, seed: int, field: str, row: int) -> None:
         digest = hashlib.blake2b(f"{seed}/{field}/{row}".encode(), digest_size=8).digest()
         self._state = int.from_bytes(digest, "little")
 
     def below(self, bound: int) -> int:
-        """A whole number in [0, bound)."""
+        """Return a uniform random integer in [0, bound)."""
         self._state = (self._state + 0x9E3779B97F4A7C15) & _WORD
         z = self._state
         z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & _WORD
@@ -33,36 +36,50 @@ class Dice:
         return (z ^ (z >> 31)) % bound
 
     def between(self, low: int, high: int) -> int:
-        """A whole number in [low, high]."""
+        """Return a uniform random integer in [low, high], both included."""
         return low + self.below(high - low + 1)
 
     def chance(self, percent: int) -> bool:
-        """True in `percent` of 100 draws."""
+        """Return True with a probability of `percent` / 100."""
         return self.below(100) < percent
 
     def one(self, options: Sequence[T]) -> T:
-        """One of the options."""
+        """Return one of the options at random, each with the same probability."""
         return options[self.below(len(options))]
 
 
 @lru_cache(maxsize=4096)
 def slots(template: str) -> frozenset[str]:
-    """The names of the places to fill, in all choices."""
+    """Return the names of a template's placeholders, those in choices included."""
     return frozenset(_SLOT.findall(template))
 
 
 def choose(dice: Dice, templates: Sequence[str], known: Mapping[str, str]) -> str:
-    """One of the templates whose places are all known, with its choices made; "" if there is none."""
+    """Return a random template with its choices made; placeholders stay ("[Hi|Hello] {name}" -> "Hi {name}").
+
+    Args:
+        dice: Source of all random draws.
+        templates: The templates; only those whose placeholders are all known are used.
+        known: Values by placeholder.
+
+    Returns:
+        The text; "" if no template can be used.
+    """
     usable = [t for t in templates if slots(t) <= known.keys()]
     return _PARTS.sub(lambda part: dice.one(part[1].split("|")), dice.one(usable)) if usable else ""
 
 
 def fill(text: str, known: Mapping[str, str]) -> str:
-    """The text with its places filled, and without the spaces that an empty choice leaves."""
+    """Return the text with its placeholders replaced, and without the spaces that an empty choice leaves.
+
+    Args:
+        text: A text from `choose`.
+        known: Values by placeholder.
+    """
     tidy = re.sub(r" +([,.!?;:])(?= |$)", r"\1", re.sub(r" {2,}", " ", text))
     return _SLOT.sub(lambda slot: known[slot[1]], tidy).strip()
 
 
 def pieces(text: str) -> list[str]:
-    """The text cut at its places to fill: words at even indexes, places at odd ones."""
+    """Split a text at its placeholders ("Hi {name}." -> ["Hi ", "{name}", "."]); placeholders have odd indices."""
     return re.split(r"(\{\w+\})", text)

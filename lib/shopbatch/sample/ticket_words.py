@@ -1,4 +1,4 @@
-"""The words of the sample's orders and tickets (data/ticket_phrases.yaml), and its examples of intents.
+"""Reads the words of the sample's orders and tickets (data/ticket_phrases.yaml), and its examples of intents.
 
 The examples are in data/intent_examples_en.yaml and data/intent_examples_zh.yaml.
 """
@@ -19,7 +19,10 @@ _ByLanguage = dict[str, tuple[str, ...]]
 
 
 class TicketPhrases(WordFile):
-    """What tickets hold beside the questions of dialogs; ticket_phrases.yaml explains the fields."""
+    """The content of ticket_phrases.yaml: what tickets contain besides the dialogs' questions.
+
+    The file explains the fields.
+    """
 
     orders: tuple[str, ...]
     also: _ByLanguage
@@ -41,13 +44,13 @@ class _Examples(WordFile):
 
 @lru_cache(maxsize=1)
 def ticket_phrases() -> TicketPhrases:
-    """Return the words of tickets and orders."""
+    """Return the content of ticket_phrases.yaml, read once per process."""
     return read_words(TicketPhrases, "shopbatch.sample", "data/ticket_phrases.yaml")
 
 
 @lru_cache(maxsize=1)
 def intent_examples() -> pa.Table:
-    """Return questions that were written by hand, with their intents, as rows of `intent_examples`."""
+    """Return questions written by hand with their intents, as rows of `intent_examples`."""
     listed = {
         language: read_words(_Examples, "shopbatch.sample", f"data/intent_examples_{language}.yaml").questions
         for language in LANGUAGES

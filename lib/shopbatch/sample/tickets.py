@@ -1,8 +1,9 @@
-"""Tickets to the invented shop: the questions of the dialogs about a sample's orders, with the noise of real ones.
+"""Generates `tickets`: questions of the dialogs about a sample's orders, with the noise of real tickets.
 
-Row i is a function of (seed, i), so rows can be made in any order. Half are in English, half in Chinese, before the
-other languages. The noise: typos, several questions in one ticket, what no policy answers, orders to a machine, order
-numbers of other customers or of nobody, guests, personal data, later messages, what a person must see at once.
+Row i is a function of (seed, i), so rows can be generated in any order. Half are in English, half in Chinese, apart
+from a few in other languages. The noise: typos, several questions in one ticket, questions that no policy answers,
+prompt injections, order numbers of other customers or of nobody, guests, personal data, follow-up messages, and urgent
+cases that a person must see at once.
 """
 
 from __future__ import annotations
@@ -21,37 +22,46 @@ from shopbatch.sample.templates import Dice, choose, fill
 from shopbatch.sample.ticket_words import ticket_phrases
 from shopbatch.tables.tickets import TICKETS
 
-VERSION = 1  # of what is generated; raise it with every change of the result
-ROWS = 600  # of a sample that has at least as many reviews
+VERSION = 1  # version of the generator; raise it with every change of the generated rows
+ROWS = 600  # number of tickets; a sample with fewer reviews has as many tickets as reviews
 NOTE = (
     "invented, half English, half Chinese, of the 60 days before 2024-12-31; 4 in 10 hold several questions, or none "
     "that may be answered"
 )
-LONG = 12_000  # characters of a ticket that is too long
+LONG = 12_000  # least characters of a ticket that is made too long
 _SPAN = 60 * DAY
 _MARKETS = {"en": "US", "zh": "CN"}
 
 
 @dataclass(frozen=True)
 class _Draft:
-    """A ticket under way. known: what its templates may name (order, item, date)."""
+    """A ticket that is being written.
+
+    Attributes:
+        dice: Source of all random draws.
+        language: en or zh.
+        known: Values for the placeholders of its templates (order, item, date).
+    """
 
     dice: Dice
     language: str
     known: dict[str, str]
 
 
-_Made = tuple[str, str]  # a text and its language
+_Made = tuple[str, str]  # (text, language)
 _Kind = Callable[[_Draft], _Made]
 
 
 def count(reviews: int | None) -> int:
-    """How many tickets a sample with this number of reviews has; None means all reviews."""
+    """Return the number of tickets for a sample of `reviews` reviews: one per review, at most `ROWS`.
+
+    `ROWS` if `reviews` is None (a sample with all reviews).
+    """
     return ROWS if reviews is None else min(ROWS, reviews)
 
 
 def tickets(customers: Customers, first: int, count: int) -> pa.Table:
-    """Make rows [first, first + count) of `tickets`; about 5,000 per second."""
+    """Return rows [first, first + count) of `tickets`; about 5,000 per second."""
     return tabulated(TICKETS, [_ticket(customers, row) for row in range(first, first + count)])
 
 
@@ -84,7 +94,13 @@ def _ticket(customers: Customers, row: int) -> dict[str, Any]:
 
 
 def _later(customers: Customers, row: int, dice: Dice) -> dict[str, Any]:
-    """A later message of somebody who has written before, in the same language."""
+    """Return a follow-up message, as a row of `tickets`, in the thread of an earlier ticket and in its language.
+
+    Args:
+        customers: The users of the sample.
+        row: Row number of the follow-up message.
+        dice: Source of all random draws.
+    """
     step = len(LANGUAGES)
     before = _ticket(customers, row % step + step * dice.below(row // step))
     written = before["created_at"] // 1_000_000
@@ -99,7 +115,16 @@ def _later(customers: Customers, row: int, dice: Dice) -> dict[str, Any]:
 
 
 def _draft(dice: Dice, customers: Customers, kind: _Kind, language: str, own: Order | None) -> _Draft:
-    """What a ticket may name: an order (the writer's own, somebody else's, or none that there is) and its goods."""
+    """Return the draft of a ticket with the order, product and date that its text may name.
+
+    Args:
+        dice: Source of all random draws.
+        customers: The users of the sample.
+        kind: The function that will write the ticket. It decides about the order: another customer's for `_not_yours`,
+            one that does not exist for `_unknown_number`, else `own`.
+        language: en or zh.
+        own: An order of the writer; None if there is none, so that a text about it names an order that does not exist.
+    """
     named = _named(dice, customers, language, own) if kind is _not_yours else own
     unknown = number_of(customers.seed, customers.orders + dice.below(NUMBERS - customers.orders))
     digits = unknown if kind is _unknown_number or named is None else named.order_id.removeprefix("SB-")
@@ -112,7 +137,10 @@ def _draft(dice: Dice, customers: Customers, kind: _Kind, language: str, own: Or
 
 
 def _own_order(dice: Dice, customers: Customers, language: str) -> Order | None:
-    """An order of the one who writes, in that language; None if there is none among those looked at."""
+    """Return a random order in a language; the customer of this order becomes the writer of the ticket.
+
+    None if 20 draws find no order in this language.
+    """
     for _ in range(20):
         one = order(customers, dice.below(customers.orders))
         if one.language == language:
@@ -121,7 +149,10 @@ def _own_order(dice: Dice, customers: Customers, language: str) -> Order | None:
 
 
 def _named(dice: Dice, customers: Customers, language: str, own: Order | None) -> Order | None:
-    """An order of somebody else."""
+    """Return a random order, in a language, of another customer than the customer of `own`.
+
+    None if 20 draws find none.
+    """
     for _ in range(20):
         one = _own_order(dice, customers, language)
         if one is not None and one.user_id and (own is None or one.user_id != own.user_id):
@@ -130,7 +161,7 @@ def _named(dice: Dice, customers: Customers, language: str, own: Order | None) -
 
 
 def _single(draft: _Draft) -> _Made:
-    """One question."""
+    """Write a ticket with one question; returns the text and its language."""
     listed = intents(draft.language)
     intent = listed[draft.dice.one(tuple(listed))]
     asked = question(draft.dice, draft.language, intent, draft.dice.one(intent.cases), draft.known)
@@ -138,7 +169,7 @@ def _single(draft: _Draft) -> _Made:
 
 
 def _several(draft: _Draft) -> _Made:
-    """Two or three questions."""
+    """Write a ticket with two or three questions; returns the text and its language."""
     text = _single(draft)[0]
     for _ in range(draft.dice.one((1, 1, 1, 2))):
         text += ("\n" if draft.dice.chance(30) else " ") + draft.dice.one(ticket_phrases().also[draft.language])
@@ -147,7 +178,7 @@ def _several(draft: _Draft) -> _Made:
 
 
 def _with_number(draft: _Draft) -> _Made:
-    """One question about an order, with its number."""
+    """Write a ticket with one question about an order and its number; returns the text and its language."""
     listed = {name: intent for name, intent in intents(draft.language).items() if intent.about == "order"}
     intent = listed[draft.dice.one(tuple(listed))]
     text = question(draft.dice, draft.language, intent, draft.dice.one(intent.cases), draft.known).text
@@ -156,12 +187,12 @@ def _with_number(draft: _Draft) -> _Made:
 
 
 def _not_yours(draft: _Draft) -> _Made:
-    """One question about the order of somebody else."""
+    """Write a ticket about another customer's order; returns the text and its language."""
     return _with_number(draft)
 
 
 def _unknown_number(draft: _Draft) -> _Made:
-    """One question about an order that nobody has placed."""
+    """Write a ticket about an order number that does not exist; returns the text and its language."""
     return _with_number(draft)
 
 
@@ -191,18 +222,18 @@ def _person(draft: _Draft) -> _Made:
 
 
 def _follow_up(draft: _Draft) -> _Made:
-    """A later message, whose first one is not there."""
+    """Write a follow-up message whose first message is not in the table; returns the text and its language."""
     return _chosen(draft, ticket_phrases().follow_ups[draft.language]), draft.language
 
 
 def _empty(draft: _Draft) -> _Made:
-    """Nothing, only blanks, or far too much."""
+    """Write a ticket without text, of white space only, or longer than `LONG`; returns the text and its language."""
     kind = draft.dice.below(3)
     text = _single(draft)[0]
     return ("", " \n", (text + " ") * (LONG // (len(text) + 1) + 1))[kind], draft.language
 
 
-_SHARES: tuple[tuple[int, _Kind], ...] = (  # of 1,000 tickets
+_SHARES: tuple[tuple[int, _Kind], ...] = (  # number of tickets of each type among 1,000
     (428, _single),
     (160, _with_number),
     (110, _several),
@@ -231,7 +262,7 @@ def _chosen(draft: _Draft, templates: tuple[str, ...]) -> str:
 
 
 def _noisy(draft: _Draft, text: str) -> str:
-    """Add what people add: personal data, typos, small or capital letters, and marks."""
+    """Add the noise of real messages to a text: personal data, typos, capitals and marks such as "!!!"."""
     dice = draft.dice
     if dice.chance(4):
         text += " " + choose(dice, ticket_phrases().contacts[draft.language], {})
@@ -245,7 +276,7 @@ def _noisy(draft: _Draft, text: str) -> str:
 
 
 def _mistyped(dice: Dice, text: str) -> str:
-    """Drop, double or swap one to three characters, and never a digit: an order number stays what it is."""
+    """Drop, double or swap one to three letters of a text; digits stay, so that order numbers remain correct."""
     for _ in range(dice.between(1, 3)):
         places = [i for i in range(1, len(text) - 2) if text[i].isalpha() and text[i + 1].isalpha()]
         if not places:

@@ -1,4 +1,4 @@
-"""What the generated shop's events say beside user and product: the visit, where it happened, and what was searched."""
+"""Generates the columns of `events` about visits (session, channel, position in a list) and searches."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from shopbatch.sample.shop_words import shop_words
 TYPES = ("view", "cart", "search", "invitation")
 _VISIT, _INVITATION = ("web", "app", "store"), ("email", "sms", "push", "post")
 _CHANNELS = (*_VISIT, *_INVITATION)
-_CHANNEL_SHARES = (0.55, 0.35, 0.10)  # of visits
-_FROM_A_LIST = 0.6  # share of the views that followed a list of products
+_CHANNEL_SHARES = (0.55, 0.35, 0.10)  # shares of _VISIT among the visits
+_FROM_A_LIST = 0.6  # share of the views that came from a list of products
 _IN_COLOUR = 0.4  # share of the searches that name a colour
-_SHOWN = 5  # products that a search shows, if there are as many
+_SHOWN = 5  # products that a search shows at most
 _DAY = 86_400
 
 
 def visits(shop: Shop, rows: Rows, user: Numbers, kind: Numbers, moment: Numbers) -> dict[str, pa.Array]:
-    """The columns session_id, channel and position of events, [n] each.
+    """Return the columns session_id, channel and position of events, [n] each.
 
-    What a user does on one day is one visit. An invitation belongs to none; it is sent by a channel that the user has
-    agreed to, or else by post.
+    All that a user does on one day is one visit. An invitation belongs to no visit; it is sent by a channel that the
+    user has agreed to, or else by post.
 
     Args:
         shop: The shop.
-        rows: Numbers of the events.
-        user: Numbers of their users.
-        kind: Places of their types in TYPES.
-        moment: When they happened, in seconds since 1970 UTC.
+        rows: Row numbers of the events, uint64 [n].
+        user: Row numbers of their users, int64 [n].
+        kind: Indices of their types in `TYPES`, int64 [n].
+        moment: When they happened, in seconds since 1970 UTC, int64 [n].
     """
     seed, invited = shop.seed, kind == TYPES.index("invitation")
     visit = user * 10_000 + (moment - START) // _DAY
@@ -50,23 +50,23 @@ def visits(shop: Shop, rows: Rows, user: Numbers, kind: Numbers, moment: Numbers
 
 
 def _invited_by(shop: Shop, users: Rows) -> Numbers:
-    """The first channel of _INVITATION that each user has agreed to; post, the last one, needs no consent."""
+    """Return the index in `_INVITATION` of the first channel that each user has agreed to; post needs no consent."""
     agreed = [consents(shop, channel, users)[1] for channel in _INVITATION[:-1]]
     first: Numbers = np.argmax(np.column_stack([*agreed, np.ones(len(users), bool)]), axis=1)
     return first
 
 
 def searches(shop: Shop, rows: Rows, places: Numbers, product: Numbers) -> dict[str, pa.Array]:
-    """The columns query and results_shown of events, [n] each; null for those that are no searches.
+    """Return the columns query and results_shown of events, [n] each; null for events that are no searches.
 
-    A user types the noun of a product, some with its colour, and is shown products of this noun; the one that was meant
-    is among them.
+    A user types the noun of the wanted product, sometimes with its colour, and is shown products with this noun; the
+    wanted product is among them.
 
     Args:
         shop: The shop.
-        rows: Numbers of the events.
-        places: Which of them are searches.
-        product: Numbers of the products that the users of all events are after.
+        rows: Row numbers of the events, uint64 [n].
+        places: Indices of the searches among the events.
+        product: Row number of the product that the user of each event wants, int64 [n].
     """
     seed, searched, meant = shop.seed, rows[places], product[places]
     noun = noun_of(seed, meant.astype(np.uint64))
@@ -81,7 +81,15 @@ def searches(shop: Shop, rows: Rows, places: Numbers, product: Numbers) -> dict[
 
 
 def _results(shop: Shop, searched: Rows, meant: Numbers, noun: Numbers, is_search: np.ndarray) -> pa.Array:
-    """Lists of neighbours on the shelf of the noun; null where it is no search, [n]."""
+    """Return the column results_shown: up to five product ids around the wanted product, null for other events, [n].
+
+    Args:
+        shop: The shop.
+        searched: Row numbers of the searches among the events.
+        meant: Row numbers of the wanted products.
+        noun: Indices of their nouns.
+        is_search: Mask of the searches among all events, [n].
+    """
     order, place, first, size = _shelves(shop)
     shown = np.minimum(size[noun], _SHOWN)
     start = place[meant] - first[noun] - below(shop.seed, "shown at", searched, 2**32) % shown
@@ -96,7 +104,12 @@ def _results(shop: Shop, searched: Rows, meant: Numbers, noun: Numbers, is_searc
 
 @lru_cache(maxsize=2)
 def _shelves(shop: Shop) -> tuple[Numbers, Numbers, Numbers, Numbers]:
-    """All products in the order of their nouns: (products [p], place of each [p], first and number of each noun)."""
+    """Return all products grouped by noun, as if on shelves.
+
+    Returns:
+        (products in the order of their nouns [p], position of each product in that order [p], position of each noun's
+        first product, number of products of each noun).
+    """
     noun = noun_of(shop.seed, np.arange(shop.products, dtype=np.uint64))
     order = np.argsort(noun, kind="stable")
     place = np.empty(len(order), np.int64)

@@ -1,1 +1,1 @@
-"""`shopbatch docs`: a static site of a warehouse, made from what lies in it. Nothing in the warehouse is changed."""
+"""`shopbatch docs`: generates a static HTML site about a warehouse (its jobs, tables, models), without changing it."""

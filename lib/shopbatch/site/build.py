@@ -1,4 +1,4 @@
-"""Writes the site into a folder."""
+"""Writes the HTML site of a warehouse into a folder, for `shopbatch docs`."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from shopbatch.site.gather import gather
 from shopbatch.site.pages import render
 from shopbatch.warehouse.store import Store
 
-FOLDER = "_site"  # in a local warehouse; no table can have this name
+FOLDER = "_site"  # folder of the site in a local warehouse; no table can have this name
 _MARK = '<meta name="generator" content="shopbatch docs">'
 
 
 def build_site(store: Store, env: str, output: str | None) -> Path:
-    """Write the site of a warehouse. The same warehouse gives the same bytes.
+    """Write the HTML site of a warehouse. The same warehouse gives the same bytes.
 
     Args:
         store: The warehouse.
-        env: The environment whose configurations say what the jobs read.
-        output: The folder; None: `<warehouse>/_site`. Pages of an earlier site there are replaced.
+        env: The environment whose configurations determine what the jobs read.
+        output: The folder; None: `<warehouse>/_site`. Pages of an earlier site in it are replaced.
 
     Returns:
-        The first page.
+        The path of the first page, `index.html`.
 
     Raises:
-        UserError: There is no warehouse, an object store is to be shown without `output`, or the folder cannot be
-            written or holds other files.
+        UserError: There is no warehouse, it is an object store and `output` is None, or the folder cannot be written or
+            holds other files.
     """
     is_remote = "://" in store.root
     if is_remote and output is None:
@@ -50,7 +50,7 @@ def build_site(store: Store, env: str, output: str | None) -> Path:
 
 
 def _check_folder(folder: Path) -> None:
-    """UserError if the folder holds something that is not a site of this command."""
+    """Raise UserError if the folder holds anything that is not a site made by `shopbatch docs`."""
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder} is a file; name a folder for the site, --output")
     if folder.is_dir() and any(folder.iterdir()):

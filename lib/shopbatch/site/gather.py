@@ -1,4 +1,4 @@
-"""Collects what the site shows from the declarations of jobs and tables, and from the warehouse."""
+"""Collects the content of the site: declarations of jobs and tables, reports, models and the warehouse's tables."""
 
 from __future__ import annotations
 
@@ -23,7 +23,12 @@ from shopbatch.warehouse.store import Store
 
 
 def gather(store: Store, env: str) -> Site:
-    """Collect everything. The configurations of the jobs are those of the environment `env`."""
+    """Collect everything that the site shows about a warehouse.
+
+    Args:
+        store: The warehouse.
+        env: The environment whose configurations determine which tables and models the jobs read.
+    """
     notes: list[str] = []
     declared = declaration.names()
     jobs = []
@@ -46,14 +51,20 @@ def gather(store: Store, env: str) -> Site:
 
 
 def summary(name: str) -> str:
-    """Return the first line of a job's docstring, as prose."""
+    """Return the first line of the docstring of a job's file, with "->" as an arrow and without backquotes."""
     run = declaration.find(name).run
     document = run.__globals__["__doc__"] if isinstance(run, FunctionType) else None
     return str(document or "").partition("\n")[0].replace("->", "→").replace("`", "")
 
 
 def _declared(job: Job, env: str, notes: list[str]) -> Job:
-    """Add what the configuration and the tables say that the job reads and writes."""
+    """Return the job with the tables and models that its configuration and the table declarations name.
+
+    Args:
+        job: A declared job.
+        env: The environment of the configuration.
+        notes: List to which a sentence is appended if the configuration cannot be loaded.
+    """
     writes = frozenset(table.name for table in TABLES.values() if table.job == job.name)
     try:
         settings: JobConfig = config.load(declaration.find(job.name).config, job.name, env, [])
@@ -66,7 +77,11 @@ def _declared(job: Job, env: str, notes: list[str]) -> Job:
 
 
 def _as_run(job: Job, models: Sequence[Model]) -> Job:
-    """Add what the newest run that published says that it read and wrote, and the models that the job made."""
+    """Return the job with what its runs really used, for the lineage graph.
+
+    The tables and models of its newest run that read or wrote a table are added to the declared ones. The models that
+    the job trained are set as `makes`.
+    """
     made = frozenset(model.name for model in models if model.job == job.name)
     loads = frozenset(reference.partition("@")[0] for reference in job.loads if _is_name(reference))
     run = next((run for run in job.runs if run.read or run.written), None)
@@ -83,10 +98,10 @@ def _as_run(job: Job, models: Sequence[Model]) -> Job:
 
 
 def _used(run: Run, models: Sequence[Model]) -> set[str]:
-    """Names of the models whose digests stand in the run's report."""
+    """Return the names of the models whose digests are in the run's report."""
     return {model.name for model in models if any(digest.startswith(model.digest) for digest in run.models.values())}
 
 
 def _is_name(reference: str) -> bool:
-    """Whether a reference means a model of the registry, and not a folder or a model of the hub."""
+    """Return True if a model reference names a model of the registry, and not a folder or a model of a hub."""
     return bool(reference) and "/" not in reference and "\\" not in reference

@@ -1,4 +1,4 @@
-"""The picture of lineage: which job reads and writes which table and model, laid out from left to right."""
+"""Lays out the lineage graph of the site: which job reads and writes which table and model, from left to right."""
 
 from __future__ import annotations
 
@@ -11,16 +11,24 @@ from typing import Literal
 from shopbatch.site.records import Job
 
 WIDTH, HEIGHT, GAP_X, GAP_Y, MARGIN = 172, 30, 44, 12, 8
-_SWEEPS = 4  # over the columns, to untangle the arrows
-_LETTERS = 22  # of a name that fit into a box
+_SWEEPS = 4  # passes over the columns that reorder boxes, so that fewer arrows cross
+_LETTERS = 22  # most characters of a name that fit into a box
 
-Kind = Literal["table", "job", "model", "way"]  # a way is where an arrow passes a column
+Kind = Literal["table", "job", "model", "way"]  # way: a placeholder where an arrow passes a column
 Node = tuple[Kind, str]
 
 
 @dataclass(frozen=True)
 class Box:
-    """One box of the picture: its corner, what it stands for, and whether that exists or has run."""
+    """One box of the lineage graph, of `WIDTH` x `HEIGHT` pixels.
+
+    Attributes:
+        kind: "table", "job" or "model".
+        name: Name of the table, job or model.
+        label: The name, shortened to fit.
+        x, y: Upper left corner in pixels.
+        is_there: True if the table or model exists or the job has run; other boxes are dashed.
+    """
 
     kind: Kind
     name: str
@@ -32,7 +40,13 @@ class Box:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture of `width` x `height` pixels; an arrow is the path of an SVG curve."""
+    """A laid-out lineage graph, which a template renders as SVG.
+
+    Attributes:
+        width, height: Size in pixels.
+        boxes: The boxes.
+        arrows: The arrows, each as path data of an SVG curve.
+    """
 
     width: int
     height: int
@@ -41,12 +55,13 @@ class Picture:
 
 
 def draw(jobs: Iterable[Job], there: set[Node], about: Node | None = None) -> Picture:
-    """Draw the jobs and what they read and write.
+    """Lay out the graph of the jobs with the tables and models that they read and write.
 
     Args:
         jobs: The jobs.
-        there: The tables and models that exist and the jobs that have run; the others are dashed.
-        about: Only the arrows that begin or end here, and those of its neighbouring jobs; None: all.
+        there: The tables and models that exist and the jobs that have run; others are drawn dashed.
+        about: Node to which the graph is limited: its own arrows and those of its neighbouring jobs. None: the whole
+            graph.
     """
     edges = _edges(jobs)
     if about is not None:
@@ -65,7 +80,11 @@ def draw(jobs: Iterable[Job], there: set[Node], about: Node | None = None) -> Pi
 
 
 def _edges(jobs: Iterable[Job]) -> list[tuple[Node, Node]]:
-    """All arrows, sorted. What a job both reads and writes is its result (it continues its own tables)."""
+    """Return all arrows (from, to), sorted.
+
+    A table or model that a job both reads and writes counts as its output alone, because the job continues its own
+    result.
+    """
     edges: set[tuple[Node, Node]] = set()
     for job in jobs:
         node: Node = ("job", job.name)
@@ -78,7 +97,10 @@ def _edges(jobs: Iterable[Job]) -> list[tuple[Node, Node]]:
 
 
 def _ways(edges: Sequence[tuple[Node, Node]]) -> list[list[Node]]:
-    """The nodes that each arrow visits: a place of its own in every column between its ends, so that it hits no box."""
+    """Return the route of each arrow as a list of nodes, so that no arrow crosses a box.
+
+    In every column between its ends, an arrow gets a placeholder node ("way"), for which space is reserved.
+    """
     depth = _depths(_without_circles(edges))
     return [
         [start, *(("way", f"{level} {start} {end}") for level in range(depth[start] + 1, depth[end])), end]
@@ -87,7 +109,10 @@ def _ways(edges: Sequence[tuple[Node, Node]]) -> list[list[Node]]:
 
 
 def _places(steps: Sequence[tuple[Node, Node]]) -> dict[Node, tuple[int, float]]:
-    """Column and row of each node: right of all that leads to it, and in height near what it is connected with."""
+    """Return {node: (column, row)} of a layered layout.
+
+    A node is right of all nodes that lead to it; in height it is near the nodes that it is connected with.
+    """
     depth = _depths(_without_circles(steps))
     columns = [sorted(node for node in depth if depth[node] == level) for level in sorted(set(depth.values()))]
     linked: dict[Node, list[Node]] = {node: [] for node in depth}
@@ -105,7 +130,7 @@ def _places(steps: Sequence[tuple[Node, Node]]) -> dict[Node, tuple[int, float]]
 
 
 def _without_circles(edges: Sequence[tuple[Node, Node]]) -> list[tuple[Node, Node]]:
-    """The edges without those that lead back to a node from which a walk, in sorted order, has come."""
+    """Return the edges without those that close a cycle in a depth-first walk in sorted order."""
     after: dict[Node, list[Node]] = {}
     for start, end in edges:
         after.setdefault(start, []).append(end)
@@ -127,7 +152,11 @@ def _without_circles(edges: Sequence[tuple[Node, Node]]) -> list[tuple[Node, Nod
 
 
 def _depths(edges: Sequence[tuple[Node, Node]]) -> dict[Node, int]:
-    """The length of the longest way that leads to each node; where none does, one less than what it leads to."""
+    """Return {node: column} for edges without cycles.
+
+    The column is the length of the longest path to the node. A node without predecessors stands directly left of the
+    first node that it leads to.
+    """
     sorter: TopologicalSorter[Node] = TopologicalSorter()
     before: dict[Node, list[Node]] = {}
     after: dict[Node, list[Node]] = {}
@@ -146,7 +175,10 @@ def _short(name: str) -> str:
 
 
 def _arrow(corners: Sequence[tuple[int, int]]) -> str:
-    """The path from the right side of the first box to the left side of the last one."""
+    """Return the SVG path data of a curve through these boxes and placeholders, given their upper left corners.
+
+    It begins at the right side of the first box and ends at the left side of the last box.
+    """
     points = [(x + side, y + HEIGHT // 2) for x, y in corners for side in (0, WIDTH)][1:-1]
     path = f"M{points[0][0]},{points[0][1]}"
     for (x1, y1), (x2, y2) in pairwise(points):
@@ -156,7 +188,7 @@ def _arrow(corners: Sequence[tuple[int, int]]) -> str:
 
 
 def neighbours(jobs: Iterable[Job], table: str) -> Mapping[str, list[str]]:
-    """The jobs that write and that read a table, sorted."""
+    """Return {"written by": jobs, "read by": jobs} of a table, with sorted names of jobs."""
     known = list(jobs)
     return {
         "written by": sorted(job.name for job in known if table in job.writes),

@@ -1,4 +1,4 @@
-"""Describes the published models: what they reached, what they may be used for, and what they were trained on."""
+"""Describes the models of the registry for the site: metrics, licence, and the run that trained them."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from typing import Any
 from shopbatch.models import registry
 from shopbatch.site.records import Model, Run
 
-METRICS = 40  # figures of a model that the site shows
-_DETAILS = frozenset({"confusion", "calibration", "baselines"})  # what only the report of the run shows
+METRICS = 40  # most metrics of a model that the site shows
+_DETAILS = frozenset({"confusion", "calibration", "baselines"})  # metrics that only the run's report shows
 _LICENCE = ("licence", "license")
 _BUILT_ON = ("base", "encoder")
 
 
 def describe_models(root: str, runs: Iterable[Run], inputs: Iterable[str]) -> list[Model]:
-    """Describe the models of the registry, the newest first under each name.
+    """Return the descriptions of all models in the registry, sorted by name, the newest version first.
 
     Args:
-        root: The warehouse.
-        runs: The runs that are known.
-        inputs: Models that a job starts from; one that is built on first use was not trained by the run that did so.
+        root: The warehouse's folder or URI.
+        runs: The known runs; from them the training run of a model is found.
+        inputs: Names of models from which jobs start. Such a model may be built on first use by a run that did not
+            train it, so it is not attributed to a run.
     """
     known, starting = list(runs), set(inputs)
     models = [_describe(tree, live, known, starting) for tree, live in registry.listed(f"{root}/_models")]
@@ -46,7 +47,7 @@ def _describe(manifest: Mapping[str, Any], live: bool, runs: Sequence[Run], star
 
 
 def _made(run: Run, digest: str, created: Any) -> bool:
-    """Whether the run made the model: its report names it, and the model was made while the run was going on."""
+    """Return True if the run trained the model: its report names the digest, and the model was made during the run."""
     if digest not in run.models.values() or not isinstance(created, str):
         return False
     return run.started is not None and run.ended is not None and run.started <= created <= run.ended
@@ -57,7 +58,14 @@ def _first(manifest: Mapping[str, Any], keys: Sequence[str]) -> str:
 
 
 def _figures(tree: Any, prefix: str) -> Iterator[tuple[str, Any]]:
-    """Flatten metrics to (name, value): a measure with an interval is one figure, and long details are left out."""
+    """Flatten a tree of metrics into (name, {"value": ..., "low": ..., "high": ...}) pairs.
+
+    Names of nested metrics are joined by a dot. Long details (confusion, calibration, baselines) are left out.
+
+    Args:
+        tree: The metrics of a model's manifest.
+        prefix: Start of every name, "" at the root.
+    """
     if not isinstance(tree, dict):
         return
     for key, value in tree.items():

@@ -1,4 +1,7 @@
-"""Renders the pages of the site. Jinja escapes every value; the pages have no scripts and load nothing."""
+"""Renders the HTML pages of the site by Jinja templates.
+
+Jinja escapes every value. The pages have no scripts and load nothing from elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -21,14 +24,15 @@ _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 
 def render(site: Site, folder: Path) -> dict[str, str]:
-    """Render the site.
+    """Render all pages of the site.
 
     Args:
-        site: What it shows.
-        folder: Where it will lie. Reports are linked if that is inside the warehouse, by relative paths.
+        site: The content.
+        folder: The folder in which the pages will be. Run reports are linked by relative paths if it is inside the
+            warehouse, and not linked otherwise.
 
     Returns:
-        {name of the file: HTML}.
+        {file name: HTML}.
     """
     environment = Environment(
         loader=PackageLoader("shopbatch.site"),
@@ -60,7 +64,7 @@ def render(site: Site, folder: Path) -> dict[str, str]:
 
 
 def _pages(site: Site) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    """Yield (name of the file, template, its values)."""
+    """Yield (file name, template, variables of the template) for each page."""
     there = _there(site)
     yield "index.html", "index.html.j2", {"picture": lineage.draw(site.jobs, there)}
     yield "runs.html", "runs.html.j2", {}
@@ -84,7 +88,7 @@ def _there(site: Site) -> set[Node]:
 
 
 def _report_links(site: Site, folder: Path) -> Callable[[Run], str]:
-    """Return what makes the relative link to the page of a run's report; "" if there is no such page to link."""
+    """Return the function that gives the relative link to a run's report.html, or "" if there is none to link."""
     root = None if site.local is None else Path(site.local).resolve()
     inside = root is not None and folder.resolve().is_relative_to(root)
 
@@ -101,12 +105,12 @@ def _newest_first(run: Run) -> tuple[str, str]:
 
 
 def _page(name: str, kind: str) -> str:
-    """Return the name of the page about a job, a table or a model."""
+    """Return the link to the page about a job, table or model ("table-reviews.html", "models.html#sentiment")."""
     return f"models.html#{name}" if kind == "model" else f"{kind}-{name}.html"
 
 
 def _bytes(size: int | None) -> str:
-    """Format a size for people: 118 kB."""
+    """Format a number of bytes for people (118000 -> "118 kB"); a dash for None."""
     if size is None:
         return "–"
     value, unit = float(size), 0
@@ -116,12 +120,12 @@ def _bytes(size: int | None) -> str:
 
 
 def _took(run: Run) -> str:
-    """Format how long a run took."""
+    """Format the time from start to end of a run for people."""
     return formats.seconds(formats.took({"started_at": run.started, "ended_at": run.ended}))
 
 
 def _measure(measure: Mapping[str, Any]) -> str:
-    """Format a measure, with its interval if it has one."""
+    """Format a metric of a model as "value (low to high)", without the brackets if it has no interval."""
     low, high = measure.get("low"), measure.get("high")
     interval = "" if low is None or high is None else f" ({formats.number(low)} to {formats.number(high)})"
     return formats.number(measure["value"]) + interval

@@ -1,4 +1,7 @@
-"""Reads the newest reports of each job. A report that cannot be read is left out, and a sentence says so."""
+"""Reads the newest run reports of each job from the warehouse.
+
+Runs without a readable report are left out, and sentences for the site say which.
+"""
 
 from __future__ import annotations
 
@@ -16,20 +19,28 @@ from shopbatch.runs.report import run_folder
 from shopbatch.site.records import Run
 from shopbatch.warehouse import files
 
-NEWEST = 200  # runs of a job that the site shows
+NEWEST = 200  # most runs of a job that the site shows
 _NAME = re.compile(r"[\w-]+")
 
 
 def jobs_with_reports(root: str) -> list[str]:
-    """List the jobs that have a folder of reports in the warehouse."""
+    """Return the names of the jobs that have a folder of reports in the warehouse.
+
+    Args:
+        root: The warehouse's folder or URI.
+    """
     return [name for name in _folders(f"{root}/_runs") if _NAME.fullmatch(name) and not name.startswith("_")]
 
 
 def read_runs(root: str, job: str) -> tuple[list[Run], list[str]]:
-    """Read the newest reports of a job.
+    """Read the newest 200 reports of a job.
+
+    Args:
+        root: The warehouse's folder or URI.
+        job: Name of the job.
 
     Returns:
-        The runs, newest first, and sentences about what is not among them.
+        The runs, newest first, and sentences about the runs that are missing among them.
     """
     names = [name for name in _folders(f"{root}/_runs/{job}") if _NAME.fullmatch(name)]
     newest = sorted(names, reverse=True)[:NEWEST]
@@ -70,7 +81,7 @@ def _text(uri: str) -> bytes | None:
             return bytes(stream.read())
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except OSError as error:  # a folder in its place, or it may not be read
+    except OSError as error:  # it is a folder, or reading is forbidden
         if files.is_lost_connection(error):
             raise
         return b""
@@ -85,7 +96,7 @@ def _parsed(text: bytes) -> Mapping[str, Any] | None:
 
 
 def _run(job: str, run_id: str, report: Mapping[str, Any]) -> Run:
-    """Take from a report what has the expected form."""
+    """Return the run that a report describes; fields of an unexpected type are ignored."""
     uses = {table: use for table, use in _tree(report.get("tables")).items() if isinstance(use, dict)}
     return Run(
         job=job,

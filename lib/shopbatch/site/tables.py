@@ -1,4 +1,4 @@
-"""Describes the tables of a warehouse: columns, versions with their writers, and a few masked rows."""
+"""Describes the tables of a warehouse for the site: columns, versions with their writers, and a few masked rows."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from shopbatch.warehouse.history import Commit, commits
 from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
 
-VERSIONS = 30  # versions of a table that the site shows
+VERSIONS = 30  # most versions of a table that the site shows
 ROWS = 3
-_CELL = 160  # letters of a value
+_CELL = 160  # most characters of a value
 
 
 def describe_tables(store: Store, runs: Mapping[str, Run]) -> list[Table]:
-    """Describe every table that is declared or exists.
+    """Return the description of every table that is declared or exists in the warehouse.
 
     Args:
         store: The warehouse.
-        runs: The runs that are known, by run id: they tell which job wrote a version.
+        runs: {run id: run} of the known runs, by which the job that wrote a version is found.
     """
     there = set(store.names())
     return [_describe(store, name, name in there, runs) for name in [*TABLES, *sorted(there - TABLES.keys())]]
 
 
 def writer_of(name: str) -> str | None:
-    """The job that writes a table, from its declaration or its name; None if no job does."""
+    """Return the job that writes a table, from its declaration or (for a memo) its name; None if no job does."""
     if name in TABLES:
         return TABLES[name].job or None
     return job_of_memo(name) if name.endswith("_memo") else None
@@ -79,7 +79,11 @@ def _version(commit: Commit, runs: Mapping[str, Run]) -> Version:
 
 
 def _writer(commit: Commit, runs: Mapping[str, Run]) -> str:
-    """Say which job or command made a commit; "" for the one that only created the table."""
+    """Return the job or command that made a commit; "" for a commit that only created the table.
+
+    It is found by the commit's metadata. A commit without metadata of shopbatch is attributed to its client, such as
+    Spark.
+    """
     said = commit.metadata
     scopes = said.get("scopes")
     newest = [scope for scope in scopes.values() if isinstance(scope, dict)] if isinstance(scopes, dict) else []
@@ -103,12 +107,12 @@ def _samples(snapshot: Snapshot) -> list[list[str]]:
 
 
 def _cell(value: Any) -> str:
-    """Return a value as masked text of one line, cut if it is long."""
+    """Format a value as one line of masked text, cut after 160 characters; a dash for None."""
     if value is None:
         return "–"
     if isinstance(value, float):
         return f"{value:.6g}"
-    if isinstance(value, list):  # a list, or a map as its pairs
+    if isinstance(value, list):  # a list, or a map as a list of pairs
         value = ", ".join(f"{v[0]}: {v[1]}" if isinstance(v, tuple) and len(v) == 2 else str(v) for v in value)
     text = str(mask_tree(one_line(value)))
     return text if len(text) <= _CELL else f"{text[: _CELL - 1]}…"

@@ -1,4 +1,8 @@
-"""The tables that exist. `TABLES` is the whole catalogue; each subject has a file of its own."""
+"""The catalogue of all declared tables: `TABLES` maps each name to its `Table`. One file of this folder per subject.
+
+`SOURCES` names the tables that `shopbatch load` or `shopbatch sample` fills. All others in `TABLES` are written by a
+job or by a command of their own, such as `shopbatch review`.
+"""
 
 from shopbatch.core.errors import UserError
 from shopbatch.core.nearest import hint
@@ -177,14 +181,21 @@ SOURCES = tuple(t.name for t in _SOURCES)
 
 
 def table(name: str) -> Table:
-    """Look up a declared table. UserError, with the names that are known, for another name."""
+    """Return the declaration of the table called `name`.
+
+    Raises:
+        UserError: No table has this name; the message suggests similar names.
+    """
     if name not in TABLES:
         raise UserError(f"no table {name!r}; {hint(name, TABLES)}")
     return TABLES[name]
 
 
 def declared(name: str) -> Table | None:
-    """Return the declaration of a table that shopbatch writes, also of one that lists what a load refused."""
+    """Return the declaration of the table called `name`, or None if shopbatch does not declare one (such as a memo).
+
+    Unlike `table`, it also knows `<source>_load_rejects`, the table of the values that `shopbatch load` refused.
+    """
     source = name.removesuffix("_load_rejects")
     if name != source and source in SOURCES:
         return load_rejects(source)
@@ -192,7 +203,11 @@ def declared(name: str) -> Table | None:
 
 
 def job_of_memo(name: str) -> str:
-    """Return the job whose memo a table is; a job that infers in steps has several."""
+    """Return the job to which a memo table belongs ("score_reviews_memo" -> "score_reviews").
+
+    A job with several inference steps has one memo per step, `<job>_<step>_memo`. If no declared table is written by a
+    job of that name, the name without `_memo` is returned.
+    """
     stem = name.removesuffix("_memo")
     jobs = {t.job for t in TABLES.values() if t.job and f"{stem}_".startswith(f"{t.job}_")}
     return max(jobs, key=len, default=stem)

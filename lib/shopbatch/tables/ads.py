@@ -1,4 +1,11 @@
-"""What `write_ads` writes: the wording of each product's ads, products with offers by segment and channel, and ads."""
+"""Declares the tables that `write_ads` writes: `ad_wordings`, `ads_with_facts`, `ads` and `ads_rejects`.
+
+- `ad_wordings`: which variant of the text (its number, the "wording") the ads of each product, language and channel
+  have, so that no text occurs twice
+- `ads_with_facts`: the facts and the offer that an ad may state, one row per segment, channel and product
+- `ads`: the finished texts, each in several variants
+- `ads_rejects`: the segments, channels and products without an ad, with the reason
+"""
 
 import pyarrow as pa
 

@@ -1,11 +1,18 @@
-"""bias_audit: what `audit_bias` found, of the live sentiment model and of the outlook of user profiles."""
+"""Declares the table `bias_audit`, in which `audit_bias` publishes the measured bias of two predictions.
+
+The column `subject` names the prediction:
+
+- `sentiment`: how far the live sentiment model's probability of "positive" shifts when a sentence names another person
+- `outlook`: how far the purchase forecast of `user_profiles` (`buy_probability_30d`) differs from the actual purchases,
+  by group of users
+"""
 
 import pyarrow as pa
 
 from shopbatch.tables.schema import Column, Nobody, Table, View
 
 SENTIMENT, OUTLOOK = "sentiment", "outlook"
-EVERY = "all"  # the language of what is in no language
+EVERY = "all"  # value of `language` in rows without sentences (subject outlook)
 BIAS_AUDIT = Table(
     name="bias_audit",
     meaning="One row per term that was put into counterfactual sentences (subject sentiment), and per group of users "

@@ -1,4 +1,7 @@
-"""campaign_effects: what `measure_campaigns` publishes."""
+"""Declares the table `campaign_effects`: what each arm of an experiment gained over its control group.
+
+`measure_campaigns` publishes it, with 95 % intervals per metric, method and period.
+"""
 
 import pyarrow as pa
 
@@ -6,7 +9,7 @@ from shopbatch.tables.schema import Column, Nobody, Table, View
 
 METRICS = ("bought", "sales", "baskets")
 METHODS = ("difference", "cuped")
-WHOLE = "all"  # the period of the rows that are about the whole window
+WHOLE = "all"  # value of `period` in rows about the whole window
 
 CAMPAIGN_EFFECTS = Table(
     name="campaign_effects",

@@ -1,6 +1,6 @@
-"""The table campaign_plan, of which `plan_campaigns` publishes a day at a time.
+"""Declares the table `campaign_plan`: whom a campaign addresses, when and by which channel.
 
-Earlier days are kept, because the caps on messages count them, too.
+`plan_campaigns` publishes one day at a time. Earlier days are kept because the caps on messages count them, too.
 """
 
 import pyarrow as pa

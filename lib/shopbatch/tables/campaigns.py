@@ -1,4 +1,8 @@
-"""campaigns, coupons, redemptions: what was sent to whom, and who used it. Filled by `shopbatch sample` or `load`."""
+"""Declares the source tables `campaigns`, `coupons` and `redemptions`.
+
+They say which campaign was sent to which user, for which products its coupons are valid, and who redeemed one. Filled
+by `shopbatch sample` or `shopbatch load`.
+"""
 
 import pyarrow as pa
 

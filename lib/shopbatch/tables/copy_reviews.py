@@ -1,4 +1,7 @@
-"""copy_reviews: verdicts on published copy. `shopbatch review` writes it, and `describe_products` applies it."""
+"""Declares the table `copy_reviews`: a reviewer's verdicts (accept, edit, refuse) on texts of `product_descriptions`.
+
+`shopbatch review` writes it; `describe_products` applies the verdicts in its next run.
+"""
 
 import pyarrow as pa
 

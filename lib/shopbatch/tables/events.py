@@ -1,4 +1,7 @@
-"""events: what users did without buying. Filled by `shopbatch sample --source generated` or `shopbatch load events`."""
+"""Declares the source table `events`: views, carts, searches of users, and invitations sent to them; no purchases.
+
+Filled by `shopbatch sample --source generated` or `shopbatch load events`.
+"""
 
 import pyarrow as pa
 

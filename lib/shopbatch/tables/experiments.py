@@ -1,10 +1,13 @@
-"""experiments: who was drawn for what by chance. Filled by `shopbatch sample --source generated` or `load`."""
+"""Declares the source table `experiments`: which arm of which randomised experiment each user was assigned to.
+
+Filled by `shopbatch sample --source generated` or `shopbatch load`.
+"""
 
 import pyarrow as pa
 
 from shopbatch.tables.schema import TIMESTAMP, Column, Person, Table
 
-CONTROL = "control"  # the arm that gets nothing
+CONTROL = "control"  # the arm whose users are not addressed
 
 EXPERIMENTS = Table(
     name="experiments",

@@ -1,4 +1,8 @@
-"""glossary and translation_references, filled by `shopbatch load`: what translations say, and good ones."""
+"""Declares the source tables `glossary` and `translation_references`, filled by `shopbatch load`.
+
+`glossary` holds the required and the forbidden translations of terms, `translation_references` good translations by
+people, against which translation models are measured.
+"""
 
 import pyarrow as pa
 

@@ -1,4 +1,8 @@
-"""growth_cohorts, cascades, growth_forecast, inviter_plan: how users bring users, and whom to ask to invite."""
+"""Declares the tables about growth by referrals: how many new users users bring, and whom to ask to invite friends.
+
+`measure_growth` publishes `growth_cohorts` (new users per user), `cascades` (who came after whom) and `growth_forecast`
+(expected joins per day); `choose_inviters` publishes `inviter_plan`.
+"""
 
 import pyarrow as pa
 

@@ -1,4 +1,8 @@
-"""guided_products and its rejects: what `guide_shoppers` publishes."""
+"""Declares the tables of `guide_shoppers`, the job that answers shoppers' requests for advice with products.
+
+`requests_with_history` joins each request with the shopper's earlier purchases. `guided_products` holds the answers
+with reasons and evidence, and `guided_products_rejects` the requests without an answer.
+"""
 
 from dataclasses import replace
 

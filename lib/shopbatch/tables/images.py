@@ -1,4 +1,10 @@
-"""Pictures of products: what is loaded, their vectors, what they show, and which look alike."""
+"""Declares the tables about product pictures.
+
+- `product_images`: the pictures, filled by `shopbatch load images` or `shopbatch sample --source boutique`
+- `image_vectors`: a vector per picture, from `embed_images`
+- `product_image_labels`: the type of product that a picture shows, compared with the catalogue, from `classify_images`
+- `similar_images`: pictures that look alike, from `find_similar_images`
+"""
 
 import pyarrow as pa
 

@@ -1,4 +1,7 @@
-"""judgements: how well products answer queries. Filled by `shopbatch load judgements FILE`."""
+"""Declares the source table `judgements`: graded relevance of products for search queries, by people or a data set.
+
+Filled by `shopbatch load judgements FILE`.
+"""
 
 import pyarrow as pa
 

@@ -1,4 +1,4 @@
-"""<table>_load_rejects: what `shopbatch load` did not take from a file, and why."""
+"""Declares `<table>_load_rejects`: the values of loaded files that `shopbatch load` refused, with the reasons."""
 
 import pyarrow as pa
 
@@ -6,7 +6,7 @@ from shopbatch.tables.schema import Column, Person, Table, View
 
 
 def load_rejects(source: str) -> Table:
-    """Declare the table that lists what was refused when files were loaded into `source`."""
+    """Return the declaration of `<source>_load_rejects`: one row per refused value of a file loaded into `source`."""
     return Table(
         name=f"{source}_load_rejects",
         meaning=f"One row per value of a loaded file that does not fit {source}.",

@@ -1,4 +1,7 @@
-"""offers: what a product costs for a time, and on what terms. Filled by `shopbatch sample` or `shopbatch load`."""
+"""Declares the source table `offers`: reduced prices, codes and terms of products for a limited time.
+
+Filled by `shopbatch sample` or `shopbatch load`.
+"""
 
 import pyarrow as pa
 

@@ -1,4 +1,7 @@
-"""orders and order_lines: what customers ordered, and where it is. Filled by `shopbatch load` or `shopbatch sample`."""
+"""Declares the source tables `orders` (customers' orders with status and delivery) and `order_lines` (their products).
+
+Filled by `shopbatch load` or `shopbatch sample`.
+"""
 
 import pyarrow as pa
 

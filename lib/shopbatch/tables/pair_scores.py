@@ -1,4 +1,8 @@
-"""rerank_pairs, pair_scores and its rejects: what reranking reads and publishes."""
+"""Declares the tables for reranking search results by a cross-encoder.
+
+`rerank_pairs` holds the (query, product text) pairs to score, `pair_scores` their scores, `pair_scores_rejects` the
+pairs without a score. `search_products` and `evaluate_search` write them if `rerank.model` is set.
+"""
 
 import pyarrow as pa
 

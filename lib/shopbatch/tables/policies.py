@@ -1,4 +1,7 @@
-"""policies: what the shop promises its customers. Filled by `shopbatch load policies FOLDER` or `shopbatch sample`."""
+"""Declares the source table `policies`: the shop's policies (returns, refunds, ...), one row per section.
+
+Filled by `shopbatch load policies FOLDER` or `shopbatch sample`.
+"""
 
 import pyarrow as pa
 

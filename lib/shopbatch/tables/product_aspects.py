@@ -1,4 +1,7 @@
-"""product_aspects: how often an aspect of a product is mentioned, how, and since when."""
+"""Declares the table `product_aspects`: what reviews say about each aspect of a product or category, over time.
+
+`summarise_reviews` publishes counts, the share of negative mentions, its changes between windows of time, and quotes.
+"""
 
 import pyarrow as pa
 
@@ -7,8 +10,8 @@ from shopbatch.tables.schema import TEXT_LIST, Column, Person, Table, View
 
 METHODS = ("prediction-powered", "corrected", "predictions")
 LEVELS = ("product", "category", "all")
-SATISFACTION = "satisfaction"  # the aspect of the rows that are about the reviews as a whole
-EVERY = "all"  # the window of the rows that are about all reviews, also those without a date
+SATISFACTION = "satisfaction"  # value of `aspect` in rows about the reviews as a whole
+EVERY = "all"  # value of `window` in rows about all reviews, also those without a date
 
 PRODUCT_ASPECTS = Table(
     name="product_aspects",

@@ -1,4 +1,7 @@
-"""product_copy: products, each with copy that keeps to its facts. Filled by `shopbatch sample`, `load` or `review`."""
+"""Declares the source table `product_copy`: example products with good copy that states only their facts.
+
+Filled by `shopbatch sample`, `shopbatch load` or `shopbatch review`; models learn to write copy from it.
+"""
 
 import pyarrow as pa
 

@@ -1,4 +1,7 @@
-"""product_descriptions and its rejects: what `describe_products` publishes, and why a product has no copy."""
+"""Declares `product_descriptions`, the copy that `describe_products` publishes, and `product_descriptions_rejects`.
+
+The rejects say why a product has no copy in a language.
+"""
 
 import pyarrow as pa
 

@@ -1,4 +1,7 @@
-"""product_embeddings and its rejects: what `embed_products` publishes, and why a product cannot be found."""
+"""Declares `product_embeddings`, the products and vectors that search uses, and `product_embeddings_rejects`.
+
+`embed_products` publishes them; the rejects say why a product cannot be found by search.
+"""
 
 from dataclasses import replace
 
@@ -8,8 +11,8 @@ from shopbatch.tables.products import PRODUCTS
 from shopbatch.tables.published import VECTOR, provenance, rejects_of
 from shopbatch.tables.schema import Column, Nobody, Table, View
 
-# What a search shows and filters by, taken over from the catalogue. A change of these computes no vector unless the
-# encoder reads them.
+# Columns that search shows and filters by, copied from `products`. If one changes, the vector is computed again only
+# if the encoder reads that column.
 CATALOGUE = (
     *("title", "brand", "division", "department", "category", "product_type", "package_size", "description"),
     *("price", "sale_price", "currency", "availability", "attributes", "tags", "item_group_id", "market"),

@@ -1,4 +1,8 @@
-"""product_neighbours: what is often bought together with a product, and what next. Published by `train_recommender`."""
+"""Declares the table `product_neighbours`: the products that are often bought with or after a product.
+
+`train_recommender` publishes up to two rows per product: `together` lists the products bought by the same user on the
+same day, `next` those bought on one of the user's next days of purchase.
+"""
 
 import pyarrow as pa
 

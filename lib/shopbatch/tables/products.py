@@ -1,14 +1,14 @@
-"""products: the catalogue. Filled by `shopbatch sample` or `shopbatch load products FILE`.
+"""Declares the source table `products`: the catalogue of the shop, one row per product.
 
-The names and meanings of prices, availability, links and identifiers follow the product data specification of Google
-Merchant Center.
+Filled by `shopbatch sample` or `shopbatch load products FILE`. The names and meanings of prices, availability, links
+and identifiers follow the product data specification of Google Merchant Center.
 """
 
 import pyarrow as pa
 
 from shopbatch.tables.schema import PRICE, TEXT_LIST, TEXT_MAP, TIMESTAMP, Column, Nobody, Table, View
 
-CODES = "codes"  # the column with the codes by which orders may name a product
+CODES = "codes"  # the column of further codes (SKU, barcode) by which orders may name a product
 AVAILABILITY = ("in_stock", "out_of_stock", "preorder", "backorder")
 
 PRODUCTS = Table(

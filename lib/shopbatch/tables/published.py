@@ -1,4 +1,7 @@
-"""The columns that every table of an inference job has, and the table of the rows that it could not publish."""
+"""Declares the columns that all published tables of inference jobs share, and their rejects tables.
+
+The other files of this folder call `provenance` for the columns and `rejects_of` for the rejects tables.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +20,19 @@ VECTOR = (
         pa.binary(),
         "The vector of length 1 in 8 bits: signed integers, one byte each; times `scale`.",
         nullable=False,
-        personal=True,  # no statistics, since neither bound of a vector says anything
+        personal=True,  # keeps it out of file statistics, where the bounds of a vector are useless
     ),
     Column("scale", pa.float32(), "What the numbers of `vector` are multiplied with.", nullable=False),
 )
 
 
 def memo_name(job: str, step: str = "") -> str:
-    """Name the memo of an inference job, or of one of its steps."""
+    """Return the name of the memo table of an inference job ("score_reviews" -> "score_reviews_memo").
+
+    Args:
+        job: Name of the job.
+        step: Name of one of its inference steps, which then has a memo of its own; empty: the job has a single step.
+    """
     return f"{job}_{step}_memo" if step else f"{job}_memo"
 
 
@@ -34,13 +42,15 @@ def provenance(
     moment: str = "the result was computed",
     run: str = "computed it",
 ) -> tuple[Column, ...]:
-    """Declare where a published row comes from: content_hash, recipe, scored_at and run_id.
+    """Return the columns content_hash, recipe, scored_at and run_id, which say how a published row was computed.
+
+    The arguments are parts of the sentences that describe these columns in the Delta schema.
 
     Args:
-        content: What the content hash is of.
-        recipe: What the recipe can change, and examples of what is in it.
-        moment: What happened at `scored_at`.
-        run: What the run did.
+        content: "128-bit hash of CONTENT": the columns or texts from which the content hash is computed.
+        recipe: "Digest of all that can change RECIPE": the result, with examples of its settings in brackets.
+        moment: "When MOMENT, UTC": the event whose time is `scored_at`.
+        run: "The run that RUN": what the run named by `run_id` did.
     """
     return (
         Column(
@@ -55,13 +65,13 @@ def provenance(
 
 
 def rejects_of(sink: Table, meaning: str, reasons: str, scope: dict[str, str] | None = None) -> Table:
-    """Declare `<sink>_rejects`: one row per source row that is not in the sink, with its reason.
+    """Return the declaration of `<sink>_rejects`: one row per source row that is not in the sink, with its reason.
 
     Args:
-        sink: The published table. Its first key column names the source's row.
+        sink: The published table. Its first key column identifies the source row.
         meaning: What a row of the rejects is.
         reasons: Examples of reasons, separated by commas.
-        scope: Meaning of each column that the sink is partitioned by, for a rejected row.
+        scope: {partition column of the sink: its meaning for a rejected row}; None if the sink has no partitions.
     """
     columns = {column.name: column for column in sink.columns}
     name = columns[sink.key[0]]
@@ -95,7 +105,14 @@ def rejects_of(sink: Table, meaning: str, reasons: str, scope: dict[str, str] | 
 
 
 def _person_of(sink: Table, columns: set[str]) -> Person | Nobody | None:
-    """Where a person stands in the rejects of a table: in what they share with it."""
+    """Return how `shopbatch erase` finds a person in a rejects table.
+
+    It is the declaration of the published table, without the columns that the rejects table does not have.
+
+    Args:
+        sink: The published table.
+        columns: Columns of the published table that its rejects table has as well.
+    """
     person = sink.person
     if not isinstance(person, Person):
         return person

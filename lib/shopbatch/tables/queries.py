@@ -1,4 +1,7 @@
-"""queries: what shoppers search for. Filled by `shopbatch load queries FILE`."""
+"""Declares the source table `queries`: the search queries that `search_products` answers.
+
+Filled by `shopbatch load queries FILE` or `shopbatch sample --source boutique`.
+"""
 
 import pyarrow as pa
 

@@ -1,4 +1,7 @@
-"""recommendations and its rejects: the lists of each user that `recommend_products` publishes, and who has none."""
+"""Declares `recommendations`, the lists of products per user from `recommend_products`, and `recommendations_rejects`.
+
+The rejects say which users could get no list, and why.
+"""
 
 import pyarrow as pa
 

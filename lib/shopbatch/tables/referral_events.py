@@ -1,4 +1,7 @@
-"""referral_events: who invited whom, who came, and who bought. Filled by `shopbatch sample` or `shopbatch load`."""
+"""Declares the source table `referral_events`: invitations, joins and first purchases of invited users.
+
+Filled by `shopbatch sample --source generated` or `shopbatch load`.
+"""
 
 import pyarrow as pa
 

@@ -1,4 +1,7 @@
-"""review_aspects, its rejects, and the labels that train_aspects learns from."""
+"""Declares `review_aspects` (aspects that reviews mention, from `analyse_reviews`), its rejects, and `aspect_labels`.
+
+`aspect_labels` is a source table: sentences labelled by people, from which `train_aspects` learns.
+"""
 
 import pyarrow as pa
 
@@ -6,7 +9,7 @@ from shopbatch.tables.published import provenance, rejects_of
 from shopbatch.tables.schema import TIMESTAMP, Column, Lookup, Person, Table, View
 
 POLARITIES = ("negative", "neutral", "positive")
-OTHER = "other"  # the aspect of a sentence that is about none of the taxonomy; spreadsheets take `none` for no value
+OTHER = "other"  # sentences about no aspect of the taxonomy; not `none`, which spreadsheets read as null
 REMARKS = ("wish", "comparison", "usage")
 CLAUSE = pa.struct([("column", pa.string()), ("start", pa.int32()), ("end", pa.int32())])
 ASPECT = pa.struct(

@@ -1,4 +1,4 @@
-"""review_moderation and review_moderation_rejects: what `moderate_reviews` publishes."""
+"""Declares `review_moderation` and its rejects: whether each review may be shown, as `moderate_reviews` decides."""
 
 import pyarrow as pa
 

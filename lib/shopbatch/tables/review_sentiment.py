@@ -1,4 +1,7 @@
-"""review_sentiment and review_sentiment_rejects: what `score_reviews` publishes, and why a row is missing."""
+"""Declares `review_sentiment`, the sentiment that `score_reviews` predicts for each review, and its rejects.
+
+`review_sentiment_rejects` says why a review has no sentiment.
+"""
 
 import pyarrow as pa
 

@@ -1,4 +1,7 @@
-"""reviews: what customers wrote about products. Filled by `shopbatch sample` or `shopbatch load reviews FILE`."""
+"""Declares the source table `reviews`: the product reviews that customers wrote.
+
+Filled by `shopbatch sample` or `shopbatch load reviews FILE`.
+"""
 
 import pyarrow as pa
 

@@ -1,4 +1,8 @@
-"""How a table is declared: names, types, meanings and key, once. Every file beside this one declares one subject."""
+"""Classes with which tables are declared: `Table`, `Column`, `Person`, `View`.
+
+Every other file of this folder uses them to declare the tables of one subject. Loading, erasing, `shopbatch show`, the
+store and the documentation all read these declarations.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from typing import Literal
 import pyarrow as pa
 
 MONEY = pa.decimal128(12, 2)
-PRICE = pa.decimal128(15, 3)  # of one unit; the dinars of Kuwait, Bahrain, ... have three decimals
+PRICE = pa.decimal128(15, 3)  # price of one unit; some currencies have three decimals (Kuwait, Bahrain)
 TEXT_MAP = pa.map_(pa.string(), pa.string())
 TEXT_LIST = pa.list_(pa.string())
 FREE_TEXT = "shopbatch.free_text"
@@ -21,16 +25,17 @@ class Column:
     """One column of a table.
 
     Attributes:
-        name: Its name.
+        name: Name of the column.
         type: Its Arrow type.
-        meaning: What a value means, with its unit. Kept in the Delta schema.
-        nullable: Whether a value may be missing.
-        between: Least and greatest value of a number; `shopbatch load` checks it.
-        one_of: The strings that are allowed; `shopbatch load` checks it.
-        stars: Whether it is a rating in whole stars; `shopbatch load` rounds it, and reads `4/5` and `4 stars`.
-        free_text: Whether people wrote it. No value of it may stand in a file's statistics, nor in Delta's log.
-        personal: Whether a value may name a person or a customer's file. The same holds for its values.
-        machinery: Whether it only says how the row came to be; `shopbatch show` leaves it out unless asked.
+        meaning: What a value means, with its unit. It is stored as comment in the Delta schema.
+        nullable: True if a value may be missing.
+        between: Least and greatest allowed value of a number; `shopbatch load` refuses values outside.
+        one_of: The allowed strings; `shopbatch load` refuses others. Empty: any string.
+        stars: True for a rating in whole stars: `shopbatch load` rounds it and parses `4/5` and `4 stars`.
+        free_text: True for text that people wrote. Its values are kept out of file statistics and Delta's log.
+        personal: True if a value may name a person or a customer's file. Kept out of statistics and log like free text.
+        machinery: True for a technical column (run, recipe, hash, ...), which `shopbatch show` hides unless asked for
+            it.
     """
 
     name: str
@@ -46,35 +51,40 @@ class Column:
 
     @property
     def is_id(self) -> bool:
-        """Whether the values name things, so that white space around them means nothing."""
+        """True for text columns of identifiers (`..._id`, `gtin`); loading trims white space around their values."""
         return self.type == pa.string() and (self.name.endswith("_id") or self.name == "gtin")
 
     @property
     def field(self) -> pa.Field:
-        """The Arrow field; its metadata says what the column means, and whether it is free text or personal."""
+        """The column's Arrow field; its metadata hold the meaning (`comment`) and the flags free text and personal."""
         flags = {FREE_TEXT: self.free_text, PERSONAL: self.personal}
         metadata = {"comment": self.meaning} | {name: "true" for name, is_set in flags.items() if is_set}
         return pa.field(self.name, self.type, self.nullable, metadata=metadata)
 
 
 def hidden_columns(schema: pa.Schema) -> set[str]:
-    """Return the names of the columns of which no value may stand in statistics."""
+    """Return the names of the free-text and personal columns, whose values must not appear in file statistics."""
     return {f.name for f in schema if f.metadata and {FREE_TEXT.encode(), PERSONAL.encode()} & {*f.metadata}}
 
 
 @dataclass(frozen=True)
 class Person:
-    """Where a person stands in a table, for `shopbatch erase`.
+    """The columns by which `shopbatch erase` finds the rows of a person in a table.
+
+    An empty string or tuple means that the table has no such column.
 
     Attributes:
-        user: The column that names the user (users.user_id).
-        other_user: The column that names a second user, such as who invited the first. A row goes with either of them.
-        review: The column that names a review (reviews.review_id).
-        quoted: Columns of text in which a person may be named or quoted; such a row is erased, too.
-        hashes: The columns that hold the content hash of what a person wrote: its hex digits, or its two words.
-        hashed: The columns of `reviews` that the content hash is of.
-        trained: Whether the table is made of texts that models are trained on and does not say whose they are. It is
-            emptied when such a text is erased; the next training job makes it anew.
+        user: The column with the id of the user (users.user_id).
+        other_user: The column with the id of a second user, such as the inviter. A row is erased if `user` or
+            `other_user` is the person.
+        review: The column with the id of a review (reviews.review_id).
+        quoted: Text columns that may mention or quote a person. A row is erased if they hold an id of the person or of
+            the person's reviews, or quote the person's texts.
+        hashes: The columns with the content hash of a person's text: one column of hex digits, or two columns with the
+            high and the low 64 bits.
+        hashed: The columns of `reviews` from which that content hash is computed.
+        trained: True if the table holds texts for training models without saying whose they are. All its rows are
+            erased when any such text is erased; the next training job writes them again.
     """
 
     user: str = ""
@@ -88,10 +98,10 @@ class Person:
 
 @dataclass(frozen=True)
 class Nobody:
-    """No person stands in a table.
+    """The statement that a table holds no data of a person, so that `shopbatch erase` skips it (instead of `Person`).
 
     Attributes:
-        why: The reason, in a sentence.
+        why: The reason, as a sentence.
     """
 
     why: str
@@ -99,7 +109,12 @@ class Nobody:
 
 @dataclass(frozen=True)
 class Lookup:
-    """A column of another table that `shopbatch show` adds to the rows that it shows, joined by that table's key."""
+    """A column of another table that `shopbatch show` adds to the rows of a table, joined by the other table's key.
+
+    Attributes:
+        table: Name of the other table.
+        column: Name of the column to add.
+    """
 
     table: str
     column: str
@@ -107,15 +122,16 @@ class Lookup:
 
 @dataclass(frozen=True)
 class View:
-    """How `shopbatch show` shows the rows of a table; none of it is stored.
+    """Display settings of a table for `shopbatch show`; they do not affect the stored data.
 
     Attributes:
-        first: The most telling columns after the key, which are the last to go where the terminal is narrow.
-            `probability` and the text of `about` may be among them.
-        label: The column whose values are classes: `probability` is then shown, that of the row's own class.
-        probabilities: What the names of the columns with the probabilities of the classes begin with.
-        about: The text that the rows are about, shown as the last column. If it is of another table, that one has a key
-            of one column, which this one has, too.
+        first: The most informative columns, shown after the key; a narrow terminal drops them last. Besides columns of
+            the table it may name the added columns: `probability` and the text column of `about`.
+        label: The column with the predicted class. `shopbatch show` then adds a column `probability`: the probability
+            of the row's own class. Empty: the table has no classes.
+        probabilities: Prefix of the columns with the probability of each class ("p_" for p_negative, p_positive, ...).
+        about: The text that the rows are about, shown as the last column. If it is in another table, the key of that
+            table must be a single column, and this table must have a column of the same name.
     """
 
     first: tuple[str, ...] = ()
@@ -126,26 +142,30 @@ class View:
 
 @dataclass(frozen=True)
 class Table:
-    """One table of the warehouse.
+    """One declared table of the warehouse.
 
     Attributes:
-        name: Its name, which is also that of its folder.
-        meaning: What a row is, and which command or job writes it.
-        key: The columns that name a row; unique in every table that shopbatch writes. A key column that is nullable
-            only numbers the rows that the others cannot tell apart.
+        name: Name of the table and of its folder.
+        meaning: What a row is, and which command or job writes the table.
+        key: The columns that identify a row; unique in every table that shopbatch writes. A nullable key column is only
+            a number that distinguishes rows which are equal in the other key columns.
         columns: All columns, in order.
-        latest_by: Of several source rows with one key, the one with the greatest value here wins, then the later row.
-        partition_by: Columns whose values are folders, not in the files. Only where that pays.
+        latest_by: If several source rows have the same key, jobs use the row with the greatest value in this column;
+            among equal values, the later row.
+        partition_by: Partition columns: their values are in folder names and not in the files. Declared only where
+            partitions save reading.
         must_have: Columns, besides the key, that a loaded file must have.
-        key_from_content: A loaded file may lack the key (one column); it is then made from the row's content.
-        merge_rows: Rows of a loaded file with the same key are merged: a later one changes only what it states.
-        html: Entities and tags in its texts mean nothing; a loaded file is read as plain text.
-        job: The job that writes it; empty for a source table, which `shopbatch load` fills, and mostly a sample does.
-        sample: Which sample fills a source table, as `shopbatch sample --source` names it; empty: none does.
-        command: The command that writes it, without `shopbatch`, if it is neither a job nor one of these two.
-        loaded_from: What `shopbatch load` reads for it: a FILE or a FOLDER.
-        view: How `shopbatch show` shows its rows.
-        person: Where a person stands in it. Every table of the catalogue says it; a test looks.
+        key_from_content: True if a loaded file may lack the key (of one column); it is then computed from the row's
+            content.
+        merge_rows: True if rows of a loaded file with the same key are merged: a later row overwrites only the columns
+            for which it has a value.
+        html: True if the texts may hold HTML; `shopbatch load` then removes tags and decodes entities.
+        job: The job that writes the table. Empty for a source table, which `shopbatch load` or a sample fills.
+        sample: The sample that fills a source table (value of `shopbatch sample --source`); empty: none does.
+        command: The command that writes the table, without `shopbatch`, if it is neither a job nor `load` nor `sample`.
+        loaded_from: What `shopbatch load` reads for it: FILE or FOLDER.
+        view: How `shopbatch show` displays its rows.
+        person: How `shopbatch erase` finds a person in it. A test requires it of every table of the catalogue.
     """
 
     name: str
@@ -166,22 +186,27 @@ class Table:
     person: Person | Nobody | None = None
 
     def schema(self) -> pa.Schema:
-        """Make the Arrow schema; each field carries its meaning as `comment` metadata, which Delta keeps."""
+        """Return the Arrow schema of all columns; each field has its meaning as metadata, which Delta stores."""
         return pa.schema([c.field for c in self.columns])
 
     def file_schema(self) -> pa.Schema:
-        """Make the Arrow schema of a data file: the columns that are not folders."""
+        """Return the Arrow schema of a data file: all columns but the partition columns (they are folder names)."""
         return pa.schema([f for f in self.schema() if f.name not in self.partition_by])
 
     def fill(self, rows: int, **columns: pa.Array | pa.ChunkedArray) -> pa.Table:
-        """Make rows with the declared schema from columns [rows] by name; columns that are not given are null."""
+        """Return an Arrow table with the declared schema, in which the columns that are not given are null.
+
+        Args:
+            rows: Number of rows.
+            columns: The known columns by name, each [rows].
+        """
         schema = self.schema()
         whole = {f.name: columns[f.name] if f.name in columns else pa.nulls(rows, f.type) for f in schema}
         return pa.table(whole, schema=schema)
 
     @property
     def filled_by(self) -> str:
-        """The commands that fill it."""
+        """The command that fills the table, as Markdown for messages ("`shopbatch run score_reviews`")."""
         if (source := self.name.removesuffix("_load_rejects")) != self.name:
             return f"`shopbatch load {source} FILE`"
         if self.command:
@@ -195,7 +220,7 @@ class Table:
 
     @property
     def needed_key(self) -> tuple[str, ...]:
-        """The key columns that no row may lack."""
+        """The key columns that are not nullable: every row, also of a loaded file, must have a value in them."""
         return tuple(c.name for c in self.columns if c.name in self.key and not c.nullable)
 
     @property

@@ -1,4 +1,7 @@
-"""search_events: what shoppers saw and clicked in lists of results. Filled by `shopbatch load search_events FILE`."""
+"""Declares the source table `search_events`: each product that a search showed, and whether it was clicked and bought.
+
+Filled by `shopbatch load search_events FILE`; `judge_by_clicks` learns from it.
+"""
 
 import pyarrow as pa
 

@@ -1,10 +1,13 @@
-"""search_judgements: how well products answer queries, as clicks say. Published by `judge_by_clicks`."""
+"""Declares the table `search_judgements`: how relevant a product is for a query, estimated from clicks.
+
+`judge_by_clicks` publishes it.
+"""
 
 import pyarrow as pa
 
 from shopbatch.tables.schema import Column, Person, Table, View
 
-CLICKS = "clicks"  # the value of `source`
+CLICKS = "clicks"  # the only value of the column `source`
 
 SEARCH_JUDGEMENTS = Table(
     name="search_judgements",

@@ -1,4 +1,7 @@
-"""search_quality: what `evaluate_search` publishes when a search is accepted."""
+"""Declares the table `search_quality`: measures per test query (nDCG, recall, ...) of an accepted search.
+
+`evaluate_search` publishes it.
+"""
 
 import pyarrow as pa
 

@@ -1,4 +1,7 @@
-"""query_embeddings, search_results and their rejects: what `search_products` publishes."""
+"""Declares the tables that `search_products` publishes: `query_embeddings`, `search_results` and their rejects.
+
+`query_embeddings` holds the vector of each query, `search_results` the products found for it.
+"""
 
 from dataclasses import replace
 

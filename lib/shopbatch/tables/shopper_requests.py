@@ -1,4 +1,7 @@
-"""shopper_requests: what shoppers ask the guide for. Filled by `shopbatch load shopper_requests FILE`."""
+"""Declares the source table `shopper_requests`: what shoppers ask for in their own words, answered by `guide_shoppers`.
+
+Filled by `shopbatch load shopper_requests FILE` or `shopbatch sample --source boutique`.
+"""
 
 import pyarrow as pa
 

@@ -1,4 +1,7 @@
-"""support_dialogs: customers' questions, the shop's replies. Filled by `shopbatch sample` or `load`."""
+"""Declares the source table `support_dialogs`: questions of customers with the replies of the shop.
+
+Filled by `shopbatch sample` or `shopbatch load`.
+"""
 
 import pyarrow as pa
 

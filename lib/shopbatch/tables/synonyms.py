@@ -1,4 +1,7 @@
-"""synonyms: other words for what shoppers type. Filled by `shopbatch load synonyms FILE`."""
+"""Declares the source table `synonyms`: a shopper's word ("sneakers") with a word of the catalogue ("trainers").
+
+A search for the first word also looks for the second one. Filled by `shopbatch load synonyms FILE`.
+"""
 
 import pyarrow as pa
 

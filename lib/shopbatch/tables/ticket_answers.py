@@ -1,4 +1,8 @@
-"""What `answer_tickets` writes: the intents of tickets, tickets with their facts, and answers with their evidence."""
+"""Declares the tables that `answer_tickets` writes about customers' tickets.
+
+`ticket_intents` (what each question is about), `tickets_with_facts` (tickets joined with orders and policies),
+`ticket_answers` (replies whose claims name their evidence), and the rejects of intents and answers.
+"""
 
 from dataclasses import replace
 

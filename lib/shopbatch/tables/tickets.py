@@ -1,4 +1,8 @@
-"""tickets, what agents made of them, and examples of intents. Filled by `shopbatch load` or `shopbatch sample`."""
+"""Declares the source tables `tickets`, `ticket_feedback` and `intent_examples` of the customer service.
+
+`ticket_feedback` records what agents decided and sent, `intent_examples` questions with known intents for training.
+Filled by `shopbatch load` or `shopbatch sample` (`ticket_feedback` only by `load`).
+"""
 
 import pyarrow as pa
 

@@ -1,4 +1,7 @@
-"""training_blocks: packed documents, as tokens. Written by the fine-tuning jobs, read by their workers."""
+"""Declares the table `training_blocks`: training documents as token ids, packed into blocks.
+
+The fine-tuning jobs write it once, and their workers read it in every epoch.
+"""
 
 import pyarrow as pa
 

@@ -1,4 +1,7 @@
-"""training_vectors: what encoders make of examples. Written by jobs that teach one model by another, read by them."""
+"""Declares the table `training_vectors`: vectors that an encoder computed for training texts, kept as a cache.
+
+Jobs in which one model learns from another model's vectors (distillation) write and read it.
+"""
 
 import pyarrow as pa
 
@@ -13,7 +16,7 @@ TRAINING_VECTORS = Table(
     columns=(
         Column("encoder", pa.string(), "Digest of all that the vectors depend on besides the text.", nullable=False),
         Column("text_hash", pa.string(), "BLAKE2b-128 hash of the text, 32 hex digits.", nullable=False, personal=True),
-        # never a statistic's business: neither bound of a vector says anything
+        # `personal` keeps it out of file statistics, where the bounds of a vector are useless
         Column("vector", pa.binary(), "The vector: numbers in half precision.", nullable=False, personal=True),
     ),
 )

@@ -1,4 +1,7 @@
-"""transactions: what was bought. Filled by `shopbatch sample` or `shopbatch load transactions FILE`."""
+"""Declares the source table `transactions`: one row per line of a paid basket.
+
+Filled by `shopbatch sample` or `shopbatch load transactions FILE`.
+"""
 
 import pyarrow as pa
 

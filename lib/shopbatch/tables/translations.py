@@ -1,4 +1,9 @@
-"""What `translate_products` and `translate_replies` write: texts with what holds for them, and translations."""
+"""Declares the tables of the jobs `translate_products` and `translate_replies`.
+
+- `product_texts`, `reply_texts`: each text with the brands and glossary terms that a translation must respect
+- `product_translations`, `reply_translations`: the translations
+- `product_translations_rejects`, `reply_translations_rejects`: texts that no translation engine could process
+"""
 
 from dataclasses import replace
 

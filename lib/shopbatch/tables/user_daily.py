@@ -1,7 +1,8 @@
-"""Tiles: daily sums per user, of transactions and of events, and the rows that count in none of them.
+"""Declares the tile tables (daily sums of transactions and events per user, and per user and product) and rejects.
 
-Kept up to date by `build_user_profiles`; profiles are sums of tiles over days. Money is in whole cents, so that sums
-are exact. `docs/features.md` says what a line, a basket and a return are.
+`build_user_profiles` keeps the tiles up to date and computes a profile as a sum of tiles over days. The rejects hold
+the rows of `transactions` and `events` that are part of no tile. Money is in whole cents, so that sums are exact.
+`docs/features.md` defines line, basket and return.
 """
 
 import pyarrow as pa

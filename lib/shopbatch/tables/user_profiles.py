@@ -1,10 +1,14 @@
-"""user_profiles: what `build_user_profiles` publishes. Every feature is declared here and nowhere else.
+"""Declares the table `user_profiles` of `build_user_profiles`, with all of its features (`FEATURES`).
 
-The Delta schema with its comments and `docs/features.md` come from `FEATURES`. Words that the meanings share:
-a line is one valid row of transactions, its key counted once; a return is a line with a quantity or money below 0, a
-purchase line any other (a refunded one is also given back); a basket is a (day, basket_id) with at least one purchase
-line; an active day is a day with a basket; days are those of the shop's time zone; every figure stops before `as_of`,
-and `7d` is the 7 days before it.
+Features are declared only here: the Delta schema with its comments and `docs/features.md` are generated from
+`FEATURES`. Terms in their meanings:
+
+- line: one valid row of `transactions`, each key counted once
+- return: a line with a quantity or money below 0
+- purchase line: any other line; a refunded one is recorded as bought and, on the same day, as given back
+- basket: a (day, basket_id) with at least one purchase line
+- active day: a day with a basket, in the shop's time zone
+- `7d`: the 7 days before `as_of`; no figure includes anything from `as_of` on
 """
 
 from __future__ import annotations
@@ -18,14 +22,14 @@ from shopbatch.tables.schema import TIMESTAMP, Column, Person, Table, View
 AMOUNT = pa.decimal128(18, 2)
 NAMES = pa.list_(pa.field("element", pa.string()))
 INT, SHARE = pa.int64(), pa.float64()
-WINDOWS: dict[str, int | None] = {"7d": 7, "30d": 30, "90d": 90, "365d": 365, "all": None}  # days; None: no limit
+WINDOWS: dict[str, int | None] = {"7d": 7, "30d": 30, "90d": 90, "365d": 365, "all": None}  # in days; None: all time
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DAYPARTS = {
     "night": (0, 6),
     "morning": (6, 12),
     "afternoon": (12, 18),
     "evening": (18, 24),
-}  # from this hour until before that one
+}  # (first hour, end hour); the end is excluded
 SEGMENTS = (
     "no_purchase", "champions", "new_customers", "loyal", "big_spenders", "promising", "needs_attention", "at_risk",
     "hibernating", "lost",
@@ -36,17 +40,17 @@ _ABSENT = "null: the warehouse has no such table"
 
 @dataclass(frozen=True)
 class Feature:
-    """One feature of a user.
+    """Declaration of one feature of a user, which becomes one column of `user_profiles`.
 
     Attributes:
-        name: The column.
+        name: Name of the column.
         type: Its Arrow type.
         group: The heading under which docs/features.md lists it.
         meaning: What a value means.
         unit: The unit of a value.
-        window: The days that count.
-        null: When it is null; `never null` if it never is.
-        between: Least and greatest possible value; a gate checks it.
+        window: The days whose data the feature uses.
+        null: When the value is null, as text for the documentation; `never null` if it never is.
+        between: Least and greatest possible value, which a gate checks; None: no limits.
     """
 
     name: str
@@ -59,7 +63,7 @@ class Feature:
     between: tuple[float, float] | None = None
 
     def column(self) -> Column:
-        """Declare the feature's column."""
+        """Return the declaration of the feature's column; its description includes unit, window and when it is null."""
         return Column(self.name, self.type, f"{self.meaning} Unit: {self.unit}. Window: {self.window}. {self.null}.")
 
 

@@ -1,4 +1,7 @@
-"""user_scores: what `score_users` publishes."""
+"""Declares the table `user_scores`: predicted purchase, churn and spend of each user in the next 30 days.
+
+`score_users` publishes it.
+"""
 
 import pyarrow as pa
 

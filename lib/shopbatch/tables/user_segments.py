@@ -1,4 +1,8 @@
-"""user_segments: what `segment_users` publishes."""
+"""Declares the table `user_segments`: the segment of each user on each day of `user_profiles`.
+
+`segment_users` publishes it. A row also has the user's segment on the newest earlier day, and a cluster if stable
+clusters were found.
+"""
 
 import pyarrow as pa
 

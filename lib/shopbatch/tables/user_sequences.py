@@ -1,4 +1,7 @@
-"""user_sequences: what each user did with which product on which day. Published by `build_user_sequences`."""
+"""Declares the table `user_sequences`: each user's purchases, carts, views and returns of products by day.
+
+`build_user_sequences` publishes it; recommender models learn from it.
+"""
 
 import pyarrow as pa
 

@@ -1,4 +1,7 @@
-"""users: customers (households in the sample). Filled by `shopbatch sample` or `shopbatch load users FILE`."""
+"""Declares the source table `users`: the customers of the shop (households in the sample).
+
+Filled by `shopbatch sample` or `shopbatch load users FILE`.
+"""
 
 import pyarrow as pa
 
@@ -6,7 +9,12 @@ from shopbatch.tables.schema import TIMESTAMP, Column, Person, Table
 
 
 def _consent(channel: str, name: str) -> tuple[Column, Column]:
-    """Whether a customer may be written to by a channel, and since when."""
+    """Return the columns `<name>_consent` and `<name>_consent_at`: consent to advertising by a channel, and its time.
+
+    Args:
+        channel: The channel as the descriptions call it ("e-mail").
+        name: Prefix of the column names ("email").
+    """
     asked = f"Whether the customer agreed to advertising by {channel}; null: never asked, which is no consent."
     return (
         Column(f"{name}_consent", pa.bool_(), asked),

@@ -1,2 +1,1 @@
-"""What can be read from a text without a model: language, words at all, HTML, quantities, abbreviations,
-prompt injection, harmful texts."""
+"""Reads texts without a language model: language, visible words, HTML, quantities, abbreviations, prompt injection."""

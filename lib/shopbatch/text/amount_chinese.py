@@ -1,4 +1,4 @@
-"""Numbers as Chinese writes them, for `amounts.py`: Han numerals, discounts, shares."""
+"""Chinese number expressions for `amounts.py`: Han numerals, discounts (八五折) and shares (百分之五)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ _TENTHS = re.compile(r"(?P<n>[一二三四五六七八九]|\d)成(?![分员立�
 
 
 def chinese_shares(text: str) -> Iterator[Amount]:
-    """Yield discounts, shares and fractions."""
+    """Yield the discounts, percentages and fractions of a Chinese text.
+
+    A discount has two values: the per cent taken off and the per cent paid (八五折 -> 15 or 85).
+    """
     for m in _DISCOUNT.finditer(text):
         digits = m["n"] if m["n"][0].isdigit() else "".join(str(numerals().chinese.digits.get(c, 0)) for c in m["n"])
         value = float(digits)
@@ -32,7 +35,12 @@ def chinese_shares(text: str) -> Iterator[Amount]:
 
 
 def chinese_words(text: str, patterns: Patterns) -> Iterator[Amount]:
-    """Yield numbers in Han numerals."""
+    """Yield the numbers in Han numerals, with their units.
+
+    Args:
+        text: A Chinese text.
+        patterns: The patterns of Chinese.
+    """
     counters = units().chinese_counters
     counted = re.compile(rf"\s?(?:多|来|余)?(?:{counters})")
     for m in re.finditer(rf"(?P<n>{_HAN}|\d+)个半(?=小时|钟头|月)", text):
@@ -60,7 +68,10 @@ def chinese_words(text: str, patterns: Patterns) -> Iterator[Amount]:
 
 
 def _sums_up(text: str, m: re.Match[str]) -> bool:
-    """Whether a Chinese number counts what was named before it, which other languages leave out: M和L两码."""
+    """Return True if a number only counts the items listed before it: 两 (two) in M和L两码 ("M and L, two sizes").
+
+    Translations usually leave such a number out.
+    """
     listed = re.search(r"[^，。！？；：,;:!?\s]+$", text[: m.start()])
     return (
         listed is not None

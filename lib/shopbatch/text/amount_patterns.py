@@ -1,4 +1,4 @@
-"""Patterns of numbers and units in five languages, for `amounts.py`, and what a number of a text is."""
+"""Regular expressions of numbers and units in five languages for `amounts.py`, and the class of a parsed number."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from shopbatch.text.units import units
 
 LANGUAGES = ("en", "zh", "es", "de", "fr")
 CLOCK, MONTH, WEEKDAY, AGE = "clock", "month_name", "weekday", "age"
-MONEY, SIZE = "money", "size_"  # some currency; a size, with its system behind: size_eu
+MONEY, SIZE = "money", "size_"  # MONEY: unknown currency; SIZE: prefix of clothing size systems such as size_eu
 COMMA = frozenset({"es", "de", "fr"})  # languages with a decimal comma
 _FIGURES = (
     r"(?<![\w.,/@])(?<![A-Z]-)(?P<n>\d{1,3}(?:[.,'’ ]\d{3})+(?:[.,]\d{1,2})?(?!\d)|\d+(?:[.,]\d+)?|[.,]\d+)(?:er-)?"
     r"(?P<frac>\s?[½¼¾⅓⅔]|(?:[\s-]\d)?/\d+(?![\d/]))?|(?P<sign>[½¼¾⅓⅔])"
 )
-_NO_SCALE = r"(?<!千(?=[克瓦米卡焦赫伏帕]))"  # 千 that is part of a unit
+_NO_SCALE = r"(?<!千(?=[克瓦米卡焦赫伏帕]))"  # but not a 千 that is part of a unit
 _FIGURES_ZH = (
     r"(?<![A-Za-z\d.,/@_])(?<![A-Z]-)(?P<n>\d{1,3}(?:,\d{3})+(?:\.\d+)?(?!\d)|\d+(?:\.\d+)?)"
     r"(?P<frac>/\d+(?![\d/]))?(?P<sign>(?!))?"
@@ -26,14 +26,14 @@ _FIGURES_ZH = (
 
 @dataclass(frozen=True)
 class Amount:
-    """A number of a text.
+    """A number in a text, with its possible values and its unit.
 
     Attributes:
-        start: Where it begins.
-        end: Where it ends, with its unit.
-        values: What it may be worth: more than one where its figures can be read in two ways.
-        unit: Name of its unit; "" where none is known.
-        loose: Whether the other language may leave it out or say it without a number.
+        start: Start of the number in the text, in characters.
+        end: End of the number with its unit (exclusive).
+        values: The possible values: several where the figures are ambiguous ("1.234 kg" in German or "5 o'clock").
+        unit: Name of its unit, such as "kilogram"; "" if none is known.
+        loose: True if a translation may leave the number out or express it without a number.
     """
 
     start: int
@@ -45,6 +45,21 @@ class Amount:
 
 @dataclass(frozen=True)
 class Patterns:
+    """The compiled patterns of one language; each field says what its pattern matches.
+
+    Attributes:
+        figures: A number in figures.
+        scale: A word that multiplies the number before it (thousand, 万).
+        unit: A unit behind a number.
+        names: Name of the unit of each group u0, u1, ... of `unit`.
+        before: A sign such as "$" before a number.
+        idioms: Phrases with number words that state no number.
+        clock: Times of day.
+        months: Names of months; None for Chinese.
+        weekdays: Names of the days of the week, Monday first.
+        loose: Number words that a translation may express otherwise.
+    """
+
     figures: re.Pattern[str]
     scale: re.Pattern[str]
     unit: re.Pattern[str]
@@ -59,6 +74,7 @@ class Patterns:
 
 @lru_cache(maxsize=len(LANGUAGES))
 def patterns_of(language: str) -> Patterns:
+    """Return the compiled patterns of a language, one of LANGUAGES."""
     words, chinese = amounts_file(), language == "zh"
     named = _named_units(language)
     scales = "|".join(map(re.escape, sorted(words.scales[language], key=len, reverse=True)))
@@ -94,7 +110,7 @@ def patterns_of(language: str) -> Patterns:
 
 
 def _named_units(language: str) -> list[tuple[str, str]]:
-    """Names of units and the pattern of each, the longest name first."""
+    """Return (name of a unit, pattern that matches it in a text) pairs of a language, the longest patterns first."""
     words, shared = amounts_file(), units()
     own: dict[str, list[str]] = {}
     by_factor = {factors: name for name, factors in _unit_factors().items()}
@@ -121,7 +137,10 @@ def _named_units(language: str) -> list[tuple[str, str]]:
 
 @lru_cache(maxsize=1)
 def _unit_factors() -> dict[str, tuple[tuple[str, float], ...]]:
-    """Factors of the units of units.yaml that amounts have, by name."""
+    """Return the (dimension, factor to the base unit) pairs of each unit of amounts.yaml, by its name ("liter", ...).
+
+    Most of them come from units.yaml.
+    """
     wanted = amounts_file().units
     shared = units().factors
     keys = {
@@ -138,11 +157,15 @@ def _unit_factors() -> dict[str, tuple[tuple[str, float], ...]]:
 
 
 def sizes_of(unit: str) -> tuple[tuple[str, float], ...]:
-    """The dimensions of a unit with their factors; () for an unknown one, and for hours, months and weekdays."""
+    """Return (dimension, factor to the base unit) pairs of a unit ("kilogram" -> (("mass", 1000.0),)).
+
+    It is () for unknown units, and for those without a factor, such as clock times, months and days of the week.
+    """
     return _unit_factors().get(unit, ())
 
 
 def unit_behind(text: str, end: int, patterns: Patterns) -> tuple[str, int]:
+    """Return the name of the unit that begins at position `end`, and where it ends; ("", end) if there is none."""
     m = patterns.unit.match(text, end)
     if not m:
         return "", end

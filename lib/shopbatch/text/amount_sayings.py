@@ -1,6 +1,7 @@
-"""Numbers that languages say in their own way (amounts.yaml, sayings), for `amounts.py`.
+"""Numbers in idiomatic expressions of each language (amounts.yaml, `sayings`), for `amounts.py`.
 
-Decades, so many for the price of so many, half a unit, fortnights, feasts with numbers in their names, feet and inches.
+These are decades ("the 80s"), bundles ("two for the price of one"), half units, fortnights, shopping festivals with
+numbers in their names (双十一), and feet and inches.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _SPOKEN = re.compile(
     r"(?P<n>[一二两三四五六七八九十\d]{1,3})(?P<u>[米块])(?P<d>[零〇一二三四五六七八九\d]{1,2})(?![\d.个件条张块双只套款米厘毫天年月日层片十百千])"
 )
 _SIZES = re.compile(r"size|talla|n[úu]mero|größe|nummer|taille|pointure|码", re.I)
-_CODED = re.compile(r"(?<![A-Za-z])(?:SPF|FPS|LSF|UPF|IP|UV)(?P<n>\d+)")  # the letters differ by language
+_CODED = re.compile(r"(?<![A-Za-z])(?:SPF|FPS|LSF|UPF|IP|UV)(?P<n>\d+)")  # e.g. SPF 50; the letters differ by language
 
 
 @lru_cache(maxsize=64)
@@ -34,7 +35,7 @@ def _pattern(pattern: str) -> re.Pattern[str]:
 
 
 def _value(words: str, language: str) -> float | None:
-    """What a word or figures are worth."""
+    """Return the value of a number in figures or in one word; None if it cannot be read."""
     if words.isdigit():
         return float(words)
     if language == "zh":
@@ -48,7 +49,13 @@ def _value(words: str, language: str) -> float | None:
 
 
 def sayings(text: str, language: str, patterns: Patterns) -> Iterator[Amount]:
-    """Yield the numbers of sayings, which are read before all others."""
+    """Yield the numbers in idiomatic expressions; `amounts` lets them take precedence over all other numbers.
+
+    Args:
+        text: The text.
+        language: One of LANGUAGES.
+        patterns: The patterns of the language.
+    """
     said = amounts_file().sayings[language]
     for m in _FEET.finditer(text):
         yield Amount(*m.span(), (12 * float(m["feet"]) + float(m["inches"]),), "inch")
@@ -86,7 +93,11 @@ def sayings(text: str, language: str, patterns: Patterns) -> Iterator[Amount]:
 
 
 def _bundle(m: re.Match[str], language: str) -> tuple[float, ...] | None:
-    """One number for both, so that bundles can be compared: 201 for two for the price of one."""
+    """Return a bundle as one number, 100 * pieces received + pieces paid; None if it is no bundle.
+
+    "Two for the price of one" and "buy one, get one free" are both (201.0,), so that bundles can be compared across
+    languages.
+    """
     parts = m.groupdict()
     if parts.get("part"):
         return (201.5,)

@@ -1,4 +1,4 @@
-"""Dates, hours, months and days of the week in five languages, for `amounts.py`."""
+"""Dates, times of day, months and days of the week in five languages, for `amounts.py`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ _MONTH_ZH = re.compile(r"(?<![\d个])(?P<n>1[0-2]|[1-9]|十[一二]?|[一二三�
 
 
 def dates(text: str, language: str) -> Iterator[Amount]:
-    """Dates in figures, each as three numbers or two: which is the day and which the month may stay open."""
+    """Yield the two or three numbers of each date in figures ("5/6/2024" -> 5, 6 and 2024).
+
+    They stay separate numbers because it may be unclear which one is the day and which one the month.
+    """
     for m in _DATE.finditer(text):
         for group in ("a", "b", "c"):
             value = float(m[group])
@@ -40,6 +43,10 @@ def dates(text: str, language: str) -> Iterator[Amount]:
 
 
 def clock(text: str, language: str, patterns: Patterns) -> Iterator[Amount]:
+    """Yield the times of day in minutes since midnight, with the unit CLOCK ("5 pm" -> 1020).
+
+    A time has two values if it may be in the morning or in the afternoon ("5 o'clock" -> 300 or 1020).
+    """
     for pattern in patterns.clock:
         for m in pattern.finditer(text):
             said = m.groupdict()
@@ -74,6 +81,7 @@ def _hour(words: str, language: str) -> int | None:
 
 
 def calendar(text: str, language: str, patterns: Patterns) -> Iterator[Amount]:
+    """Yield names of months (1 to 12, unit MONTH) and of days of the week (1 for Monday to 7, unit WEEKDAY)."""
     if language == "zh":
         for m in _MONTH_ZH.finditer(text):
             yield Amount(*m.span(), (from_chinese(m["n"]),), MONTH)

@@ -1,4 +1,4 @@
-"""Numbers in English, Spanish, German and French words (amounts.yaml)."""
+"""Numbers in English, Spanish, German and French words, for `amounts.py`; loads the word lists of amounts.yaml."""
 
 from __future__ import annotations
 
@@ -42,7 +42,10 @@ class _Sayings(WordFile):
 
 
 class AmountsFile(WordFile):
-    """The words of amounts.yaml, where the fields are explained."""
+    """The content of amounts.yaml: number words, units, months and idiomatic expressions by language.
+
+    The head of that file explains the fields.
+    """
 
     numbers: dict[str, _Words]
     scales: dict[str, dict[str, float]]
@@ -58,13 +61,13 @@ class AmountsFile(WordFile):
 
 @lru_cache(maxsize=1)
 def amounts_file() -> AmountsFile:
-    """The words, read once per process."""
+    """Return the word lists of amounts.yaml, read once per process."""
     return read_words(AmountsFile, "shopbatch.text", "amounts.yaml")
 
 
 @lru_cache(maxsize=len(WORD_VALUES))
 def _values(language: str) -> dict[str, float]:
-    """Words from one to the hundreds and what each is worth."""
+    """Return the value of each number word of a language, from one to the hundreds."""
     words = amounts_file().numbers[language]
     values = {word: 1.0 for word in words.one}
     for part in ("ones", "tens", "hundreds"):
@@ -91,11 +94,11 @@ def _pattern(language: str) -> re.Pattern[str]:
 
 
 def values_of_words(text: str, language: str) -> Iterator[tuple[int, int, float]]:
-    """Yield (start, end, value) of each number in words.
+    """Yield (start, end, value) of each number in words ("cuarenta y dos" -> 42).
 
     Args:
         text: The text.
-        language: One of WORD_VALUES.
+        language: "en", "es", "de" or "fr" (WORD_VALUES).
     """
     for m in _pattern(language).finditer(text):
         words = m[0].lower()
@@ -110,7 +113,7 @@ def values_of_words(text: str, language: str) -> Iterator[tuple[int, int, float]
 
 
 def _sum(words: list[str], language: str) -> float:
-    """Add up words: `cuarenta y dos`, `deux cent quatre-vingt-dix`, `dos mil quinientos`."""
+    """Return the value of Spanish or French number words: "cuarenta y dos", "deux cent quatre-vingt-dix"."""
     values, scales = _values(language), amounts_file().scales[language]
     total = current = 0.0
     for word, before in zip(words, ["", *words], strict=False):
@@ -141,7 +144,10 @@ def _german_pattern() -> re.Pattern[str]:
 
 @lru_cache(maxsize=4_096)
 def _german(word: str) -> float | None:
-    """What a German word is worth, such as `einundzwanzig` or `dreiteilig`; None for another word."""
+    """Return the value of a German number word, also in a compound ("einundzwanzig" -> 21, "dreiteilig" -> 3).
+
+    It is None for a word that is no number.
+    """
     values = _values("de")
     if word in values:
         return values[word]

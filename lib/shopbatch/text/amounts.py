@@ -1,9 +1,9 @@
-"""Numbers of texts in five languages, with their units, in figures and in words: what two texts state can be compared.
+"""Parses the numbers of texts in five languages, in figures and in words, to compare a translation with its original.
 
-`quantities.py` reads English and Chinese closely, to tell whether one text backs another of the same language. This
-module reads English, Chinese, Spanish, German and French alike, to tell whether a translation states the same numbers
-(amounts.yaml). A number that a language may say otherwise is loose: it may correspond to one of the other text, and
-need not.
+The languages are English, Chinese, Spanish, German and French; the word lists are in amounts.yaml. (`quantities.py`
+covers English and Chinese only, but in more detail; it serves to tell whether one text backs another of the same
+language.) A number that a translation may express without a number, such as "one", is `loose`: the comparison may match
+it with a number of the other text, but does not report it if it is missing there.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ from shopbatch.text.amount_words import amounts_file, values_of_words
 from shopbatch.text.numerals import numerals
 from shopbatch.text.quantities import fold_width
 
-VERSION = 3  # of all that is read here; checks that use it name it
+VERSION = 3  # of the parser; checks that use it include it in their own version
 _LASTS = {"jähr": "year", "monat": "month", "wöch": "week", "täg": "day", "stünd": "hour", "prozent": "percent"}
 _LASTING = re.compile(rf"({'|'.join(_LASTS)})ig(?:e[rsnm]?)?$", re.I)  # fünfjährig
 _AND_UP = re.compile(r"\s?(?:\+|(?:and|or|years) (?:up|over|older|above)\b)")
-# words of a price after which Chinese leaves the currency out; systems of sizes
+# price words after which Chinese omits the currency
 _PRICE = re.compile(r"(?:满|减|直降|立省|立降|返现?|低至|到手价?|抵|仅需|再降|优惠价?|券后)\s?$")
 _BODY = re.compile(r"(?:身高|胸围|腰围|臀围|肩宽|衣长|袖长|裤长|头围)\s?[:：]?(?:为|是)?\s?$")  # centimetres
-_BODILY = 45  # from which a measure of a body is in centimetres, not in inches
+_BODILY = 45  # least value of a body measure that must be in centimetres, not inches
 _SYSTEM = re.compile(r"\b(EU|EUR|UK|US|USA|FR|DE|IT|JP|CN|EE\.? ?UU\.?|欧码|美码|英码)\s?$")
 _SYSTEMS = {
     "eur": "eu",
@@ -63,7 +63,7 @@ _A_UNIT_AND_A_HALF = re.compile(
 
 @lru_cache(maxsize=4_096)
 def amounts(text: str, language: str) -> tuple[Amount, ...]:
-    """Return the numbers of a text in order, none inside another.
+    """Return the numbers of a text with their units, in order and without overlaps.
 
     Args:
         text: The text.
@@ -84,6 +84,7 @@ def amounts(text: str, language: str) -> tuple[Amount, ...]:
 
 
 def _candidates(text: str, language: str, patterns: Patterns) -> Iterator[Amount]:
+    """Yield all numbers that a text may state, which may overlap; those yielded earlier take precedence."""
     yield from sayings(text, language, patterns)
     yield from dates(text, language)
     yield from clock(text, language, patterns)
@@ -99,6 +100,7 @@ def _candidates(text: str, language: str, patterns: Patterns) -> Iterator[Amount
 
 
 def _figures(text: str, language: str, patterns: Patterns) -> Iterator[Amount]:
+    """Yield the numbers in figures with their scales and units; numbers in codes (3M, A4) are left out."""
     for m in patterns.figures.finditer(text):
         values = _readings(m, language)
         end, scaled = m.end(), patterns.scale.match(text, m.end())
@@ -136,7 +138,7 @@ def _figures(text: str, language: str, patterns: Patterns) -> Iterator[Amount]:
 
 
 def _is_date(text: str, m: re.Match[str], end: int, stop: int) -> bool:
-    """Whether a Chinese number is a year or a day of a month: 2024年, 5月6日."""
+    """Return True if a Chinese number is a year or a day of a month (2024年, 5月6日)."""
     sign = text[end:stop].strip()
     return (
         (sign == "年" and len(m["n"] or "") == 4) or (sign in "日号" and text[stop : stop + 1] != "内")
@@ -146,7 +148,7 @@ def _is_date(text: str, m: re.Match[str], end: int, stop: int) -> bool:
 
 
 def _readings(m: re.Match[str], language: str) -> tuple[float, ...]:
-    """What figures may be worth."""
+    """Return the possible values of a number in figures, with its fraction ("1½" -> (1.5,))."""
     signs = numerals().fraction_signs
     if m["sign"]:
         above, below = signs[m["sign"]]
@@ -166,19 +168,23 @@ def _readings(m: re.Match[str], language: str) -> tuple[float, ...]:
 
 
 def _plain_readings(figures: str, language: str) -> tuple[float, ...]:
+    """Return the possible values of figures without a fraction.
+
+    There are two where a point or comma may be a decimal sign or separate thousands ("1.234" in German).
+    """
     bare = re.sub(r"[ '’]", "", figures)
     if bare.count(".") + bare.count(",") == 0:
         return (float(bare),)
     if bare[0] in ".,":
         return (float("0." + bare[1:]),)
     decimal, group = (",", ".") if language in COMMA else (".", ",")
-    if bare.count(".") and bare.count(","):  # the last one is the decimal sign
+    if bare.count(".") and bare.count(","):  # of the two signs the last one is the decimal sign
         last = max(bare.rfind("."), bare.rfind(","))
         return (float(re.sub(r"[.,]", "", bare[:last]) + "." + bare[last + 1 :]),)
     sign = "." if "." in bare else ","
     grouped = float(bare.replace(sign, "")) if re.fullmatch(r"\d{1,3}(?:[.,]\d{3})+", bare) else None
     as_decimal = float(bare.replace(sign, ".")) if bare.count(sign) == 1 else None
-    if language == "es" and grouped is not None:  # in Mexico a comma parts the thousands
+    if language == "es" and grouped is not None:  # in Mexico a comma separates thousands
         readings: tuple[float | None, ...] = (grouped, as_decimal)
     elif sign == group:
         readings = (grouped, as_decimal if grouped is None or (language in COMMA and as_decimal is not None) else None)
@@ -188,7 +194,7 @@ def _plain_readings(figures: str, language: str) -> tuple[float, ...]:
 
 
 def _words(text: str, language: str, patterns: Patterns) -> Iterator[Amount]:
-    """Numbers in words, of languages with an alphabet."""
+    """Yield the numbers in words of a language with an alphabet, with their units."""
     loose = amounts_file().numbers[language].loose
     for m in _A_UNIT_AND_A_HALF.finditer(text):
         unit, stop = unit_behind(text, m.start("u"), patterns)
@@ -213,12 +219,19 @@ def _words(text: str, language: str, patterns: Patterns) -> Iterator[Amount]:
 
 
 def _counted(unit: str) -> bool:
-    """Whether a number before `x` and an amount of a unit is a count: 6 x 1 L, but not 2 x 3 m."""
+    """Return True if the number before "x" counts packages when `unit` follows: in 6 x 1 L, but not in 2 x 3 m."""
     return any(dimension in ("mass", "volume", "charge", "power", "memory") for dimension, _ in sizes_of(unit))
 
 
 def _with_shared_units(listed: Sequence[Amount], text: str) -> list[Amount]:
-    """Let numbers share the unit of the one behind them: 20 x 30 cm, 2-3 days, 30 to 40 degrees."""
+    """Give numbers without a unit the unit of the number that they are joined with: 20 x 30 cm, 2-3 days, $20-30.
+
+    Usually the second number has the unit. Money signs and ages before the first number apply to the second one.
+
+    Args:
+        listed: The numbers of a text, in order.
+        text: The text.
+    """
     out = list(listed)
     joint = re.compile(
         r"\s?(?:[-–~～/x×*、]|to|and|or|bis|und|oder|mal|auf|a|y|o|u|por|à|et|ou|sur|至|到|和|或|乘|by|[、，,]?[长宽高深厚])\s?",

@@ -1,4 +1,7 @@
-"""What looks like nothing at the ends of an id. Loader and profiles trim the same, so that ids meet in a join."""
+"""The invisible characters (blanks, control and zero-width characters) that are trimmed from the ends of ids.
+
+All code that reads ids (the loader, user profiles, erasure) trims the same characters, so that ids match in a join.
+"""
 
 # the spaces and control characters of Unicode, the marks without width, and the letters that are drawn as nothing
 _RANGES = (

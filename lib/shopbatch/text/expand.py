@@ -1,6 +1,6 @@
-"""Names of a catalogue as a person would write them: abbreviations written out, codes left out (abbreviations.yaml).
+"""Rewrites catalogue names as a person would write them: abbreviations are expanded, codes removed.
 
-Nothing is added to what the catalogue says.
+The word lists are in abbreviations.yaml. Nothing is added to what the catalogue says.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from functools import cached_property, lru_cache
 
 from shopbatch.text.word_files import WordFile, read_words
 
-_CUT = 30  # letters of a product type that the catalogue keeps
+_CUT = 30  # length at which the catalogue cuts off a name, in characters
 _PARENTHESIS = re.compile(r"\(([^()]*)(\)|$)")
 _ROMAN = re.compile(r"[IVX]{2,}|X+[SL]")
 
 
 class _Abbreviations(WordFile):
-    """The words of abbreviations.yaml, where the fields are explained."""
+    """The word lists of abbreviations.yaml; the comments there explain the fields."""
 
     phrases: dict[str, str]
     words: dict[str, str]
@@ -32,7 +32,7 @@ class _Abbreviations(WordFile):
 
 @dataclass(frozen=True)
 class _Lexicon:
-    """The abbreviations and the patterns made of them, each pattern when it is first needed."""
+    """The word lists and the patterns made of them; each pattern is compiled when it is first needed."""
 
     listed: _Abbreviations
 
@@ -49,7 +49,7 @@ class _Lexicon:
 
     @cached_property
     def stump(self) -> re.Pattern[str]:
-        """Matches what is left of a last word that a catalogue has cut off: up to three letters that are not a word."""
+        """Return the pattern of a last word that was cut off in the catalogue: up to three letters, no known word."""
         return re.compile(rf"(?<=[ &/])(?!(?:{_any(self.listed.words)})$)[A-Z]{{1,3}}$")
 
     @cached_property
@@ -68,11 +68,11 @@ def _lexicon() -> _Lexicon:
 
 @lru_cache(maxsize=65536)
 def expand(value: str, joiner: str = "and") -> str:
-    """Write a name in small letters, with its abbreviations written out and without codes.
+    """Write a catalogue name in lower case, with abbreviations expanded and codes removed.
 
     Args:
         value: The name, such as `BREAD:ITALIAN/FRENCH`, which becomes "bread (Italian or French)" with joiner "or".
-        joiner: The word for a slash or a comma.
+        joiner: The word that replaces a slash.
 
     Returns:
         The name, or "" if nothing is left of it.
@@ -95,7 +95,7 @@ def expand(value: str, joiner: str = "and") -> str:
 
 
 def _parenthesis(inside: str, closed: bool) -> str:
-    """Keep a whole parenthesis of words; leave out codes and what the catalogue has cut off."""
+    """Return the text that replaces a parenthesis: its words, or a blank for codes and cut-off parentheses."""
     words = closed and re.fullmatch(r"[A-Z &/-]{3,}", inside) and not inside.startswith(("EX", "INCL"))
     return f" : {inside} " if words else " "
 
@@ -119,7 +119,7 @@ def _words(part: str, joiner: str) -> str:
 
 
 def _commas(text: str, joiner: str) -> str:
-    """Replace all joiners but the last by commas."""
+    """Replace all joiners but the last by commas ("a and b and c" -> "a, b and c")."""
     return re.sub(rf" {joiner} (?=.* {joiner} )", ", ", text)
 
 
@@ -142,7 +142,10 @@ def _word(word: str) -> str:
 
 
 def _mixed_case(text: str, joiner: str) -> str:
-    """A name that has small letters: words with several capitals or with digits stay as they are."""
+    """Expand a name that is not all capitals: write it in lower case, with words in place of "&" and "/".
+
+    Proper nouns and words with several capitals or with digits stay as they are.
+    """
     listed = _lexicon().listed
     text = re.sub(r"\s*/\s*", f" {joiner} ", re.sub(r"\s*&\s*", " and ", text))
     words = [listed.words.get(w.upper(), w) if w.upper() == "INITMATES" else w for w in text.split()]
@@ -156,7 +159,10 @@ def _mixed_case(text: str, joiner: str) -> str:
 
 
 def title_case(title: str) -> str:
-    """Write a title for print: capitals throughout become small letters, codes stay, stray signs at its ends go."""
+    """Write a title for print: capitalise words that are all capitals, keep codes, strip signs at the ends.
+
+    An example: "LEVI'S MEN-JEANS 501 XL!" -> "Levi's Men-Jeans 501 XL".
+    """
     text = " ".join(title.split()).strip(" -/|*!.,;:#~_")
     if text == text.upper() and any(c.isalpha() for c in text):
         text = " ".join(word if any(c.isdigit() for c in word) else _capitalized(word) for word in text.split())
@@ -169,7 +175,7 @@ def _capitalized(word: str) -> str:
 
 
 def is_plural(name: str) -> bool:
-    """Tell whether a name is of several things: "potato chips" and "apples Gala" are, "asparagus" is not."""
+    """Return True if an English product name is plural ("potato chips", "apples Gala"; not "asparagus")."""
     listed = _lexicon().listed
     words = re.findall(r"[A-Za-z']+", re.split(r"[(,]| - | with | without | in | for | of ", name)[0])
     words = [word for word in words if len(word) > 2] or words

@@ -1,4 +1,4 @@
-"""Fibre codes of labels in textiles, written out (fibres.yaml): `92% PES 8% EL` is 92% polyester, 8% elastane."""
+"""Expands fibre codes of textile labels (fibres.yaml): "92% PES 8% EL" -> "92% polyester 8% elastane"."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from shopbatch.text.word_files import WordFile, read_words
 
 
 class _Fibres(WordFile):
-    """Names of fibres by their codes, in English."""
+    """The content of fibres.yaml: English names of fibres by their codes."""
 
     codes: dict[str, str]
 
@@ -27,7 +27,10 @@ def _patterns() -> tuple[dict[str, str], re.Pattern[str], re.Pattern[str]]:
 
 
 def written_out(text: str) -> str:
-    """A text in which codes beside a share in per cent are written out, the share first; others stay."""
+    """Return a text with the fibre codes beside a percentage expanded ("PES 50%" -> "50% polyester").
+
+    Codes elsewhere stay as they are.
+    """
     if "%" not in text:
         return text
     codes, behind, before = _patterns()

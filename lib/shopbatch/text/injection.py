@@ -1,8 +1,8 @@
-"""Prompt injection: clauses that give orders to the writer of a text instead of stating a fact (injection.yaml).
+"""Detects prompt injection: clauses that give instructions to the model instead of stating a fact (injection.yaml).
 
-A product may be named by a stranger, such as a seller on a marketplace or a scraped page. A clause that speaks about
-instructions, or about the text that is to be written, is left out of the facts, and the rest of the value stays. This
-is the smaller part of the protection: values are fenced as data, and no word is published that nothing backs.
+A product may be named by a stranger, such as a seller on a marketplace or a scraped page. Facts are cut off before the
+first clause that speaks about instructions, or about the text that is to be written. This is the smaller part of the
+protection: values are also fenced as data in prompts, and no statement is published that the facts do not back.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SCRIPTS = re.compile(  # where the script changes, a clause in another language
 
 
 class _Orders(WordFile):
-    """The regular expressions of injection.yaml, by language."""
+    """The content of injection.yaml: regular expressions of instructions, by language."""
 
     orders: dict[str, tuple[str, ...]]
 
@@ -35,7 +35,10 @@ def _orders() -> re.Pattern[str]:
 
 @lru_cache(maxsize=16_384)
 def is_injection(value: str) -> bool:
-    """Tell whether a text gives orders to a writer, even with full-width letters, odd spaces or hidden characters."""
+    """Return True if a text gives instructions to a model.
+
+    Disguises do not prevent that: full-width letters, unusual spaces, hidden characters and s p a c e d words.
+    """
     visible = "".join(c for c in unicodedata.normalize("NFKC", value) if unicodedata.category(c) != "Cf")
     text = re.sub(r"\s+", " ", visible)
     closed_up = re.sub(r"(?<=\b\w)[ ._-](?=\w\b)", "", text)  # i g n o r e
@@ -43,10 +46,14 @@ def is_injection(value: str) -> bool:
 
 
 def without_injections(value: str | None) -> str | None:
-    """Return a text as far as the first clause that gives orders to a writer; None if nothing is left of it."""
+    """Return the part of a text before the first clause that gives instructions; None if no word is left.
+
+    Everything behind such a clause is removed too, because it may belong to the instructions. A text without
+    instructions, and None, is returned unchanged.
+    """
     if not value or not is_injection(value):
         return value
     clauses = [part for clause in _CLAUSE.findall(value) for part in _SCRIPTS.split(clause)]
-    kept = takewhile(lambda clause: not is_injection(clause), clauses)  # what follows an order is part of it
+    kept = takewhile(lambda clause: not is_injection(clause), clauses)  # text behind an instruction may belong to it
     rest = " ".join(" ".join(kept).split())
     return rest if rest and not is_injection(rest) and re.search(r"\w", rest) else None

@@ -1,4 +1,4 @@
-"""The language of a text, by its script or by a classifier."""
+"""Detects the language of a text, by its script or by the classifier py3langid."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ GUESSED = (
     *("ar", "bg", "ca", "cs", "da", "de", "el", "en", "es", "et", "fa", "fi", "fr", "he", "hi", "hr", "hu", "id", "it"),
     *("lt", "lv", "nl", "no", "pl", "pt", "ro", "ru", "sk", "sl", "sr", "sv", "th", "tr", "uk", "vi"),
 )
-SURE = 0.3  # least confidence of a guess; `guess_language` says what it brings
-_READ = 400  # characters that a guess reads: more of them change nothing and take longer
-HAN_SHARE = 0.15  # share of Han characters from which a text counts as Chinese
+SURE = 0.3  # least confidence of a guess; `guess_language` reports the accuracy with it
+_READ = 400  # characters that a guess reads; more only take longer
+HAN_SHARE = 0.15  # least share of Han characters in a Chinese text
 _ENGLISH_WORDS = frozenset((
     "the", "a", "an", "and", "with", "for", "in", "of", "to", "from", "by", "it", "is", "this", "these", "are", "comes",
 ))  # fmt: skip
 
 
 def detect_language(texts: pa.Array) -> pa.Array:
-    """Return the language that the script of each text shows.
+    """Return the language of each text as far as its script tells it; vectorised and fast.
 
     Args:
         texts: string [n].
 
     Returns:
-        "zh", "ja", "ko" or null, string [n]. Latin letters alone do not show a language.
+        "zh", "ja", "ko" or null, string [n]. Null for other scripts: Latin letters alone do not tell a language.
     """
     is_ascii = pc.string_is_ascii(texts)
     if pc.all(is_ascii).as_py():
@@ -45,15 +45,15 @@ def detect_language(texts: pa.Array) -> pa.Array:
 def guess_language(texts: pa.Array) -> pa.Array:
     """Return the language of each text: by its script, or else by the classifier py3langid.
 
-    About 4,000 texts per second and core, so this belongs where an encoder reads the texts anyway and not where a file
-    is loaded. Of the 72 sentences of 2 to 8 words in six languages of tests/text/test_language.py 70 are recognised;
-    none is taken for another language, the rest are null.
+    It reads about 4,000 texts per second and core, so use it in stages where an encoder reads the texts anyway, not
+    while a file is loaded. Of the 72 sentences of 2 to 8 words in six languages of tests/text/test_language.py it
+    recognises 70; none is taken for another language, the other two are null.
 
     Args:
         texts: string [n].
 
     Returns:
-        An ISO 639-1 code of GUESSED, "zh", "ja", "ko", or null where neither says enough, string [n].
+        An ISO 639-1 code of GUESSED, "zh", "ja" or "ko"; null if the text gives no clear hint; string [n].
     """
     by_script = detect_language(texts)
     pairs = zip(texts.to_pylist(), by_script.to_pylist(), strict=True)
@@ -70,10 +70,11 @@ def _guess(text: str | None) -> str | None:
 
 @lru_cache(maxsize=1)
 def load_classifier() -> Any:
-    """Load the classifier of `guess_language`, which takes about a second, once in this process.
+    """Load the classifier of `guess_language` once per process, which takes about a second.
 
     Returns:
-        A classifier of its own: py3langid's shared one, which `is_written_in` uses, knows all languages.
+        A py3langid classifier limited to the languages GUESSED. (`is_written_in` uses py3langid's own instance, which
+        knows all 97 languages.)
     """
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
@@ -83,11 +84,11 @@ def load_classifier() -> Any:
 
 
 def is_written_in(text: str, language: str) -> bool:
-    """Tell whether a text is in a language: Chinese by its script, any other by py3langid.
+    """Return True if a text is in a language: Chinese by its script, any other by py3langid.
 
     Args:
         text: Some sentences.
-        language: Two letters, such as "zh" or "en".
+        language: ISO 639-1 code, such as "zh" or "en".
     """
     han = sum("\u4e00" <= c <= "\u9fff" for c in text)
     letters = sum(c.isalpha() for c in text) or 1
@@ -99,5 +100,5 @@ def is_written_in(text: str, language: str) -> bool:
 
     if classify(" ".join(text.lower().split()))[0] == language:
         return True
-    # a classifier takes short copy full of names for a foreign language, but its small words are English
+    # the classifier misjudges short copy full of names, but its function words are English
     return language == "en" and len(_ENGLISH_WORDS & set(re.findall(r"[a-z]+", text.lower()))) >= 3

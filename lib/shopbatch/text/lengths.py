@@ -1,4 +1,4 @@
-"""How long a text is where it is shown or sent: graphemes, columns on a screen, and parts of an SMS."""
+"""Measures and limits the length of a text on screen (graphemes, columns) and as an SMS; used for ads."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _EMOJI = regex.compile(r"\p{Emoji_Presentation}|\p{Extended_Pictographic}|[\U000
 
 
 class Sms(NamedTuple):
-    """What a text is as an SMS.
+    """The size of a text when it is sent as an SMS.
 
     Attributes:
-        encoding: GSM_7 if the alphabet has all its characters, else UCS_2.
-        units: Septets in GSM_7, UTF-16 code units in UCS_2.
-        parts: Messages that it is sent in.
+        encoding: GSM_7 if that alphabet has all characters of the text, else UCS_2.
+        units: Length in septets (GSM_7) or UTF-16 code units (UCS_2).
+        parts: Number of messages that are sent and paid for.
     """
 
     encoding: str
@@ -37,17 +37,23 @@ class Sms(NamedTuple):
 
 
 def graphemes(text: str) -> int:
-    """Count what a reader takes for characters: an emoji of several code points is one (Unicode annex 29)."""
+    """Return the number of characters as a reader sees them (graphemes; Unicode annex 29).
+
+    An emoji of several code points counts as one.
+    """
     return sum(1 for _ in _GRAPHEME.finditer(text))
 
 
 def columns(text: str) -> int:
-    """Count columns of equal width: a Chinese character or an emoji takes two (Unicode annex 11)."""
+    """Return the width of a text in fixed-width columns (Unicode annex 11).
+
+    A Chinese character or an emoji takes two columns.
+    """
     return sum(_width(match.group()) for match in _GRAPHEME.finditer(text))
 
 
 def cut_to_columns(text: str, most: int) -> str:
-    """Return the beginning of a text that a display of so many columns shows."""
+    """Return the beginning of a text that fits into `most` fixed-width columns; no grapheme is divided."""
     shown, room = "", most
     for match in _GRAPHEME.finditer(text):
         room -= _width(match.group())
@@ -64,18 +70,21 @@ def _width(grapheme: str) -> int:
 
 
 def has_emoji(text: str) -> bool:
-    """Whether a text holds an emoji or another pictograph; © and ™ do not count."""
+    """Return True if a text contains an emoji or another pictograph; ©, ® and ™ are none."""
     return any(m.group() not in "©®™" for m in _EMOJI.finditer(text))
 
 
 def without_emoji(text: str) -> str:
-    """Return a text without its emoji and the signs that only join or colour them."""
+    """Return a text without emoji and without the characters that only join or colour them; blanks are collapsed."""
     kept = _EMOJI.sub(lambda m: m.group() if m.group() in "©®™" else "", text)
     return " ".join(regex.sub(r"[\u200d\ufe0f\U0001F3FB-\U0001F3FF]", "", kept).split())
 
 
 def sms(text: str) -> Sms:
-    """Measure a text as an SMS. No character is divided between two parts."""
+    """Return the encoding, length and number of parts of a text that is sent as an SMS.
+
+    A character is never divided between two parts.
+    """
     is_basic = all(c in _BASIC or c in _EXTENSION for c in text)
     encoding = GSM_7 if is_basic else UCS_2
     sizes = list(_sizes(text, encoding))
@@ -102,9 +111,10 @@ _PLAIN = str.maketrans({
 
 
 def to_gsm(text: str) -> str:
-    """Write a text in the alphabet of GSM-7 as far as typographic signs and accents keep it from that.
+    """Rewrite typographic signs and accented letters so that a text fits the GSM-7 alphabet.
 
-    A text in another script, such as Chinese, is returned as it is.
+    SMS in that alphabet may be longer (160 characters instead of 70). A text that still does not fit, such as Chinese,
+    is returned unchanged.
     """
     letters = text.translate(_PLAIN)
     written = "".join(c if c in _BASIC or c in _EXTENSION else _without_accents(c) for c in letters)

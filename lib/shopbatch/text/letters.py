@@ -1,7 +1,8 @@
-"""Latin letters with their accents, as a class of `re`: what a pattern must not find beside a number or a code.
+r"""The character class LATIN for regular expressions: Latin letters, also with accents.
 
-A word boundary will not do where Chinese stands beside Latin: there is none behind the M of M码. The letters from a to
-z alone will not do either: the M of Mädchen is no word of its own.
+Patterns use it to require that no letter is beside a number or code. A word boundary `\b` does not work where Chinese
+follows Latin: there is none behind the M of M码. The class a-z does not work either: it would find an M alone in
+Mädchen.
 """
 
 from __future__ import annotations

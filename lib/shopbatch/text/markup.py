@@ -1,7 +1,8 @@
-"""HTML read as the text that a browser would show: entities become characters, tags go (markup.yaml).
+"""Converts HTML into the text that a browser would show: entities become characters, tags are removed.
 
-Shops export names and descriptions as their pages hold them: `Women&#39;s Shoes &amp; Socks`, `<p>Soft.<br>Warm.</p>`,
-sometimes escaped twice. Only what is HTML for certain is read as such: `a < b`, `<3`, `<NEW>` and `AT&T` stay.
+Shops export names and descriptions as their pages contain them: `Women&#39;s Shoes &amp; Socks`,
+`<p>Soft.<br>Warm.</p>`, sometimes escaped twice. Only text that surely is HTML is converted: `a < b`, `<3`, `<NEW>` and
+`AT&T` stay. The names of the HTML elements are in markup.yaml.
 """
 
 from __future__ import annotations
@@ -18,20 +19,20 @@ from shopbatch.text.word_files import WordFile, read_words
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_ROUNDS = 4  # how often a text may be escaped; nobody means more than three
-_MAYBE = r"&(?:#|[A-Za-z])|<[/!?A-Za-z]"  # RE2: what a text with an entity or a tag has
+_ROUNDS = 4  # most rounds of unescaping; no shop escapes a text more than three times
+_MAYBE = r"&(?:#|[A-Za-z])|<[/!?A-Za-z]"  # RE2: matches in every text with an entity or a tag
 _SOFT_HYPHEN = "\u00ad"
-# "a <b and c> d" is no element: what stands behind the name of one has to be attributes
+# "a <b and c> d" is no tag: only attributes may follow the name of the element
 _NAME = r"([A-Za-z][\w:.@-]*+)"
 _VALUES = r"(?:[^<>\"']|\"[^\"<]*+\"|'[^'<]*+')*+>|[^<>]*+>"
 _TAG = re.compile(rf"<(?:/{_NAME}[^<>]*+>|{_NAME}(?:\s*+/?>|\s[^<>=]++=(?=([\"']?))(?:{_VALUES})))")
-# stand for tags inside a line; no text holds these characters
+# placeholders for tags inside a line: noncharacters, which no text contains
 _OPENED, _CLOSED = "\ufdd0", "\ufdd1"
 _BETWEEN = re.compile(f"{_CLOSED}{_OPENED}")  # <i>red</i><i>blue</i> are two words
 
 
 class _Elements(WordFile):
-    """The words of markup.yaml, where the fields are explained."""
+    """The names of HTML elements from markup.yaml; the comments there explain the fields."""
 
     block: frozenset[str]
     inline: frozenset[str]
@@ -41,7 +42,14 @@ class _Elements(WordFile):
 
 @dataclass(frozen=True)
 class _Patterns:
-    """The elements, and the patterns that are made of them."""
+    """The names of HTML elements and the patterns made of them.
+
+    Attributes:
+        block: Elements that begin a new line.
+        elements: All known elements.
+        entity: Matches an entity such as `&amp;`.
+        hidden: Matches scripts, styles, comments and declarations with their content.
+    """
 
     block: frozenset[str]
     elements: frozenset[str]
@@ -67,16 +75,17 @@ def _patterns() -> _Patterns:
 
 
 def plain(text: str) -> str:
-    """Return what a reader sees of a text that may hold HTML.
+    r"""Return the text that a reader sees of a text that may contain HTML.
 
-    Entities are unescaped, also those that were escaped several times. A tag that begins a new line becomes a line
-    break, others go; scripts, styles and comments go whole. Of a text that had any of these, white space is collapsed.
+    Entities are unescaped, also those that were escaped several times. Tags that begin a new line become line breaks,
+    other tags are removed; scripts, styles and comments are removed with their content. If any of these was found,
+    white space is collapsed too.
 
     Args:
         text: The text, such as `Caf&eacute; <b>Cr&egrave;me</b><br/>Cup`.
 
     Returns:
-        Such as "Café Crème\\nCup". A text without entities and tags is returned as it is.
+        The readable text, such as "Café Crème\nCup". A text without entities and tags is returned unchanged.
     """
     read = text
     for _ in range(_ROUNDS):
@@ -91,13 +100,13 @@ def plain(text: str) -> str:
 
 
 def plain_text(values: pa.Array) -> pa.Array:
-    """Return what a reader sees of each text (see `plain`).
+    """Apply `plain` to a column of texts; fast, because rows without an entity or a tag are skipped.
 
     Args:
         values: string or large_string [n]; null stays null.
 
     Returns:
-        The texts, of the same type [n]. Rows without an entity or a tag are not touched, which is what makes it fast.
+        The texts that a reader sees, of the same type [n].
     """
     import pyarrow as pa  # here, because the configuration of a job reads single texts and must load fast
     import pyarrow.compute as pc
@@ -110,6 +119,7 @@ def plain_text(values: pa.Array) -> pa.Array:
 
 
 def _may_have_markup(values: pa.Array) -> pa.Array:
+    """Return a mask of the rows that may contain an entity or a tag, bool [n]."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -125,12 +135,13 @@ def _may_have_markup(values: pa.Array) -> pa.Array:
 
 
 def _unescaped(text: str) -> str:
+    """Return a text with each entity replaced by its character."""
     return _patterns().entity.sub(lambda m: _character(m[0]), text) if "&" in text else text
 
 
 @lru_cache(maxsize=4096)
 def _character(entity: str) -> str:
-    """Return the character of an entity, also of one in capitals throughout; an unknown name stays."""
+    """Return the character of an entity; entities in capitals are read too, unknown names stay as they are."""
     name = entity[1:].rstrip(";") + ";"
     if name[0] == "#":
         character = html.unescape(f"&{name}")
@@ -141,6 +152,7 @@ def _character(entity: str) -> str:
 
 
 def _without_tags(text: str) -> str:
+    """Return a text without tags and hidden content; neighbouring elements are separated by a blank."""
     if "<" not in text and "]]>" not in text:
         return text
     marked = _TAG.sub(_mark, _patterns().hidden.sub("", text))
@@ -148,11 +160,15 @@ def _without_tags(text: str) -> str:
 
 
 def _mark(tag: re.Match[str]) -> str:
-    """Return a line break for a tag that begins a new line, a mark for another one; what is no tag stays."""
+    """Return the text that replaces a matched tag.
+
+    It is a line break for an element that begins a new line, a marker character for other elements, and the match
+    itself if it is no HTML tag.
+    """
     closing, opening, value = tag.groups()
     name = (closing or opening).lower()
     patterns = _patterns()
-    # <o:p> and <my-box> are elements by their form, <new class="x"> by its attribute
+    # <o:p> and <my-box> count as elements by their form, <new class="x"> by its attribute
     if (name not in patterns.elements and not (":" in name or "-" in name or value)) or "@" in name:
         return tag[0]
     return "\n" if name in patterns.block else _CLOSED if closing else _OPENED

@@ -1,4 +1,7 @@
-"""N-grams of texts in any language, as numbers of buckets: what is learnt of them holds no word of a text."""
+"""Hashed n-gram features of texts in any language.
+
+Features are bucket numbers, so a model trained on them stores no word of a text.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,9 @@ _PIECES = re.compile(r"[^\W_\u4e00-\u9fff]+|[\u4e00-\u9fff]+")
 
 
 def ngrams(text: str) -> list[str]:
-    """Return the n-grams of a text: words, and runs of 3 to 5 characters in them; of Chinese, runs of 1 to 3.
+    """Return the n-grams of a text, with repetitions: words, and runs of 3 to 5 characters within them.
 
-    A number counts as 0, whichever it is.
+    Chinese gives runs of 1 to 3 characters. Every number counts as "0".
     """
     out: list[str] = []
     for piece in _PIECES.findall(unicodedata.normalize("NFKC", text).lower()):
@@ -28,10 +31,10 @@ def ngrams(text: str) -> list[str]:
 
 
 def hashed_ngrams(text: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return the buckets of a text's n-grams and how much each counts, 1 + log of its occurrences.
+    """Return the buckets of a text's n-grams with their weights, 1 + log of the number of occurrences.
 
     Returns:
-        Numbers of buckets, ascending, int64 [k], and weights, float64 [k].
+        Bucket numbers, ascending, int64 [k], and weights, float64 [k].
     """
     grams = ngrams(text)
     buckets = np.fromiter(
@@ -42,10 +45,10 @@ def hashed_ngrams(text: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def rarity(documents: np.ndarray, texts: int) -> np.ndarray:
-    """Return the inverse document frequency of buckets, float64 [n].
+    """Return the smoothed inverse document frequency of each bucket, float64 [n]: rare n-grams weigh more.
 
     Args:
-        documents: In how many texts each occurs, [n].
-        texts: Number of texts.
+        documents: Number of texts in which each bucket occurs, [n].
+        texts: Number of all texts.
     """
     return np.asarray(np.log((1 + texts) / (1 + documents)) + 1)

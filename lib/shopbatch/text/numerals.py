@@ -1,4 +1,4 @@
-"""Numbers in figures, in English words and in Chinese characters, as floats (numerals.yaml)."""
+"""Parses numbers in figures, English words and Chinese characters into floats (numerals.yaml)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class _Chinese(WordFile):
 
 
 class Numerals(WordFile):
-    """The words and signs of numerals.yaml."""
+    """The number words and signs of numerals.yaml."""
 
     english: _English
     fraction_signs: dict[str, tuple[int, int]]
@@ -30,20 +30,20 @@ class Numerals(WordFile):
 
 @lru_cache(maxsize=1)
 def numerals() -> Numerals:
-    """Return the words and signs that are numbers, read once per process."""
+    """Return the number words and signs of numerals.yaml, read once per process."""
     return read_words(Numerals, "shopbatch.text", "numerals.yaml")
 
 
 @lru_cache(maxsize=1)
 def english_values() -> dict[str, float]:
-    """Return the English words from zero to ninety and their values."""
+    """Return the values of the English number words from zero to nineteen and of the tens from twenty to ninety."""
     english = numerals().english
     values = {word: float(value) for value, word in enumerate(english.ones)}
     return values | {word: 10.0 * value for value, word in enumerate(english.tens, 2)}
 
 
 def from_figures(figures: str) -> float:
-    """Read a number in figures: `1,500`, `.5`, `1 3/4`, `1½`, `3万`."""
+    """Parse a number in figures: `1,500`, `.5`, `1 3/4`, `1½`, `3万`. A comma separates thousands."""
     figures = figures.replace(",", "").strip()
     for sign, (above, below) in numerals().fraction_signs.items():
         if figures.endswith(sign):
@@ -57,7 +57,10 @@ def from_figures(figures: str) -> float:
 
 
 def from_english(words: str) -> float:
-    """Read `seventy-five`, `a hundred and twenty`, `half a dozen`, `three quarters` or `one point five`."""
+    """Parse a number in English words.
+
+    Examples: "seventy-five", "a hundred and twenty", "half a dozen", "three quarters", "one point five".
+    """
     values, english = english_values(), numerals().english
     whole, _, decimals = re.sub(r"[\s-]+", " ", words.lower()).partition(" point ")
     total = current = 0.0
@@ -77,7 +80,7 @@ def from_english(words: str) -> float:
 
 
 def from_chinese(characters: str) -> float:
-    """Read `十二`, `两百五`, `一千五百`, `半`, `一点五` or `3万`."""
+    """Parse a number in Chinese characters: 十二, 两百五 (250), 一千五百, 半, 一点五 or 3万."""
     if characters == "半":
         return 0.5
     if characters[0].isdigit() or characters[0] == ".":

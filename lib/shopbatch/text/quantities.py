@@ -1,4 +1,4 @@
-"""Numbers and sizes in English and Chinese texts, in figures and in words: where they stand and what they are worth."""
+"""Parses numbers and sizes in English and Chinese texts, in figures and in words, with their positions and values."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from shopbatch.text.letters import LATIN
 from shopbatch.text.numerals import english_values, from_chinese, from_english, from_figures, numerals
 from shopbatch.text.units import units
 
-# signs with an ASCII sign of the same meaning: full-width forms, dashes, spaces; Chinese punctuation stays
+# full-width forms, dashes and spaces -> ASCII; Chinese punctuation is not folded
 _FOLDED: dict[int, int] = {0xFF01 + i: 0x21 + i for i in range(94) if chr(0xFF01 + i) not in "，：；！？（）"}
 _FOLDED |= dict.fromkeys((*range(0x2010, 0x2016), 0x2212, 0xFE63), ord("-"))
 _FOLDED |= dict.fromkeys((0xA0, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000), ord(" "))
-# in 6/3.5 the 3.5 is a size and no part of a fraction
+# 6/3.5 is no fraction: the 3.5 is a size
 _FIGURES = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:\s?[½¼¾⅓⅔]|(?:[\s-]\d+)?/\d+(?![\d/]|\.\d))?|\.\d+|[½¼¾⅓⅔]"
 _PAIR = re.compile(
     r"\ba pair of (?!jeans|trousers|pants|shorts|socks|shoes|boots|gloves|scissors|glasses|leggings|hands)"
@@ -38,12 +38,12 @@ class Quantity:
     """A number or a size in a text.
 
     Attributes:
-        start: Where it begins in the text.
-        end: Where it ends in the text.
-        number: The number as the text states it.
+        start: Start in the text, in characters.
+        end: End in the text (exclusive).
+        number: The number as the text states it; dozens are multiplied out (2 dozen is 24).
         sizes: (dimension, value in the base unit: g, ml, mm, mm2, s, ...). Empty for a number without a unit or a
             count; ounces have two, because they may be weight or volume.
-        one: Whether the text states just "one".
+        one: True if the text states just "one".
     """
 
     start: int
@@ -94,16 +94,16 @@ def _patterns() -> _Patterns:
 
 
 def fold_width(text: str) -> str:
-    """Replace full-width signs, dashes and spaces by ASCII ones. The length stays, so places stay too."""
+    """Replace full-width signs, dashes and special spaces by ASCII ones; the length and all positions stay the same."""
     return text.translate(_FOLDED)
 
 
 def quantities(text: str, language: str) -> list[Quantity]:
-    """Return all quantities of a text in order, none inside another.
+    """Return all quantities of a text in order, without overlaps ("2 x 500 g" -> 2 and 500 g).
 
     Args:
         text: The text as it is; full-width digits count as digits.
-        language: "zh", or any other, which is read as English.
+        language: "zh"; any other is read as English.
     """
     text = fold_width(text)
     if language == "zh":
@@ -120,7 +120,10 @@ def quantities(text: str, language: str) -> list[Quantity]:
 
 
 def pack_of(figures: str) -> tuple[int, int] | None:
-    """Return (12, 16) for `12/16`, which before a unit means twelve of 16 each; None for a fraction such as `3/4`."""
+    """Return (pieces, size of each) of a pack: "12/16" before a unit means 12 pieces of 16 units each.
+
+    It is None for a fraction such as "3/4" and for other texts.
+    """
     match = re.fullmatch(r"(\d+)/(\d+)", figures)
     if not match:
         return None
@@ -130,9 +133,9 @@ def pack_of(figures: str) -> tuple[int, int] | None:
 
 
 def money(text: str) -> float:
-    """Return a sum of money in its main unit, or NaN if there is none.
+    """Return the sum of money that a text states, in its main unit; NaN if there is none.
 
-    `nine dollars and ninety-nine cents`, `$9.99` and `九块九` are sums of money.
+    Examples: "nine dollars and ninety-nine cents" and "$9.99" -> 9.99, 九块九 -> 9.9.
     """
     if match := _MONEY_ZH.search(text):
         parts = [match[1], match[2] or "零", match[3] or "零"]
@@ -156,7 +159,7 @@ def _english(text: str) -> Iterator[Quantity]:
 
 
 def _english_quantity(text: str, m: re.Match[str]) -> Iterator[Quantity]:
-    """One quantity, or two for a pack such as `12/16 oz`."""
+    """Yield the quantity of a match, or two for a pack ("12/16 oz" -> 12 and 16 oz)."""
     stated = m["figures"] or m["words"]
     number = from_figures(stated) if m["figures"] else from_english(stated)
     unit = (m["unit"] or "").lower()
@@ -179,7 +182,7 @@ def _english_quantity(text: str, m: re.Match[str]) -> Iterator[Quantity]:
 
 
 def _more(words: str | None) -> float:
-    """What "and a half" or "and a quarter" after a unit adds."""
+    """Return the value that "and a half" or "and a quarter" behind a unit adds; 0 for None."""
     return 0.0 if not words else 0.25 if "quarter" in words else 0.5
 
 

@@ -1,4 +1,7 @@
-"""Finds the texts that hold one of a few ASCII signs. A regular expression takes many times as long."""
+"""A fast search for ASCII signs in a column of texts; `visible` uses it to find texts with HTML.
+
+A regular expression takes many times as long.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +10,18 @@ from functools import reduce
 import numpy as np
 import pyarrow as pa
 
-_PIECE = 1 << 18  # bytes that are compared at a time; small enough for the processor's caches
+_PIECE = 1 << 18  # bytes that are compared at once; small enough for the processor's caches
 
 
 def holds_any(texts: pa.Array | pa.ChunkedArray, signs: bytes) -> pa.Array:
-    """Tell which texts hold at least one of these signs.
+    """Return a mask of the texts that contain at least one of some ASCII characters.
 
     Args:
         texts: string or large_string [n].
-        signs: ASCII characters.
+        signs: The ASCII characters, such as b"<&".
 
     Returns:
-        bool [n], no nulls; what it says of a null has no meaning.
+        bool [n] without nulls; the value at a null text has no meaning.
     """
     if isinstance(texts, pa.ChunkedArray):
         texts = texts.combine_chunks()

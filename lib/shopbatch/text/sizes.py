@@ -1,4 +1,4 @@
-"""Package sizes of a catalogue as a person would write them (units.yaml). No unit is converted."""
+"""Writes package sizes of a catalogue as a person would ("24 OZ" -> "24 ounces"); no unit is converted (units.yaml)."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _MEASURE = re.compile(rf"({_NUMBER}(?:\s*-\s*{_NUMBER})?)[\s-]*([A-Za-z][A-Za-z 
 
 @dataclass(frozen=True)
 class SizePhrases:
-    """The ways to write a size.
+    """The ways to write one package size in English copy.
 
     Attributes:
-        shown: After a colon.
-        amounts: As a noun: "24 ounces". Empty if the size is no amount.
-        sized: Before a noun: "24-ounce". May be empty.
+        shown: Forms for use after a colon ("24 oz", "24 ounces").
+        amounts: Forms as a noun ("24 ounces"). Empty if the size is no amount.
+        sized: Forms before a noun ("24 oz", "24-ounce"). May be empty.
     """
 
     shown: tuple[str, ...]
@@ -31,7 +31,11 @@ class SizePhrases:
 
 @lru_cache(maxsize=16384)
 def size_phrases(value: str) -> SizePhrases:
-    """Return the ways to write a size. What is not an amount is repeated in small letters."""
+    """Return the ways to write a package size in English copy ("24 OZ" -> "24 oz", "24 ounces", ...).
+
+    A size that is no known amount ("ONE SIZE") is only changed to lower case; size codes such as XL and texts that are
+    not all capitals stay as they are.
+    """
     text = " ".join(value.split())
     whole = units().whole_sizes.get(text.upper())
     if whole:
@@ -43,7 +47,7 @@ def size_phrases(value: str) -> SizePhrases:
     if group := re.fullmatch(r"(pack|set|box|bag|bundle|case) of (\d+)", text.lower()):
         sized = (f"{group[2]}-pack",) if group[1] == "pack" else ()
         return SizePhrases((group[0], f"a {group[0]}"), (f"a {group[0]}",), sized)
-    if re.search(r"\d{5}", text):  # a number of the catalogue and not an amount
+    if re.search(r"\d{5}", text):  # a catalogue number, not an amount
         return SizePhrases((text.lower(),), (), ())
     if measured := _measured(text):
         return measured
@@ -59,6 +63,7 @@ def _unit(text: str) -> Unit | None:
 
 
 def _measured(text: str) -> SizePhrases | None:
+    """Return the ways to write a size of number and unit ("24 OZ"); None if the text has another form."""
     match = _MEASURE.fullmatch(text)
     unit = _unit(match[2]) if match else None
     if not match or not unit:

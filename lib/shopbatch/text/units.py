@@ -1,4 +1,4 @@
-"""The units of sizes: how a text names them, how a catalogue labels them, and how they are written out (units.yaml)."""
+"""The units of sizes (units.yaml): their names in texts, their labels in catalogues, and their written-out forms."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ Factors = tuple[tuple[str, float], ...]
 
 
 class Unit(WordFile):
-    """One unit of units.yaml, where the fields are explained."""
+    """One unit of measure of units.yaml: its names, labels and factors to the base units.
+
+    The head of that file explains the fields.
+    """
 
     factors: dict[str, float] = Field(default={})
     english: tuple[str, ...] = ()
@@ -36,16 +39,16 @@ class _UnitsFile(WordFile):
 
 @dataclass(frozen=True)
 class Units:
-    """All units, indexed by how they are found.
+    """All units of units.yaml, indexed for look-ups and as parts of regular expressions.
 
     Attributes:
         english: Regular expression of all English names.
         chinese: Regular expression of all Chinese names.
         chinese_counters: Regular expression of Chinese measure words.
-        bare_english: Regular expression of units that mean one after an article.
-        factors: Factors by name, in small letters without spaces.
-        by_label: Units by their label in a catalogue, in capitals.
-        whole_sizes: Package sizes that are no amount, and how they are said.
+        bare_english: Regular expression of units that state an amount of one without a number ("a pint").
+        factors: Name of a unit, in small letters without spaces -> its (dimension, factor to the base unit) pairs.
+        by_label: Label of a unit in a catalogue, in capitals -> the unit.
+        whole_sizes: Label of a package size that is no amount -> its written-out form.
     """
 
     english: str

@@ -1,7 +1,7 @@
-"""Common words of languages with Latin letters: a word that is none of them may be a name.
+"""Tells common words from possible names in languages with Latin letters: a word that is in no list may be a name.
 
-common_words.txt has words of all languages at once, which a tokenizer found to be frequent; english_words.txt has those
-of a spelling checker, without inflected forms. Both say where they come from.
+common_words.txt has frequent words of all these languages together; english_words.txt has the words of a spelling
+checker, without inflected forms. Both files state their sources. The translation checks use it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def _endings() -> tuple[str, ...]:
 
 
 def _lines(*names: str) -> list[str]:
-    """The lines of word lists that are words."""
+    """Return the words of some word lists, one per line; comment lines are left out."""
     folder = resources.files("shopbatch.text")
     every = (line for name in names for line in folder.joinpath(name).read_text("utf-8").splitlines())
     return [line for line in every if not line.startswith("#")]
@@ -38,7 +38,7 @@ def _english() -> frozenset[str]:
 
 @lru_cache(maxsize=65_536)
 def is_english(word: str) -> bool:
-    """Tell whether a word is English, or two English words together."""
+    """Return True if a word is English, possibly inflected, or a compound of two English words ("hairdryer")."""
     word = word.lower()
     known = _english()
     cuts = range(_LEAST_OF_TWO, len(word) - _LEAST + 1)
@@ -47,18 +47,20 @@ def is_english(word: str) -> bool:
 
 @lru_cache(maxsize=1)
 def _words() -> tuple[frozenset[str], frozenset[str]]:
-    """Words in small letters; words with a capital letter, in small letters too."""
+    """Return the words of both files, in lower case, as two sets: those listed in lower case or with a capital."""
     listed = _lines("common_words.txt", "english_words.txt")
     return frozenset(w for w in listed if w[0].islower()), frozenset(w.lower() for w in listed if w[0].isupper())
 
 
 @lru_cache(maxsize=65_536)
 def is_common(word: str, compounds: bool = False) -> bool:
-    """Tell whether a word is common: itself, or without an ending.
+    """Return True if a word is common in any language of the lists, as it is or without an ending.
+
+    Words of fewer than 3 letters always count as common.
 
     Args:
         word: A word, in capitals or not.
-        compounds: Whether two or three common words make a common one, as in German.
+        compounds: Whether a compound of two or three common words counts too, as in German.
     """
     word = word.lower()
     small, _ = _words()
@@ -69,12 +71,16 @@ def is_common(word: str, compounds: bool = False) -> bool:
 
 @lru_cache(maxsize=65_536)
 def is_noun(word: str) -> bool:
-    """Tell whether a word is common with a capital letter or without one, as German nouns are; many names are, too."""
+    """Return True if a word, or each part of a compound, is listed in any case.
+
+    Unlike `is_common` it also accepts words that are listed only with a capital: German nouns, but also many names.
+    """
     small, capital = _words()
     return _inflected(word.lower(), small | capital) or _compound(word.lower())
 
 
 def _inflected(word: str, known: frozenset[str]) -> bool:
+    """Return True if a word or its stem without an ending is in `known`."""
     if word in known:
         return True
     for ending in _endings():
@@ -90,6 +96,7 @@ def _inflected(word: str, known: frozenset[str]) -> bool:
 
 @lru_cache(maxsize=65_536)
 def _compound(word: str) -> bool:
+    """Return True if a word is made of two or three common words."""
     small, capital = _words()
     every = small | capital
     for cut in range(_LEAST_OF_TWO, len(word) - _LEAST + 1):

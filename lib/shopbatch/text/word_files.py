@@ -1,7 +1,7 @@
-"""Words that are data: YAML files beside the code that reads them, checked when they are loaded.
+"""Loads word lists: YAML files beside the code that uses them, validated by pydantic models.
 
-A reader keeps what it has loaded (`functools.lru_cache`), so a process reads each file at most once, and only if it
-needs the words.
+The functions that use the lists cache them (`functools.lru_cache`), so a process reads each file at most once, and only
+if it needs it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C loader is 
 
 
 class WordFile(BaseModel):
-    """Base of what a word file holds: an unknown key, or a number where a word should be, is an error."""
+    """Base class of the models of word files: an unknown key, or a number in place of a word, is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -31,13 +31,15 @@ Words = TypeVar("Words", bound=WordFile)
 
 @dataclass(frozen=True)
 class Collection(Generic[Words]):
-    """Word files of one form that ship, and which a shop may replace by a file of its own.
+    """A folder of word files in the same format that come with the package, such as review taxonomies.
+
+    A shop uses one of them by its name, or a file of its own by its path.
 
     Attributes:
-        model: What a file must hold.
-        package: Dotted name of the package that their folder lies in.
-        folder: The folder.
-        kind: What one of them is called in messages.
+        model: The format of the files.
+        package: Dotted name of the package that contains the folder.
+        folder: Name of the folder.
+        kind: Word for such a file in error messages, such as "taxonomy".
     """
 
     model: type[Words]
@@ -46,21 +48,21 @@ class Collection(Generic[Words]):
     kind: str
 
     def shipped(self) -> tuple[str, ...]:
-        """The names of those that ship."""
+        """Return the names of the shipped files, sorted, without ".yaml"."""
         folder = resources.files(self.package).joinpath(self.folder)
         return tuple(sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml")))
 
     def find(self, reference: str) -> tuple[str, Words]:
-        """Find one.
+        """Load a shipped file by name, or a user's file by path.
 
         Args:
-            reference: The name of one that ships, or the path of a YAML file of that form.
+            reference: Name of a shipped file, or path of a YAML file in the same format.
 
         Returns:
-            Its name (of a file: the stem), and what it holds.
+            The name (for a path: its stem), and the content.
 
         Raises:
-            UserError: There is none of that name, or the file is not one.
+            UserError: No shipped file has that name, or the user's file is missing or has another format.
         """
         if reference in self.shipped():
             return reference, _shipped(self, reference)
@@ -80,15 +82,16 @@ class Collection(Generic[Words]):
 
 @lru_cache(maxsize=32)
 def _shipped(collection: Collection[Words], name: str) -> Words:
+    """Return the content of a shipped file, read once per process."""
     return read_words(collection.model, collection.package, f"{collection.folder}/{name}.yaml")
 
 
 def read_words(model: type[Words], package: str, file: str) -> Words:
-    """Read a YAML file of a package.
+    """Read and validate a YAML file of a package.
 
     Args:
-        model: What the file must hold.
-        package: Dotted name of the package that the file lies in.
+        model: The expected format of the file.
+        package: Dotted name of the package that contains the file.
         file: Path of the file inside the package.
 
     Raises:

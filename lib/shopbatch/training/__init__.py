@@ -1,1 +1,1 @@
-"""Training: from tables to a model that `models/registry.py` can publish, with one loop for every objective."""
+"""Fine-tuning of models on a shop's tables, with one training loop for all objectives; jobs publish the results."""

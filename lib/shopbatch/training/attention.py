@@ -1,8 +1,7 @@
-"""Attention within documents: no token sees another document, by construction and not by a mask.
+"""Attention for packed documents: each document is attended to separately, so no token sees another document.
 
-A micro-batch is one row of tokens that holds its documents one after the other. Each document is attended to
-separately, so nothing is computed for pairs of tokens of different documents and nothing is padded. The function is
-registered with transformers under NAME.
+A micro-batch is one row of tokens in which the documents follow each other. Nothing is computed for pairs of tokens of
+different documents, and nothing is padded. The function is registered with transformers under NAME.
 """
 
 from __future__ import annotations
@@ -30,25 +29,26 @@ def attend(
     scaling: float | None = None,
     **more: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Compute attention within each document, behind transformers' attention interface.
+    """Compute attention within each document; an implementation of transformers' attention interface.
 
     Args:
-        module: The attention layer; its `is_causal` decides whether a token sees the later ones.
+        module: The attention layer; its `is_causal` decides whether a token sees the tokens after it.
         query: Queries, [1, heads, tokens, dim].
         key: Keys, [1, key heads, tokens, dim].
-        value: Values, shaped as the keys.
+        value: Values, with the shape of the keys.
         attention_mask: Ignored: the documents' lengths replace it.
         dropout: Dropout of the attention weights, 0 to 1.
         scaling: Factor on the scores; None for 1 / sqrt(dim).
-        **more: `documents`: the lengths of the documents, which sum to tokens; `sliding_window`: how many tokens a
-            causal token sees, itself the last.
+        **more: `documents`: the lengths of the documents, which sum to tokens. `sliding_window`: the number of tokens
+            that a causal token sees, itself included; None for all earlier tokens.
 
     Returns:
-        The attended values, [1, tokens, heads, dim], and None for the attention weights.
+        The attended values, [1, tokens, heads, dim], and None in place of the attention weights.
 
     Raises:
-        ValueError: The documents' lengths are missing or wrong: tokens would see other documents.
-        ModelError: The model uses a kind of attention that is not implemented here; another model would be trained.
+        ValueError: The documents' lengths are missing or wrong, so that tokens would see other documents.
+        ModelError: The model uses a kind of attention that is not implemented here, so that a different model would be
+            trained.
     """
     documents: Sequence[int] | None = more.get("documents")
     if documents is None or sum(documents) != query.shape[2] or query.shape[0] != 1:
@@ -59,7 +59,7 @@ def attend(
         kind = unknown[0] if unknown else "a window in both directions"
         raise ModelError(f"attention with {kind} cannot be trained on packed documents")
     dtype = query.dtype
-    if query.device.type == "cpu":  # torch's CPU kernel is three to four times slower in bf16, above all backward
+    if query.device.type == "cpu":  # in bf16 torch's CPU kernel is 3 to 4 times slower, mostly in the backward pass
         query, key, value = query.float(), key.float(), value.float()
     repeat = query.shape[1] // key.shape[1]
     if repeat > 1:  # torch's fast CPU kernel does not support grouped heads
@@ -77,7 +77,10 @@ def attend(
 
 
 def _band(tokens: int, window: int, device: torch.device) -> torch.Tensor:
-    """Return which token (column) each token (row) sees, bool [tokens, tokens]."""
+    """Return the mask of causal attention with a sliding window, bool [tokens, tokens].
+
+    True where the token of the row attends to the token of the column.
+    """
     return torch.ones(tokens, tokens, dtype=torch.bool, device=device).tril().triu(1 - window)
 
 

@@ -1,6 +1,7 @@
-"""The table of blocks: Ray Data tokenises and packs the examples once; every worker reads any block of them.
+"""The table `training_blocks`: tokenised examples, packed once by Ray Data into blocks that training workers read.
 
-A pack is identified by the digest of everything it depends on; an existing pack is used instead of making it again.
+A pack (all blocks of one dataset, tokenizer and configuration) is identified by the digest of everything that it
+depends on. If it already exists, it is reused.
 """
 
 from __future__ import annotations
@@ -28,15 +29,19 @@ from shopbatch.warehouse.foreign import put_right, refuse_foreign
 from shopbatch.warehouse.store import Store
 
 SPLITS = ("train", "val")
-Encode = Callable[[pa.Table], Sequence[Document | None]]  # examples -> documents; None for one that is left out
+Encode = Callable[[pa.Table], Sequence[Document | None]]  # examples -> documents, None for an example to leave out
 
 
 @dataclass(frozen=True)
 class Pack:
-    """A pack in the warehouse.
+    """All blocks of one training dataset in the warehouse, as the training and validation splits.
 
-    name: its digest. files: split -> URIs of its files, in order. blocks: split -> number of blocks.
-    set_aside: names what others or a damage had done to the table, and was put right.
+    Attributes:
+        name: Digest of everything that the blocks depend on.
+        files: Split ("train" or "val") -> URIs of its Parquet files, in order.
+        blocks: Split -> number of blocks.
+        set_aside: Sentence about damaged files, or changes by other programs, that this run repaired in the table; ""
+            if there were none.
     """
 
     name: str
@@ -45,22 +50,27 @@ class Pack:
     set_aside: str = field(default="", compare=False)
 
     def documents(self) -> int:
-        """Return the number of documents in all splits; only the column of lengths is read."""
+        """Return the number of documents in both splits. Only the column of lengths is read."""
         schema = pa.schema([TRAINING_BLOCKS.file_schema().field("lengths")])
         uris = [uri for split in self.files.values() for uri in split]
         return sum(len(_values(files.read(uri, schema)["lengths"])) for uri in uris)
 
     def read(self, split: str) -> Blocks:
-        """Read the blocks of a split into memory (a little more than 4 bytes per token)."""
+        """Read the blocks of a split ("train" or "val") into memory, at a little more than 4 bytes per token."""
         return Blocks.read(self.files[split])
 
 
 @dataclass(frozen=True)
 class Blocks:
-    """Blocks in memory.
+    """The blocks of one split in memory, as flat arrays.
 
-    ids, trained: [tokens]. lengths, labels: [documents]. first_token, first_document: [blocks + 1], where each block
-    begins.
+    Attributes:
+        ids: Token ids, int32 [tokens].
+        trained: bool [tokens], True for the tokens that are trained on.
+        lengths: Number of tokens of each document, int32 [documents].
+        labels: Class of each document, int32 [documents]; -1 for none.
+        first_token: Index of each block's first token, int64 [blocks + 1].
+        first_document: Index of each block's first document, int64 [blocks + 1].
     """
 
     ids: np.ndarray
@@ -82,7 +92,13 @@ class Blocks:
 
     @classmethod
     def of(cls, documents: Sequence[Document], block_tokens: int, seed: int) -> Blocks:
-        """Pack documents in memory; the arguments are those of `prepare`."""
+        """Pack documents into blocks in memory, without a table.
+
+        Args:
+            documents: The documents, of at most `block_tokens` tokens each.
+            block_tokens: Maximum number of tokens of a block.
+            seed: Seed of the order of the documents.
+        """
         packed = pack([len(d.ids) for d in documents], block_tokens, seed)
         ordered = [documents[i] for block in packed for i in block]
         lengths = np.array([len(d.ids) for d in ordered], np.int32)
@@ -100,10 +116,10 @@ class Blocks:
         return len(self.ids)
 
     def weights(self, classes: bool) -> np.ndarray:
-        """Return how many losses each block contributes, int64 [blocks].
+        """Return the number of losses that each block contributes to the mean loss, int64 [blocks].
 
         Args:
-            classes: Whether each document has one loss; else each trained token has one.
+            classes: True if each document has one loss, as in classification; False if each trained token has one.
         """
         if classes:
             return np.diff(self.first_document)
@@ -111,11 +127,11 @@ class Blocks:
         return np.asarray(sums[self.first_token[1:]] - sums[self.first_token[:-1]])
 
     def sizes(self, blocks: Sequence[int]) -> list[int]:
-        """Return how many documents each of these blocks holds."""
+        """Return the number of documents in each of the blocks with these numbers."""
         return [int(self.first_document[block + 1] - self.first_document[block]) for block in blocks]
 
     def documents(self, blocks: Sequence[int]) -> list[Document]:
-        """Return the documents of these blocks, in order."""
+        """Return the documents of the blocks with these numbers, in order."""
         documents = []
         for block in blocks:
             at = int(self.first_token[block])
@@ -127,13 +143,11 @@ class Blocks:
 
 
 def find(store: Store, name: str) -> Pack | None:
-    """Return the pack with that digest, or None if there is none whose files are whole."""
+    """Return the pack with this digest; None if it does not exist or files of it are missing."""
     snapshot = store.find(TRAINING_BLOCKS.name)
     if snapshot is None:
         return None
-    by_run: dict[
-        str, list[FileRef]
-    ] = {}  # two runs at once may have made it, or a run repeated it after a file was lost
+    by_run: dict[str, list[FileRef]] = {}  # two runs may have built the pack at once, or again after a file was lost
     for file in snapshot.files:
         if file.partition.get("pack") == name:
             by_run.setdefault(_run_of(file), []).append(file)
@@ -152,15 +166,15 @@ def prepare(
     block_tokens: int,
     seed: int,
 ) -> Pack:
-    """Return the pack of these examples; it is made if it does not exist.
+    """Return the pack of these examples; tokenise and pack them first if the pack does not exist.
 
     Args:
         store: The warehouse.
-        parts: Split -> examples, in an order that depends only on their contents.
-        about: Everything else that the documents depend on, JSON-able.
-        encode: Makes documents of examples; runs in Ray tasks.
-        block_tokens: Tokens of a block.
-        seed: Seed of the order.
+        parts: Split ("train" and "val") -> examples, in an order that depends only on their contents.
+        about: Everything else that the documents depend on, as JSON types; it becomes part of the digest.
+        encode: Turns examples into documents, None for an example to leave out; runs in Ray tasks.
+        block_tokens: Maximum number of tokens of a block.
+        seed: Seed of the order of the documents.
 
     Raises:
         UserError: No example of a split fits into a block.
@@ -178,9 +192,18 @@ def prepare(
 
 
 def build(store: Store, name: str, parts: Mapping[str, pa.Table], encode: Encode, block_tokens: int, seed: int) -> Pack:
-    """Tokenise and pack in one Ray task per window of examples, and make the blocks visible in one commit.
+    """Tokenise and pack examples in one Ray task per window of 4,096, and commit all blocks at once.
 
-    Arguments and errors are those of `prepare`; `name` is the digest of the pack.
+    Args:
+        store: The warehouse.
+        name: Digest of the pack.
+        parts: As for `prepare`.
+        encode: As for `prepare`.
+        block_tokens: As for `prepare`.
+        seed: As for `prepare`.
+
+    Raises:
+        UserError: No example fits into a block.
     """
     store.check_targets([TRAINING_BLOCKS])
     work = _Work(store.uri(TRAINING_BLOCKS.name), name, new_run_id(), block_tokens, seed, encode)
@@ -208,11 +231,15 @@ def build(store: Store, name: str, parts: Mapping[str, pa.Table], encode: Encode
 
 
 def _run_of(file: FileRef) -> str:
-    """The run that wrote a file: its files are a pack only together."""
+    """Return the id of the run that wrote a file, from the file's path.
+
+    If several runs built the same pack, only all files of one run together are the complete pack.
+    """
     return file.path.split("/")[1]
 
 
 def _pack(name: str, uri: str, run_files: Sequence[FileRef]) -> Pack:
+    """Return the pack that consists of these files, which one run wrote."""
     ordered = sorted(run_files, key=lambda f: f.path)
     by_split = {s: [f for f in ordered if f.path.rpartition("/")[2].startswith(f"{s}-")] for s in SPLITS}
     return Pack(
@@ -224,7 +251,16 @@ def _pack(name: str, uri: str, run_files: Sequence[FileRef]) -> Pack:
 
 @dataclass(frozen=True)
 class _Work:
-    """A Ray task: tokenises and packs one window of examples, writes one file of blocks, and returns its receipt."""
+    """A Ray task that tokenises and packs one window of examples, writes one file of blocks, and returns its receipt.
+
+    Attributes:
+        root: URI of the table.
+        name: Digest of the pack.
+        run_id: Id of the run, a part of the file's path.
+        block_tokens: Maximum number of tokens of a block.
+        seed: Seed of the order of the documents.
+        encode: Turns examples into documents.
+    """
 
     root: str
     name: str
@@ -247,10 +283,18 @@ class _Work:
         return pa.Table.from_pylist([receipt])
 
     def _table(self, split: str, part: int, packed: list[list[int]], documents: list[Document]) -> pa.Table:
+        """Return the blocks of a window as rows of the table `training_blocks`.
+
+        Args:
+            split: "train" or "val".
+            part: Index of the window in the split.
+            packed: Document numbers of each block.
+            documents: The documents of the window.
+        """
         blocks = [[documents[i] for i in block] for block in packed]
         columns = {
             "split": [split] * len(blocks),
-            "block": list(range(part * WINDOW, part * WINDOW + len(blocks))),  # never more than WINDOW
+            "block": list(range(part * WINDOW, part * WINDOW + len(blocks))),  # a window has at most WINDOW blocks
             "ids": [np.concatenate([d.ids for d in b]) for b in blocks],
             "trained": [np.concatenate([d.trained for d in b]) for b in blocks],
             "lengths": [[len(d.ids) for d in b] for b in blocks],
@@ -260,6 +304,6 @@ class _Work:
 
 
 def _values(column: Any) -> np.ndarray:
-    """Return the values of a list column, one after the other."""
+    """Return the elements of all lists of a list column as one flat array."""
     flat = pc.list_flatten(column)
     return np.asarray(flat.to_numpy() if isinstance(flat, pa.ChunkedArray) else flat.to_numpy(zero_copy_only=False))

@@ -1,4 +1,4 @@
-"""Messages from the first worker to the driver: an actor keeps them, and a thread in the driver fetches them."""
+"""Passes progress messages from the first training worker to the driver: the worker pushes, a driver thread polls."""
 
 from __future__ import annotations
 
@@ -10,35 +10,42 @@ from typing import Any
 import ray
 from ray.exceptions import RayError
 
-OnStep = Callable[[int, Mapping[str, float]], None]  # called with the step and named numbers
+OnStep = Callable[[int, Mapping[str, float]], None]  # called with a step and its metrics by name
 _Steps = list[tuple[int, dict[str, float]]]
 
 
 @ray.remote
 class Board:
-    """An actor that keeps what the first worker reports until the driver fetches it."""
+    """A Ray actor that buffers the first worker's metrics and messages until the driver fetches them."""
 
     def __init__(self) -> None:
         self.steps: _Steps = []
         self.lines: list[str] = []
 
     def print_line(self, line: str) -> None:
-        """Keep a line for the user."""
+        """Store a message that the driver prints for the user."""
         self.lines.append(line)
 
     def push(self, steps: _Steps) -> None:
-        """Keep the numbers of some steps."""
+        """Store the metrics of some steps, as (step, name -> number)."""
         self.steps += steps
 
     def take(self) -> tuple[_Steps, list[str]]:
-        """Return what was measured since the last call, and clear it."""
+        """Return the metrics and the messages since the last call, and clear the buffer."""
         steps, self.steps = self.steps, []
         lines, self.lines = self.lines, []
         return steps, lines
 
 
 class Listener:
-    """Inside the block, a thread fetches messages every second and passes them to `on_step` and to standard error."""
+    """A context manager with a thread that fetches messages from the board every second.
+
+    The thread passes metrics to `on_step`, and prints the other messages to standard error.
+
+    Args:
+        board: Handle of the `Board` actor.
+        on_step: Called with a step and its metrics by name.
+    """
 
     def __init__(self, board: Any, on_step: OnStep) -> None:
         self.board, self.on_step, self.over = board, on_step, threading.Event()
@@ -53,15 +60,17 @@ class Listener:
         self._fetch()
 
     def _listen(self) -> None:
+        """Fetch messages from the board every second until the context manager exits."""
         while not self.over.wait(1.0):
             self._fetch()
 
     def _fetch(self) -> None:
+        """Fetch and pass on the board's messages; stop the thread if the board was lost with its node."""
         try:
             steps, lines = ray.get(self.board.take.remote(), timeout=10)
             for line in lines:
                 print(f"shopbatch: {line}", file=sys.stderr, flush=True)
             for step, values in steps:
                 self.on_step(step, values)
-        except RayError:  # the board was lost with its node: the run does not need it
+        except RayError:  # the board was lost with its node; training goes on without it
             self.over.set()

@@ -1,7 +1,8 @@
-"""Checkpoints of a run: written to a draft folder, checksummed, made visible last.
+"""Saves and loads checkpoints of a training run: files go to a draft folder, which becomes visible when complete.
 
-A run resumes from the newest whole checkpoint. The format is described in `checkpoint_files.py`. Every worker that
-has weights writes files of its own; the shards of N workers are joined to resume with any other number of workers.
+A run resumes from the newest complete checkpoint. `checkpoint_files.py` describes the format. Under FSDP every worker
+writes its shard of the weights; the shards of N workers are concatenated, so a run can resume with another number of
+workers.
 """
 
 from __future__ import annotations
@@ -47,16 +48,20 @@ _MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 def _print_line(line: str) -> None:
+    """Print a line for the user to standard error."""
     print(f"shopbatch: {line}", file=sys.stderr, flush=True)
 
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """The checkpoints of one run.
+    """Saves, loads and deletes the checkpoints of one training run; each worker has one.
 
-    root: folder of the run (path or URI), the same for all workers. key: identifies the run.
-    keep: number of newest checkpoints to keep, besides the best weights.
-    tell: called on the first worker with a line for the user.
+    Attributes:
+        root: Folder of the run (path or URI), the same for all workers.
+        key: Identifies the run; stored in every checkpoint.
+        parallel: This worker's rank and group.
+        keep: Number of newest checkpoints to keep, besides the best weights.
+        tell: Called on the first worker with a message for the user.
     """
 
     root: str
@@ -68,16 +73,16 @@ class Checkpoints:
     def save(
         self, name: str, model: nn.Module, optimizer: torch.optim.Optimizer | None, state: Mapping[str, Any]
     ) -> None:
-        """Write a checkpoint, replacing one of the same name; all workers call it together.
+        """Write a checkpoint, replacing one of the same name, and delete old ones. All workers must call it together.
 
         Args:
             name: Folder name, from `step_name` or `best_name`.
-            model: The module whose trained weights are saved.
-            optimizer: The optimizer whose state is saved; None for the weights alone.
-            state: State of the run, JSON-able.
+            model: The module whose trainable weights are saved.
+            optimizer: The optimizer whose state is saved; None saves the weights alone.
+            state: State of the run, as JSON values.
 
         Raises:
-            OSError, SafetensorError: The files cannot be written, for example because no space is left.
+            OSError, SafetensorError: The files cannot be written, for example because the disk is full.
         """
         self.parallel.reshard(model)
         target, rank = f"{self.root}/{name}", self.parallel.rank
@@ -85,7 +90,7 @@ class Checkpoints:
         here = isinstance(shared, pafs.LocalFileSystem)
         with ExitStack() as stack:
             if here:
-                # beside the target, so that a rename makes it visible; every worker can derive the name
+                # beside the target, so that a rename makes it visible; all workers derive the same name
                 draft = Path(path).parent / f".{name}"
                 if rank == 0:
                     shutil.rmtree(draft, ignore_errors=True)
@@ -98,7 +103,7 @@ class Checkpoints:
             crash_point(f"checkpoint-{name}")
             if not here:
                 if rank == 0:
-                    files.remove(f"{target}/{MARKER}")  # first: without it, what is there is not a checkpoint
+                    files.remove(f"{target}/{MARKER}")  # first, so that the old files stop being a checkpoint
                 self.parallel.barrier()
                 upload(draft, target)
             self.parallel.barrier()
@@ -109,19 +114,19 @@ class Checkpoints:
     def load(
         self, model: nn.Module, optimizer: torch.optim.Optimizer | None = None, name: str | None = None
     ) -> dict[str, Any] | None:
-        """Load a checkpoint's weights (and optimizer state) in place.
+        """Load a checkpoint's weights, and optionally its optimizer state, in place.
 
         Args:
             model: The module to load into.
-            optimizer: The optimizer to load into; None for the weights alone.
-            name: Folder name; None for the newest whole step. A step that is damaged, or whose best weights are, is
-                reported through `tell`, and the one before it is used.
+            optimizer: The optimizer to load into; None loads the weights alone.
+            name: Folder name; None takes the newest valid step. If a step or its best weights are damaged, this is
+                reported through `tell`, and the step before it is tried.
 
         Returns:
-            The state of the run, or None if there is no checkpoint.
+            The state of the run as JSON values; None if there is no valid checkpoint.
 
         Raises:
-            CheckpointError: The checkpoint belongs to another run, or the named one is damaged.
+            CheckpointError: The checkpoint belongs to another run, or the named checkpoint is damaged.
         """
         self.parallel.reshard(model)
         for candidate in [name] if name else reversed(steps(self.root)):
@@ -146,7 +151,7 @@ class Checkpoints:
         return None
 
     def _write(self, folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer | None) -> None:
-        """Write this worker's files: all weights on the first worker, or each worker's shard of them."""
+        """Write this worker's files: all weights on the first worker or, under FSDP, each worker's shard of them."""
         rank = self.parallel.rank
         if rank and not self.parallel.sharded:
             return
@@ -167,10 +172,17 @@ class Checkpoints:
         (folder / f"sums-{rank:05d}.json").write_text(json.dumps(sums), "utf-8")
 
     def _finish(self, draft: Path, target: str, here: bool, state: Mapping[str, Any]) -> None:
-        """On the first worker: write the marker last, then delete old checkpoints."""
+        """On the first worker: write the marker, make the checkpoint visible, and delete old checkpoints.
+
+        Args:
+            draft: Local folder with the files.
+            target: Path or URI of the checkpoint.
+            here: Whether `target` is on a local file system.
+            state: State of the run, as JSON values.
+        """
         sums: dict[str, Any] = {}
         fs, path = (pafs.LocalFileSystem(), str(draft)) if here else files.filesystem(target)
-        # only this run's workers: a killed run with more workers may have left files of the others
+        # only the present workers: a killed attempt with more workers may have left further files
         for rank in range(self.parallel.world if self.parallel.sharded else 1):
             with fs.open_input_stream(f"{path}/sums-{rank:05d}.json") as stream:
                 sums |= json.loads(stream.read())
@@ -192,9 +204,12 @@ class Checkpoints:
         self._clean(target.rpartition("/")[2])
 
     def _clean(self, saved: str) -> None:
-        """Delete old steps, and best weights that no remaining step refers to.
+        """Delete old step checkpoints, and best weights that no remaining step refers to.
 
-        Steps after the one just saved are deleted as well: a run that went back to an earlier step found them damaged.
+        Steps after the saved one are deleted as well: they exist only if they were damaged and the run went back.
+
+        Args:
+            saved: Folder name of the checkpoint that was just saved.
         """
         kept = steps(self.root)
         while kept and step_number(kept[-1]) > step_number(saved):
@@ -203,7 +218,7 @@ class Checkpoints:
             remove(f"{self.root}/{name}")
         needed = []
         for name in kept[-self.keep :]:
-            with suppress(CheckpointError):  # a damaged one is reported when it is loaded
+            with suppress(CheckpointError):  # a damaged checkpoint is reported when it is loaded
                 needed.append(int(read_marker(f"{self.root}/{name}")["state"]["best_step"]))
         for name in steps(self.root, BEST):
             if needed and name < best_name(min(needed)):
@@ -213,6 +228,11 @@ class Checkpoints:
 def _restore(
     folder: Path, marker: Mapping[str, Any], model: nn.Module, optimizer: torch.optim.Optimizer | None
 ) -> None:
+    """Copy a checkpoint's weights and optimizer state into a model and an optimizer.
+
+    Raises:
+        CheckpointError: The checkpoint holds other weights than the model has, or a file is damaged.
+    """
     trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
     weights = _tensors(folder, marker, "weights")
     if weights.keys() != trained.keys():
@@ -227,7 +247,7 @@ def _restore(
     step = float(marker["state"]["step"])
     for name, parameter in trained.items():
         if f"{_MOMENTS[0]}.{name}" not in moments:
-            continue  # it had no gradient yet
+            continue  # the parameter had no gradient yet
         state = {m: torch.zeros_like(parameter) for m in _MOMENTS}
         with torch.no_grad():
             for moment, value in state.items():
@@ -236,7 +256,7 @@ def _restore(
 
 
 def _tensors(folder: Path, marker: Mapping[str, Any], kind: str) -> dict[str, torch.Tensor]:
-    """Read the `weights` or the `optimizer` files of a checkpoint, shards joined."""
+    """Read all tensors from a checkpoint's files of one kind, "weights" or "optimizer", with shards concatenated."""
     shards: dict[str, list[torch.Tensor]] = {}
     for name in sorted(n for n in marker["files"] if n.startswith(f"{kind}-")):
         try:
@@ -249,7 +269,10 @@ def _tensors(folder: Path, marker: Mapping[str, Any], kind: str) -> dict[str, to
 
 
 def _own_shard(tensor: torch.Tensor) -> torch.Tensor:
-    """Return what this worker holds of a tensor (FSDP2 shards along the first dimension)."""
+    """Return a CPU copy of this worker's shard of a tensor, or of the whole tensor if it is not sharded.
+
+    FSDP2 shards along the first dimension.
+    """
     local = tensor.detach()
     if hasattr(local, "to_local"):
         local = local.to_local()
@@ -257,7 +280,7 @@ def _own_shard(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def _copy_into(whole: torch.Tensor, target: torch.Tensor) -> None:
-    """Copy a whole tensor into one that may be sharded."""
+    """Copy an unsharded tensor into a tensor that may be sharded over the workers."""
     if hasattr(target, "to_local"):
         from torch.distributed.tensor import distribute_tensor
 

@@ -1,7 +1,8 @@
-"""The table of vectors: Ray Data computes the vector of each text once per encoder; every later run reads it.
+"""The table `training_vectors`, a cache: Ray Data computes the vector of each text once per encoder.
 
-A run that is killed loses at most the parts that were not committed yet: the next one computes only what is missing.
-Vectors are kept in half precision, which changes a number by at most 1 in 2,000 of itself.
+Jobs that teach one model by another use it. If a run is killed, at most the parts that were not committed yet are lost:
+the next run computes only the missing vectors. Vectors are stored in half precision, which changes a component by at
+most 1/2,000 of its value.
 """
 
 from __future__ import annotations
@@ -28,19 +29,20 @@ from shopbatch.warehouse.files import FileRef
 from shopbatch.warehouse.foreign import put_right, refuse_foreign
 from shopbatch.warehouse.store import Store
 
-VERSION = 1  # of how vectors are kept: raising it computes them again
-PART = 1024  # texts whose vectors are committed together
+VERSION = 1  # version of the stored form; raising it computes all vectors again
+PART = 1024  # number of texts whose vectors are committed together
 _LARGEST = float(np.finfo(np.float16).max)
 
 
 @dataclass(frozen=True)
 class Kept:
-    """The vectors of texts.
+    """The vectors of examples, from the cache or newly computed.
 
     Attributes:
-        vectors: float16 [n, dim].
-        computed: How many of them were computed now; the others were there.
-        set_aside: Names what others or a damage had done to the table, and was put right.
+        vectors: float16 [n, dim], in the order of the examples.
+        computed: Number of distinct texts whose vectors had to be computed.
+        set_aside: Sentence about damaged files, or changes by other programs, that this run repaired in the table; ""
+            if there were none.
     """
 
     vectors: np.ndarray
@@ -49,17 +51,17 @@ class Kept:
 
 
 def kept_vectors(store: Store, examples: pa.Table, engine: EngineConfig, model: Model, workers: int) -> Kept:
-    """Return the vectors of examples; those that the table does not hold are computed by `workers` actors.
+    """Return the vectors of examples; those that the table does not have are computed and stored.
 
     Args:
         store: The warehouse.
-        examples: With a column `text` without nulls, at least one row.
-        engine: What computes the vectors.
+        examples: At least one row, with a column `text` without nulls.
+        engine: Settings of the encoder engine.
         model: The encoder.
-        workers: Number of actors.
+        workers: Number of Ray actors that compute missing vectors.
 
     Raises:
-        EngineError: A number of a vector is not finite, or too large for half precision.
+        EngineError: A component of a vector is not finite, or too large for half precision.
     """
     table, name = TRAINING_VECTORS, digest([VERSION, model.digest, engine.identity()])
     put = put_right(store, table, anew=True)
@@ -81,7 +83,14 @@ def kept_vectors(store: Store, examples: pa.Table, engine: EngineConfig, model: 
 
 
 def _write(store: Store, name: str, names: pa.Array, parts: Iterable[tuple[np.ndarray, Encoded]]) -> None:
-    """Commit the parts one by one, as they are done; `names` are the hashes of all texts."""
+    """Write and commit each part of the vectors as soon as it is computed.
+
+    Args:
+        store: The warehouse.
+        name: Digest of the encoder and its settings.
+        names: Hashes of all texts that are computed.
+        parts: Row numbers in `names`, and the vectors of these rows.
+    """
     table, folder = TRAINING_VECTORS, f"encoder={name}/{new_run_id()}"
     for part, (rows, encoded) in enumerate(parts):
         path = f"{folder}/{part:05d}.parquet"
@@ -93,7 +102,10 @@ def _write(store: Store, name: str, names: pa.Array, parts: Iterable[tuple[np.nd
 
 
 def _read(store: Store, name: str) -> pl.DataFrame:
-    """Return the columns hash and vector of one encoder. Two runs at once may have computed the same text."""
+    """Return all stored vectors of one encoder, with the columns hash and vector.
+
+    A text that two runs computed at the same time is returned once.
+    """
     schema = TRAINING_VECTORS.file_schema()
     snapshot = store.find(TRAINING_VECTORS.name)
     refs = [] if snapshot is None else [file for file in snapshot.files if _is_of(file, name)]
@@ -102,6 +114,7 @@ def _read(store: Store, name: str) -> pl.DataFrame:
 
 
 def _packed(made: np.ndarray) -> pa.Array:
+    """Return vectors as a binary column in half precision; raise EngineError if a component does not fit."""
     if not (np.abs(made) <= _LARGEST).all():
         raise EngineError("a number of a vector does not fit into half precision")
     half = np.ascontiguousarray(made, np.float16)
@@ -113,4 +126,5 @@ def _packed(made: np.ndarray) -> pa.Array:
 
 
 def _is_of(file: FileRef, name: str) -> bool:
+    """Return True if a file of the table holds vectors of this encoder."""
     return bool(file.partition.get("encoder") == name)

@@ -1,4 +1,4 @@
-"""Multinomial logistic regression with weighted rows, fitted by L-BFGS in one thread: equal rows give equal bits."""
+"""Multinomial logistic regression with row weights, fitted by L-BFGS in one thread: equal rows give equal bits."""
 
 from __future__ import annotations
 
@@ -16,18 +16,20 @@ def fit_logistic(
     weight: np.ndarray | None = None,
     steps: int = 100,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Minimise the weighted sum of the rows' cross entropies plus penalty / 2 times the sum of the squared weights.
+    """Fit a multinomial logistic regression with an L2 penalty.
+
+    It minimises the weighted sum of the rows' cross entropies plus penalty / 2 times the sum of the squared weights.
 
     Args:
-        rows: float [n, dim], dense, or a sparse torch tensor.
-        label: Class numbers, int [n].
-        classes: Number of classes; one that has no rows gets a bias far below the others.
-        penalty: L2 penalty (the inverse of what scikit-learn calls C).
-        weight: Weight of each row, [n]; None for equal ones.
+        rows: The features, float [n, dim]: a dense array, or a sparse torch tensor.
+        label: Class numbers from 0, int [n].
+        classes: Number of classes; a class without rows gets a bias far below the others (-30).
+        penalty: L2 penalty (the inverse of scikit-learn's C).
+        weight: Weight of each row, [n]; None for equal weights.
         steps: Maximum number of iterations.
 
     Returns:
-        weights float64 [dim, classes], bias float64 [classes].
+        The weights, float64 [dim, classes], and the biases, float64 [classes].
     """
     inputs = torch.from_numpy(np.ascontiguousarray(rows, np.float32)) if isinstance(rows, np.ndarray) else rows
     target = torch.from_numpy(label.astype(np.int64))

@@ -1,8 +1,8 @@
-"""The one training loop, for 1 and N workers, for every objective. Called by `workers.work` inside Ray Train.
+"""The training loop of all objectives, for any number of workers. `worker.work` runs it in every Ray Train worker.
 
-The global batch of a step depends only on seed and step; each worker computes its share of it. The random generator is
-seeded for every micro-batch from the run's seed, the step and the micro-batch's place in the global batch, so a resumed
-run gives the same weights as one that was never interrupted.
+The global batch of a step depends only on the seed and the step; each worker computes its share of it. The random
+generator is seeded for every micro-batch from the run's seed, the step and the micro-batch's position in the global
+batch. So a resumed run gives the same weights as one that was never interrupted.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from shopbatch.training.parallel import Parallel
 
 
 class Diverged(Exception):
-    """The loss or a gradient is not a finite number any more."""
+    """The loss or a gradient is no longer a finite number."""
 
 
 @dataclass(frozen=True)
 class Data:
-    """The blocks of the training and of the validation split, the same on every worker."""
+    """The blocks of the training and of the validation split; every worker has all of them in memory."""
 
     train: Blocks
     val: Blocks
@@ -41,11 +41,16 @@ class Data:
 
 @dataclass
 class State:
-    """How far a run is.
+    """The progress of a run, which every checkpoint stores.
 
-    step: optimizer steps done. best, best_step: lowest validation loss and its step. worse: validations since then.
-    tokens: read so far by all workers. stopped: whether the run ended early.
-    history: {"step", "loss"} for each step, {"step", "val"} for each validation.
+    Attributes:
+        step: Number of optimizer steps done.
+        best: Lowest validation loss so far; infinity before the first validation.
+        best_step: Step of that validation.
+        worse: Number of consecutive validations since then.
+        tokens: Number of tokens that all workers have read so far.
+        stopped: Whether the run ended early because of `patience`.
+        history: {"step", "loss"} for each optimizer step and {"step", "val"} for each validation, in order.
     """
 
     step: int = 0
@@ -57,12 +62,12 @@ class State:
     history: list[dict[str, float]] = field(default_factory=list)
 
     def tree(self) -> dict[str, Any]:
-        """Return the state as JSON values."""
+        """Return the state as JSON values; `best` is None before the first validation."""
         return asdict(self) | {"best": self.best if math.isfinite(self.best) else None}
 
     @classmethod
     def of(cls, tree: Mapping[str, Any]) -> State:
-        """Return the state that `tree` wrote."""
+        """Return the state from the JSON values that `tree` returned."""
         return cls(**dict(tree) | {"best": math.inf if tree["best"] is None else tree["best"]})
 
 
@@ -70,9 +75,15 @@ Log = Callable[[int, Mapping[str, float]], None]
 
 
 class Order:
-    """The blocks of every global batch: a function of seed and step, so that a run can resume at any step.
+    """The order of the training blocks: computes the global batch of any step from the seed and the step alone.
 
-    Every epoch is a permutation of all blocks. A batch that an epoch does not fill is completed from the next epoch.
+    So a run can resume at any step. Every epoch is a random permutation of all blocks. A batch at the end of an epoch
+    is filled up from the next epoch.
+
+    Args:
+        blocks: Number of training blocks.
+        batch: Number of blocks in a global batch.
+        seed: Seed of the permutations.
     """
 
     def __init__(self, blocks: int, batch: int, seed: int) -> None:
@@ -86,6 +97,7 @@ class Order:
         return np.concatenate([self._epoch(e)[places[epochs == e] % self.blocks] for e in np.unique(epochs)])
 
     def _epoch(self, number: int) -> np.ndarray:
+        """Return the permutation of the blocks in an epoch (counted from 0); the last two are cached."""
         if number not in self._epochs:
             self._epochs = {k: v for k, v in self._epochs.items() if k == number - 1}
             self._epochs[number] = np.random.default_rng([self.seed, int(number)]).permutation(self.blocks)
@@ -93,7 +105,13 @@ class Order:
 
 
 def rate(config: ScheduleConfig, step: int, steps: int) -> float:
-    """Return the learning rate of a step (counted from 0) of `steps`: linear warm-up, then the decay of the shape."""
+    """Return the learning rate of an optimizer step: linear warm-up, then decay.
+
+    Args:
+        config: The schedule.
+        step: The step, counted from 0.
+        steps: Total number of steps of the run.
+    """
     warm = math.ceil(config.warmup * steps)
     if step < warm:
         return config.peak * (step + 1) / warm
@@ -103,25 +121,26 @@ def rate(config: ScheduleConfig, step: int, steps: int) -> float:
 
 
 class Trainer:
-    """One run on one worker.
+    """One training run on one worker; all workers make the same calls.
 
     Args:
-        objective: The module to train, unwrapped, with its initial weights; frozen weights require no gradient.
+        objective: The module to train, not yet wrapped, with its initial weights. Frozen weights require no gradient.
+            It returns the single losses of a `Batch`, not their mean.
         data: The blocks.
-        config: The run.
-        parallel: This worker among the others.
-        checkpoints: Where the run is saved.
-        log: Called on every worker after a step or a validation, with the step and named numbers.
+        config: Settings of the loop.
+        parallel: This worker's rank and group.
+        checkpoints: Saves and loads the run.
+        log: Called on every worker after a step or a validation, with the step and its metrics by name.
 
     Raises:
-        UserError: A batch cannot be shared evenly by the workers.
+        UserError: The global batch cannot be shared evenly by the workers.
     """
 
     def __init__(
         self, objective: Any, data: Data, config: LoopConfig, parallel: Parallel, checkpoints: Checkpoints, log: Log
     ) -> None:
         self.config, self.data, self.parallel, self.checkpoints, self.log = config, data, parallel, checkpoints, log
-        # the objectives that have one loss a document say so; the others have one for each trained token
+        # objectives with `by_document` have one loss per document, the others one per trained token
         self.weights = data.train.weights(bool(getattr(objective, "by_document", False)))
         self.share = batch_share(config, parallel.world)
         self.order = Order(len(data.train), config.batch_blocks, config.seed)
@@ -129,7 +148,15 @@ class Trainer:
         self.objective = objective
 
     def prepare(self, *, compiled: bool = False, checkpoint_steps: int = 50) -> State:
-        """Wrap the model, make the optimizer, and resume from the newest checkpoint."""
+        """Wrap the model, create the optimizer, and load the newest checkpoint. Call it before `run`.
+
+        Args:
+            compiled: Whether the model is compiled with torch.compile.
+            checkpoint_steps: Number of optimizer steps between two checkpoints.
+
+        Returns:
+            The state of the checkpoint, or that of a new run.
+        """
         self.wrapped = self.parallel.wrap(self.objective, compiled)
         self.checkpoint_steps = checkpoint_steps
         self.parameters = [p for p in self.objective.parameters() if p.requires_grad]
@@ -139,13 +166,19 @@ class Trainer:
             lr=0.0,
             betas=(optimizer.beta1, optimizer.beta2),
             eps=optimizer.eps,
-            fused=not self.parallel.sharded,  # for sharded tensors, torch has the fused form on CUDA only
+            fused=not self.parallel.sharded,  # for sharded tensors, torch has a fused AdamW on CUDA only
         )
         saved = self.checkpoints.load(self.objective, self.optimizer)
         return State() if saved is None else State.of(saved)
 
     def run(self, state: State) -> State:
-        """Train to the end, then load the best weights.
+        """Train from a state to the end of the run, then load the best weights into the objective.
+
+        Args:
+            state: The state, from `prepare`; it is updated in place.
+
+        Returns:
+            The final state.
 
         Raises:
             Diverged: The loss or a gradient is not finite.
@@ -171,10 +204,13 @@ class Trainer:
         return state
 
     def step(self, state: State) -> tuple[float, float]:
-        """Do one optimizer step.
+        """Do one optimizer step on the next global batch, and update the state.
 
         Returns:
-            The mean loss of the global batch, and the norm of its gradient.
+            The mean loss of the global batch, and the norm of its gradient before clipping.
+
+        Raises:
+            Diverged: The loss or the gradient is not finite.
         """
         config, parallel = self.config, self.parallel
         blocks = self.order.batch(state.step)
@@ -188,7 +224,7 @@ class Trainer:
         for start in range(0, self.share, config.micro_blocks):
             micro = own_blocks[start : start + config.micro_blocks].tolist()
             part = self._part(self.data.train, micro, _seed(config.seed, state.step))
-            # seeded by the place in the global batch: dropout is the same for any number of workers
+            # seeded by the position in the global batch, so dropout does not depend on the number of workers
             torch.manual_seed(_seed(config.seed, state.step, parallel.rank * self.share + start))
             with parallel.accumulate(self.wrapped, start + config.micro_blocks >= self.share):
                 with self._autocast():
@@ -209,12 +245,16 @@ class Trainer:
 
     @torch.no_grad()
     def validate(self, state: State) -> None:
-        """Compute the mean loss of the validation blocks; weights with the lowest loss so far are saved as `best`."""
+        """Compute the mean loss of the validation blocks; save the weights as `best-...` if it is the lowest so far.
+
+        Raises:
+            Diverged: The loss is not finite.
+        """
         parallel, blocks = self.parallel, self.data.val
         self.wrapped.eval()
         total, size = torch.zeros(2, dtype=torch.float64, device=parallel.device), self.config.micro_blocks
         rounds = -(-len(blocks) // (size * parallel.world))
-        for turn in range(rounds):  # every worker must call as often as the others: FSDP2 gathers in each call
+        for turn in range(rounds):  # all workers must make equally many calls, because FSDP2 gathers in each
             start = (turn * parallel.world + parallel.rank) * size
             own_blocks = list(range(start, min(start + size, len(blocks))))
             with self._autocast():
@@ -235,25 +275,41 @@ class Trainer:
             state.stopped = 0 < self.config.patience <= state.worse
 
     def _part(self, data: Blocks, numbers: list[int], seed: int = 0) -> Batch:
-        """Join the documents of some blocks."""
+        """Return the documents of the blocks with these numbers as one batch."""
         return flatten(data.documents(numbers), seed, data.sizes(numbers))
 
     def _autocast(self) -> Any:
+        """Return a context manager in which torch computes in bf16, if the configuration asks for it."""
         enabled = self.config.precision == "bf16"
         return torch.autocast(self.parallel.device.type, torch.bfloat16, enabled=enabled)
 
     def _tokens_left(self, state: State) -> float:
+        """Return the estimated number of tokens until the end of the run."""
         return state.tokens / max(1, state.step) * (self.steps - state.step)
 
 
 def steps(config: LoopConfig, blocks: int) -> int:
-    """Return the number of optimizer steps of a whole run."""
+    """Return the number of optimizer steps of a whole run, at least 1.
+
+    Args:
+        config: Settings of the loop.
+        blocks: Number of training blocks.
+    """
     count = max(1, round(config.epochs * blocks / config.batch_blocks))
     return count if config.max_steps is None else min(count, config.max_steps)
 
 
 def groups(objective: nn.Module, decay: float) -> list[dict[str, Any]]:
-    """Return the optimizer's parameter groups: biases and norms do not decay, tables are updated by rows."""
+    """Return the optimizer's parameter groups, by weight decay and by whether only the used rows are updated.
+
+    Args:
+        objective: The module; parameters without gradient are left out.
+        decay: Weight decay of matrices; vectors (biases, norms) have none.
+
+    Returns:
+        Groups with `params`, `weight_decay` and `rows`: whether `RowAdamW` updates only rows with a gradient, as it
+        does for a `RowEmbedding`.
+    """
     tables = {id(m.weight) for m in objective.modules() if isinstance(m, RowEmbedding)}
     kinds: dict[tuple[bool, float], list[nn.Parameter]] = {}
     for parameter in objective.parameters():
@@ -264,4 +320,5 @@ def groups(objective: nn.Module, decay: float) -> list[dict[str, Any]]:
 
 
 def _seed(*parts: int) -> int:
+    """Combine numbers into one seed below 2^63."""
     return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> np.uint64(1))

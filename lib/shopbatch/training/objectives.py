@@ -1,7 +1,8 @@
-"""Training objectives: next-token and classification losses of packed documents, as modules that DDP can wrap.
+"""Training objectives (next token, classification) on packed documents, as torch modules that DDP can wrap.
 
-Both, and the one of `contrast.py`, return every single loss instead of a mean. The loop sums them and divides by their
-number in the whole global batch, so neither the number of workers nor that of micro-batches changes a gradient.
+These objectives, and those of `contrast.py` and `distil.py`, return every single loss instead of the mean. The loop
+sums the losses and divides by their number in the whole global batch, so neither the number of workers nor that of
+micro-batches changes a gradient.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from shopbatch.models.folder import ModelError
 from shopbatch.training import attention
 from shopbatch.training.packing import Batch, Document, flatten
 
-_PROBE = (7, 12)  # tokens of the documents that `verify` tries a model on
+_PROBE = (7, 12)  # lengths in tokens of the documents that `verify` tries a model on
 
 # a document's states [tokens, n] -> [n], as `engines/encoders/torch_encoder.py` pools padded rows
 _POOL: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = {
@@ -31,14 +32,20 @@ _POOL: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = {
 
 
 class NextToken(nn.Module):
-    """Cross entropy of the trained tokens of a causal language model; logits are computed only for those tokens."""
+    """The next-token loss (cross entropy) of a causal language model.
+
+    Logits are computed only for the tokens that are trained on.
+
+    Args:
+        model: The transformers model.
+    """
 
     def __init__(self, model: Any) -> None:
         super().__init__()
         self.model = model
 
     def forward(self, batch: Batch) -> torch.Tensor:
-        """Return the loss of each trained token, given its document's earlier tokens, float32 [trained tokens]."""
+        """Return the loss of each trained token, given the earlier tokens of its document, float32 [trained tokens]."""
         device = next(self.parameters()).device
         ids, positions = (torch.from_numpy(x).to(device)[None] for x in (batch.ids, batch.positions))
         targets = torch.from_numpy(batch.trained).to(device).nonzero()[:, 0]
@@ -53,13 +60,13 @@ class NextToken(nn.Module):
 
 
 class PackedVectors(nn.Module):
-    """An encoder that turns packed documents into vectors, as `spec` describes it: what objectives of encoders share.
+    """The base class of objectives for encoders: computes the vectors of packed documents, as `spec` describes them.
 
     Args:
         encoder: The transformers encoder.
-        spec: Which layers and poolings make the vector; None for the defaults of `EncoderSpec`.
-        token_dropout: Share of the tokens that are hidden during training, so that no single word (such as a product's
-            name) decides.
+        spec: Layers and poolings of the vectors; None for the defaults of `EncoderSpec`.
+        token_dropout: Share of the tokens whose embeddings are set to 0 during training, 0 to 1, so that the model does
+            not rely on single words, such as a product's name.
     """
 
     def __init__(self, encoder: Any, spec: EncoderSpec | None = None, *, token_dropout: float = 0.0) -> None:
@@ -68,12 +75,12 @@ class PackedVectors(nn.Module):
         spec = spec or EncoderSpec()
         self.pooling, self.depths = spec.pooling, spec.depths(encoder.config.num_hidden_layers)
         self.token_dropout = token_dropout
-        # RoBERTa's positions start after the padding token's id, as its own embedding code does it
+        # RoBERTa's positions start after the padding token's id
         kind = encoder.config.model_type
         self.first = int(encoder.config.pad_token_id) + 1 if kind in ("roberta", "xlm-roberta", "camembert") else 0
 
     def vectors(self, batch: Batch) -> torch.Tensor:
-        """Return the documents' vectors, float32 [documents, dim]."""
+        """Return the vector of each document, float32 [documents, dim]."""
         device = next(self.parameters()).device
         ids, positions = (torch.from_numpy(x).to(device)[None] for x in (batch.ids, batch.positions))
         embedded = self.encoder.get_input_embeddings()(ids)
@@ -88,20 +95,27 @@ class PackedVectors(nn.Module):
         return self.pooled(layers, batch.lengths)
 
     def pooled(self, layers: Sequence[torch.Tensor], lengths: Sequence[int]) -> torch.Tensor:
-        """Pool hidden states, [1, tokens, hidden] per layer, to vectors, float32 [documents, dim]."""
+        """Pool the hidden states of packed documents into vectors, float32 [documents, dim].
+
+        Args:
+            layers: Hidden states of each layer, [1, tokens, hidden].
+            lengths: Number of tokens of each document.
+        """
         states = torch.cat([layers[depth][0].float() for depth in self.depths], 1)
         pieces = torch.split(states, list(lengths))
         return torch.cat([torch.stack([_POOL[kind](p) for p in pieces]) for kind in self.pooling], 1)
 
 
 class Classify(PackedVectors):
-    """Cross entropy of the documents' classes: the document's vector through a linear head.
+    """The classification loss (cross entropy) of documents: a linear head on the encoder's vectors.
 
     Args:
-        encoder, spec, token_dropout: As for `PackedVectors`.
+        encoder: The transformers encoder.
         classes: Number of classes.
-        start: Initial head, weights [dim, classes] and bias [classes]; None for a random one.
+        spec: Layers and poolings of the vectors; None for the defaults of `EncoderSpec`.
+        start: Initial head: weights [dim, classes] and bias [classes]; None for a random one.
         smoothing: Label smoothing during training (Szegedy et al. 2016), 0 to 1.
+        token_dropout: Share of the tokens that are hidden during training, 0 to 1.
     """
 
     by_document = True
@@ -140,14 +154,17 @@ class Classify(PackedVectors):
 
 @torch.no_grad()
 def verify(objective: NextToken | PackedVectors) -> None:
-    """Check that two packed documents get the same results as each of them alone with the model's own attention.
+    """Check that a model computes the same for two documents packed into one row as for each document alone.
 
-    Not every architecture lets its attention be replaced, or separates documents elsewhere (convolutions, recurrent
-    states, positions counted from the start of the row). Such a model would be trained on other texts than it later
-    reads.
+    Packed documents are read with `attention.attend`, single ones with the attention of transformers. Some
+    architectures do not let their attention be replaced, or mix documents elsewhere (convolutions, recurrent states,
+    positions counted from the start of the row). Such a model would be trained on other inputs than it later reads.
+
+    Args:
+        objective: The objective; its training mode and attention are restored afterwards.
 
     Raises:
-        ModelError: The results differ, or the model cannot be run on packed documents at all.
+        ModelError: The results differ, or the model cannot run on packed documents at all.
     """
     model: Any = objective.model if isinstance(objective, NextToken) else objective.encoder
     text = model.config.get_text_config()
@@ -177,7 +194,13 @@ def verify(objective: NextToken | PackedVectors) -> None:
 
 
 def _alone(objective: NextToken | PackedVectors, model: Any, ids: torch.Tensor) -> torch.Tensor:
-    """Return the losses [tokens - 1] or the vector [1, dim] of one document, computed by the model's own code."""
+    """Return the losses [tokens - 1] or the vector [1, dim] of one document, computed by the model's own code.
+
+    Args:
+        objective: Decides between losses (`NextToken`) and the vector.
+        model: The transformers model.
+        ids: Token ids of the document, int64 [tokens].
+    """
     if isinstance(objective, NextToken):
         logits = model(input_ids=ids[None], use_cache=False).logits[0]
         return cross_entropy(logits[:-1].float(), ids[1:], reduction="none")

@@ -1,4 +1,4 @@
-"""One thread for work that must give the same bits on every machine, and fits that use it."""
+"""Runs torch in one thread, and fits small models with it, so that results have the same bits on every machine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ import torch
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Let torch use one thread inside the block, so that sums have one order on every machine; the work is small."""
+    """Limit torch to one thread inside this block, so that sums are computed in the same order on every machine.
+
+    Use it only for small computations.
+    """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -26,13 +29,14 @@ def minimise(
     tolerance_grad: float = 1e-7,
     tolerance_change: float = 1e-9,
 ) -> None:
-    """Change parameters until a smooth loss of them is least, by L-BFGS in one thread: equal rows give equal bits.
+    """Minimise a smooth loss by L-BFGS in one thread, changing the parameters in place; equal inputs give equal bits.
 
     Args:
-        parameters: Leaves that need a gradient; they are changed in place.
-        loss: Returns the loss, a scalar.
+        parameters: Leaf tensors that require a gradient.
+        loss: Computes the loss of the current parameters, a scalar.
         steps: Maximum number of iterations.
-        tolerance_grad, tolerance_change: When it stops before, as `torch.optim.LBFGS` reads them.
+        tolerance_grad: Gradient below which it stops earlier, as in `torch.optim.LBFGS`.
+        tolerance_change: Change of parameters or loss below which it stops earlier, as in `torch.optim.LBFGS`.
     """
     optimizer = torch.optim.LBFGS(
         list(parameters),

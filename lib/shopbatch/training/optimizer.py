@@ -1,4 +1,4 @@
-"""The optimizer of the training loop: AdamW, which leaves alone the rows of a large table that a step did not touch."""
+"""The optimizer of the training loop: AdamW, which updates only the rows of a large embedding that a step used."""
 
 from __future__ import annotations
 
@@ -9,29 +9,31 @@ from torch import nn
 
 
 class RowEmbedding(nn.Embedding):
-    """A table so large that a step has gradients for a few of its rows only, and updates only those."""
+    """An embedding so large that each step has gradients for few of its rows; `RowAdamW` updates only these rows."""
 
     def __init__(self, rows: int, width: int) -> None:
         super().__init__(rows, width, sparse=True)
 
 
 class RowAdamW(torch.optim.AdamW):
-    """AdamW (Loshchilov and Hutter 2019); in groups with `rows`, only rows with a gradient other than 0 are updated.
+    """AdamW (Loshchilov and Hutter 2019) with row-wise updates for the parameter groups marked `rows`.
 
-    For the other rows neither the moments nor the weights decay ("lazy Adam"), so a step costs as much as the rows that
-    it touches. What is stored for a parameter is the same either way.
+    In such a group only the rows with a non-zero gradient are updated. The moments and weights of the other rows do not
+    decay ("lazy Adam"), so the cost of a step is proportional to the rows that it uses. The optimizer state has the
+    same form for all groups.
     """
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
-        """Do one step."""
+        """Update all parameters once; the arguments are those of `torch.optim.AdamW.step`."""
         for group in self.param_groups:
             for parameter in group["params"] if group["rows"] else ():
                 self._update_rows(parameter, group)
-                parameter.grad = None  # nothing is left for AdamW to do
+                parameter.grad = None  # so that AdamW skips this parameter
         return super().step(closure)
 
     def _update_rows(self, parameter: nn.Parameter, group: dict[str, Any]) -> None:
+        """Apply one AdamW update to the rows of a parameter that have a non-zero gradient."""
         rows, values = _touched(_local(parameter.grad))
         state, (beta1, beta2), rate = self.state[parameter], group["betas"], group["lr"]
         if not state:
@@ -48,13 +50,13 @@ class RowAdamW(torch.optim.AdamW):
 
 
 def _local(tensor: Any) -> torch.Tensor:
-    """Return what this worker holds of a tensor that may be sharded."""
+    """Return this worker's shard of a tensor, or the tensor itself if it is not sharded."""
     local: torch.Tensor = tensor.to_local() if hasattr(tensor, "to_local") else tensor
     return local.detach()
 
 
 def _touched(gradient: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the rows with a gradient other than 0, int64 [n], and their gradients, [n, width]."""
+    """Return the numbers of the rows with a non-zero gradient, int64 [n], and their gradients, [n, width]."""
     if gradient.is_sparse:
         gradient = gradient.coalesce()
         rows, values = gradient.indices()[0], gradient.values()

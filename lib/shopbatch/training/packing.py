@@ -1,7 +1,6 @@
-"""Documents -> blocks, packed so that few tokens of a block stay unused. Pure functions of numpy arrays.
+"""Packs tokenised documents into blocks so that few token positions stay unused. Pure functions of numpy arrays.
 
-A document is its token ids, which of them are trained on (a causal model predicts them; a classifier has none), and a
-class (or -1). A block holds whole documents, at most `block_tokens` tokens, with nothing between them.
+A block holds whole documents with at most `block_tokens` tokens in total, without separators.
 """
 
 from __future__ import annotations
@@ -11,15 +10,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-WINDOW = 4096  # documents that are packed together: enough to fill blocks, few enough to keep the order random
+WINDOW = 4096  # documents packed together: enough to fill blocks, few enough to keep a random order
 
 
 @dataclass(frozen=True)
 class Document:
-    """One text as tokens.
+    """One training text as tokens.
 
-    ids: int32 [n]. trained: bool [n], True where the token is predicted from the tokens before it.
-    label: class of the document, -1 for none.
+    Attributes:
+        ids: Token ids, int32 [n].
+        trained: bool [n], True for tokens that a causal model learns to predict from the tokens before them; a
+            classifier has none.
+        label: Class of the document; -1 for none.
     """
 
     ids: np.ndarray
@@ -28,12 +30,14 @@ class Document:
 
 
 def pack(lengths: Sequence[int], block_tokens: int, seed: int) -> list[list[int]]:
-    """Pack documents by best-fit decreasing (Johnson 1973) within windows of a seeded order.
+    """Assign documents to blocks of at most `block_tokens` tokens, by best-fit decreasing (Johnson 1973).
+
+    The documents are put into random order, and each window of 4,096 of them is packed separately.
 
     Args:
-        lengths: Tokens of each document, 1 to block_tokens.
-        block_tokens: Tokens of a block.
-        seed: Seed of the order.
+        lengths: Number of tokens of each document, from 1 to `block_tokens`.
+        block_tokens: Maximum number of tokens of a block.
+        seed: Seed of the random order.
 
     Returns:
         The document numbers of each block; every document is in exactly one block.
@@ -53,9 +57,18 @@ def pack(lengths: Sequence[int], block_tokens: int, seed: int) -> list[list[int]
 
 
 def _best_fit(ordered: np.ndarray, sizes: np.ndarray, capacity: int) -> list[list[int]]:
-    """Put each document into the fullest block that still has room for it."""
+    """Put each document, in the given order, into the fullest block that still has space for it.
+
+    Args:
+        ordered: Document numbers, longest document first.
+        sizes: Number of tokens of each document.
+        capacity: Maximum number of tokens of a block.
+
+    Returns:
+        The document numbers of each block.
+    """
     room: list[list[list[int]]] = [[] for _ in range(capacity + 1)]  # blocks by the number of tokens still free
-    spaces = np.zeros(capacity + 1, bool)  # which of those lists are not empty
+    spaces = np.zeros(capacity + 1, bool)  # True where `room` has a block
     blocks: list[list[int]] = []
     for document in ordered.tolist():
         size = int(sizes[document])
@@ -74,11 +87,17 @@ def _best_fit(ordered: np.ndarray, sizes: np.ndarray, capacity: int) -> list[lis
 
 @dataclass(frozen=True)
 class Batch:
-    """Documents one after the other, as the objectives read them.
+    """The input of an objective: documents of several blocks, one after the other.
 
-    ids, positions: int64 [tokens]. trained: bool [tokens]. lengths: of the documents. labels: int64 [documents].
-    seed: of what an objective draws once for all micro-batches of a step. sizes: documents of each block, in order, for
-    an objective that compares the documents of a block; empty: all are of one block.
+    Attributes:
+        ids: Token ids, int64 [tokens].
+        positions: Position of each token in its document, from 0, int64 [tokens].
+        trained: Tokens that are trained on, bool [tokens].
+        lengths: Number of tokens of each document.
+        labels: Class of each document, int64 [documents]; -1 for none.
+        seed: Seed for random draws that all micro-batches of a step must share, such as randomly chosen negatives.
+        sizes: Number of documents of each block, in order, for objectives that compare the documents of a block; empty
+            if all documents belong to one block.
     """
 
     ids: np.ndarray
@@ -91,7 +110,13 @@ class Batch:
 
 
 def flatten(documents: Sequence[Document], seed: int = 0, sizes: Sequence[int] = ()) -> Batch:
-    """Join documents to one batch; positions start from 0 in each document."""
+    """Concatenate documents to one batch; the token positions start from 0 in each document.
+
+    Args:
+        documents: The documents, block by block.
+        seed: Seed for random draws that all micro-batches of a step must share.
+        sizes: Number of documents of each block; empty if all documents belong to one block.
+    """
     lengths = [len(d.ids) for d in documents]
     return Batch(
         np.concatenate([d.ids for d in documents]).astype(np.int64),

@@ -1,6 +1,6 @@
-"""What is trained, as data that is sent to the workers: a plan builds the same objective on each of them.
+"""Plans: small descriptions of what to train, which are sent to the workers; each worker builds its objective from one.
 
-A plan is small and cheap to import; `build` loads the base model in the worker.
+A plan is cheap to import; only `build`, in the worker, loads the base model.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 
 class Plan(Protocol):
-    """Builds the objective of a run."""
+    """A description of what to train, from which every worker builds the same objective."""
 
     def build(self, recompute: bool = False) -> nn.Module:
-        """Return the objective with its initial weights; frozen weights require no gradient.
+        """Load the base model and return the objective with its initial weights; frozen weights require no gradient.
 
         Args:
-            recompute: Whether activations are recomputed in the backward pass instead of being kept.
+            recompute: Whether activations are recomputed in the backward pass instead of being stored.
 
         Raises:
             ModelError: The model cannot be loaded, or cannot be trained on packed documents.
@@ -35,14 +35,20 @@ class Plan(Protocol):
 
 @dataclass(frozen=True)
 class CausalPlan:
-    """Trains a causal language model: all its weights, or low-rank adapters (lora.rank > 0)."""
+    """Fine-tuning of a causal language model: all its weights, or low-rank adapters if lora.rank > 0.
+
+    Attributes:
+        model: Path or URI of the base model's folder.
+        lora: Settings of the adapters.
+        seed: Seed of the adapters' initial weights.
+    """
 
     model: str
     lora: LoraConfig
     seed: int = 0
 
     def build(self, recompute: bool = False) -> nn.Module:
-        """Load the model and add the adapters."""
+        """Load the model, add the adapters, and return the `NextToken` objective."""
         import torch
 
         from shopbatch.models.causal import adapt
@@ -60,11 +66,18 @@ class CausalPlan:
 
 @dataclass(frozen=True)
 class ClassifyPlan:
-    """Trains an encoder, cut off above the highest layer of `spec`, and a linear head over `classes`.
+    """Fine-tuning of an encoder, cut off above the highest layer of `spec`, with a linear head for classification.
 
-    start: initial head, see `Classify`. smoothing: label smoothing. dropout: in the encoder's hidden states.
-    token_dropout: share of the tokens that are hidden during training. freeze: parameters whose names begin with one of
-    these texts are not trained.
+    Attributes:
+        model: Path or URI of the encoder's folder.
+        classes: Number of classes.
+        spec: Layers and poolings of the vectors.
+        start: Initial head: weights [dim, classes] and bias [classes]; None for a random one.
+        smoothing: Label smoothing, 0 to 1.
+        dropout: Dropout of the encoder's hidden states, 0 to 1.
+        token_dropout: Share of the tokens that are hidden during training, 0 to 1.
+        freeze: Parameters whose names begin with one of these prefixes are not trained.
+        seed: Seed of the head's initial weights.
     """
 
     model: str
@@ -78,7 +91,7 @@ class ClassifyPlan:
     seed: int = 0
 
     def build(self, recompute: bool = False) -> nn.Module:
-        """Load the encoder and put the head on it."""
+        """Load the encoder, add the head, and return the `Classify` objective."""
         import torch
 
         from shopbatch.training.objectives import Classify, verify
@@ -101,10 +114,17 @@ class ClassifyPlan:
 
 @dataclass(frozen=True)
 class ContrastPlan:
-    """Trains an encoder to find the products of queries, see `contrast.Contrast`.
+    """Fine-tuning of an encoder as a retriever, which finds the products of queries (see `contrast.Contrast`).
 
-    useful, products, temperature: as for `Contrast`. dropout: in the encoder's hidden states. token_dropout: share of
-    the tokens that are hidden during training. freeze: as for `ClassifyPlan`.
+    Attributes:
+        model: Path or URI of the encoder's folder.
+        spec: Layers and poolings of the vectors.
+        useful: Pairs of a query and a product that is relevant to it, from `contrast.useful_keys`.
+        products: Total number of products.
+        temperature: Divisor of the cosines.
+        dropout: Dropout of the encoder's hidden states, 0 to 1.
+        token_dropout: Share of the tokens that are hidden during training, 0 to 1.
+        freeze: Parameters whose names begin with one of these prefixes are not trained.
     """
 
     model: str
@@ -117,7 +137,7 @@ class ContrastPlan:
     freeze: tuple[str, ...] = ()
 
     def build(self, recompute: bool = False) -> nn.Module:
-        """Load the encoder."""
+        """Load the encoder and return the `Contrast` objective."""
         from shopbatch.training.contrast import Contrast
         from shopbatch.training.objectives import verify
 
@@ -133,10 +153,16 @@ class ContrastPlan:
 
 @dataclass(frozen=True)
 class DistilPlan:
-    """Trains a student, cut out of its teacher below the layers of `spec`, see `distil.Distil`.
+    """Distillation of a student, which consists of the teacher's lower layers (see `distil.Distil`).
 
-    targets: URI of what `Targets.write` has written. terms: as for `Distil`. dropout: in the encoder's hidden states.
-    token_dropout: share of the tokens that are hidden during training. freeze: as for `ClassifyPlan`.
+    Attributes:
+        model: Path or URI of the teacher's encoder folder, whose weights the student starts with.
+        spec: Layers and poolings of the student's vectors; layers above the highest one are left out.
+        targets: Path or URI of the file that `Targets.write` wrote.
+        terms: Fields of `distil.Terms` by name.
+        dropout: Dropout of the encoder's hidden states, 0 to 1.
+        token_dropout: Share of the tokens that are hidden during training, 0 to 1.
+        freeze: Parameters whose names begin with one of these prefixes are not trained.
     """
 
     model: str
@@ -148,7 +174,7 @@ class DistilPlan:
     freeze: tuple[str, ...] = ()
 
     def build(self, recompute: bool = False) -> nn.Module:
-        """Load the lower layers of the teacher, and what they are to learn."""
+        """Load the student and its targets, and return the `Distil` objective."""
         from shopbatch.training.distil import Distil, Targets, Terms
         from shopbatch.training.objectives import verify
 
@@ -162,7 +188,17 @@ class DistilPlan:
 
 
 def _encoder(model: str, spec: EncoderSpec, dropout: float, freeze: tuple[str, ...]) -> tuple[Any, EncoderSpec]:
-    """Load an encoder for packed documents; its frozen parameters require no gradient."""
+    """Load an encoder with the attention for packed documents; its frozen parameters require no gradient.
+
+    Args:
+        model: Path or URI of the encoder's folder.
+        spec: Layers and poolings of the vectors.
+        dropout: Dropout of the hidden states, 0 to 1; the attention weights have none.
+        freeze: Prefixes of the names of parameters to freeze.
+
+    Returns:
+        The transformers encoder, and the spec with its layers counted from 0.
+    """
     from shopbatch.models.loading import load_encoder
     from shopbatch.training import attention
 
@@ -174,4 +210,5 @@ def _encoder(model: str, spec: EncoderSpec, dropout: float, freeze: tuple[str, .
 
 
 def _recompute(model: Any) -> None:
+    """Turn on gradient checkpointing, so that activations are recomputed in the backward pass."""
     model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})

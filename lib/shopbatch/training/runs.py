@@ -1,4 +1,4 @@
-"""A training run as its job sees it: watched, summarised in the report, gated, and cleaned up once it is published."""
+"""Functions that every training job calls: train with progress and stall diagnosis, report, judge, and clean up."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from shopbatch.warehouse.store import Store
 
 
 def already_live(models: str, name: str, origin: str, report: Report) -> bool:
-    """Check whether the live model was made from the same origin; if so, the report says that there is nothing to do.
+    """Return True, and note "nothing to do" in the report, if the live model was already made from this origin.
 
     Args:
-        models: The registry's root.
+        models: The registry's folder or URI.
         name: Name of the model.
         origin: Digest of everything that the model would be made from.
         report: The report of the run.
@@ -43,27 +43,37 @@ def already_live(models: str, name: str, origin: str, report: Report) -> bool:
 
 
 def sizes(models: str, name: str, read: Mapping[str, int], share: float | Literal["any"]) -> list[Gate]:
-    """Judge the tables that a model is made of: from one that was emptied or cut, a worse model would be published.
+    """Return gates that fail if a source table shrank too much since the live model was trained.
+
+    A model that is trained on an emptied or truncated table would be worse than the live one.
 
     Args:
-        models: The registry's root.
+        models: The registry's folder or URI.
         name: Name of the model.
-        read: Rows of each table; the manifest remembers them as `read_rows`.
-        share: `gates.rows` of the job.
+        read: Number of rows of each table now. The live model's manifest has the former numbers as `read_rows`.
+        share: Smallest accepted share of the former number of rows, 0 to 1 (the job's setting `gates.rows`); "any"
+            accepts every number.
     """
     live = None
-    with suppress(ModelError):  # a damaged one is made anew
+    with suppress(ModelError):  # a damaged live model will be built again
         live = registry.find_live(models, name)
     return shrunken_sources(share, read, live.manifest.get("read_rows", {}) if live is not None else {})
 
 
 def train(run: Run, report: Report, store: Store, watchdog_seconds: float) -> dict[str, Any]:
-    """Run `workers.train` with progress and, beside the report, TensorBoard event files; log to MLflow if installed.
+    """Run `workers.train` with a progress bar, stall diagnosis, TensorBoard event files and, if configured, MLflow.
 
-    If no step is done for `watchdog_seconds`, the report says why.
+    The summary and the loss curve go into the report. If no step is done for `watchdog_seconds`, the report gets a
+    diagnosis.
+
+    Args:
+        run: The training run.
+        report: The report of the job's run.
+        store: The warehouse.
+        watchdog_seconds: Seconds without a step after which a cause is searched for.
 
     Returns:
-        The last state of the run, as `State.tree` makes it; its summary and curve are in the report.
+        The final state of the run, as `State.tree` returns it.
 
     Raises:
         GateRefused, UserError, OSError, Stopped: As `workers.train`.
@@ -95,12 +105,12 @@ def train(run: Run, report: Report, store: Store, watchdog_seconds: float) -> di
 
 
 def summary(state: Mapping[str, Any], latest: Mapping[str, float]) -> dict[str, Any]:
-    """Return the report's numbers of a finished run.
+    """Return the key numbers of a finished run for the report: steps, tokens, speed, and validation losses.
 
     Args:
-        state: The last state of the run.
-        latest: The newest value of each number reported during this process. `tokens_per_second` is missing if the run
-            was already finished before.
+        state: The final state of the run, as `State.tree` returns it.
+        latest: Newest value of each metric that this process received. If the run was already finished before, it is
+            empty, and `tokens_per_second` in the result is None.
     """
     validations = [h for h in state["history"] if "val" in h]
     return {
@@ -115,7 +125,13 @@ def summary(state: Mapping[str, Any], latest: Mapping[str, float]) -> dict[str, 
 
 
 def curve(state: Mapping[str, Any]) -> Figure:
-    """Return the training and validation loss by step as a table."""
+    """Return a table for the report with the training and validation loss at each validation.
+
+    The training loss is the mean of the 20 steps up to the validation; None at step 0.
+
+    Args:
+        state: The final state of the run, as `State.tree` returns it.
+    """
     rows = [[h["step"], None, round(h["val"], 4)] for h in state["history"] if "val" in h]
     losses = {h["step"]: h["loss"] for h in state["history"] if "loss" in h}
     for row in rows:
@@ -129,12 +145,12 @@ def curve(state: Mapping[str, Any]) -> Figure:
 
 
 def refuse(models: str, candidate: Model, gates: Sequence[Gate]) -> None:
-    """Delete the candidate and refuse it if a gate did not pass.
+    """Delete the candidate and raise GateRefused if a gate did not pass; otherwise do nothing.
 
     Args:
-        models: The registry's root.
-        candidate: The model that was judged.
-        gates: The gates.
+        models: The registry's folder or URI.
+        candidate: The model that was judged; it is deleted only if it was published as a candidate.
+        gates: The judged gates.
 
     Raises:
         GateRefused: Names the gates that did not pass.
@@ -145,16 +161,17 @@ def refuse(models: str, candidate: Model, gates: Sequence[Gate]) -> None:
 
 
 def delete_checkpoints(run: Run) -> None:
-    """Delete a run's checkpoints, once its model is published."""
+    """Delete a run's folder of checkpoints; jobs call this after publishing the model."""
     fs, path = files.filesystem(run.folder)
     with suppress(FileNotFoundError):
         fs.delete_dir(path)
 
 
 def _tensorboard(stack: ExitStack, report: Report, store: Store) -> Any:
-    """Return a function that writes TensorBoard events beside the report.
+    """Return a function that writes a metric as a TensorBoard event, into a folder beside the report.
 
-    An object store gets none: event files grow while they are written, which it does not support.
+    Returns:
+        The function (name, value, step); None for a warehouse in an object store, where files cannot grow.
     """
     if "://" in store.root:
         return None
@@ -164,11 +181,11 @@ def _tensorboard(stack: ExitStack, report: Report, store: Store) -> Any:
 
     folder = Path(f"{report.folder(store.root)}/tensorboard")
     folder.mkdir(parents=True, exist_ok=True)
-    # not its SummaryWriter: that writes in a thread, which a full disk ends, and then every caller waits for ever
+    # not SummaryWriter: a full disk ends its writing thread, and then every caller waits forever
     writer = EventsWriter(f"{folder}/events")
 
     def write(name: str, value: float, step: int) -> None:
-        with suppress(OSError):  # no space left: the checkpoints will report it
+        with suppress(OSError):  # a full disk, which the next checkpoint will report
             writer.write_event(Event(wall_time=time.time(), step=step, summary=scalar(name, value)))
             writer.flush()
 
@@ -181,7 +198,11 @@ def _tensorboard(stack: ExitStack, report: Report, store: Store) -> Any:
 
 
 def _mlflow(stack: ExitStack, report: Report, run: Run) -> Any:
-    """Return a function that logs to MLflow, if it is installed and MLFLOW_TRACKING_URI names a server."""
+    """Return a function that logs a metric to MLflow, within an MLflow run that ends with `stack`.
+
+    Returns:
+        The function (name, value, step); None unless MLflow is installed and MLFLOW_TRACKING_URI is set.
+    """
     if not os.environ.get("MLFLOW_TRACKING_URI") or importlib.util.find_spec("mlflow") is None:
         return None
     import mlflow

@@ -1,4 +1,4 @@
-"""Vectors of examples, computed by Ray Data actors through the same engines that score reviews."""
+"""Computes the vectors of training examples in Ray Data actors, with the same engines that inference jobs use."""
 
 from __future__ import annotations
 
@@ -18,7 +18,17 @@ from shopbatch.engines.factory import open_engine, prepare
 
 
 def embed(examples: pa.Table, engine: EngineConfig, model_dir: str | None, workers: int) -> Encoded:
-    """Return the examples' vectors and token counts, in order, computed by `workers` actors; shows progress."""
+    """Compute the vectors of all examples, and show progress.
+
+    Args:
+        examples: Table with a column `text`.
+        engine: Settings of the encoder engine.
+        model_dir: Path or URI of the encoder's folder; None for the fake engine.
+        workers: Number of Ray actors.
+
+    Returns:
+        The vectors and token counts, in the order of the examples.
+    """
     step = -(-examples.num_rows // (workers * 4))
     parts = list(stream(examples, engine, model_dir, workers, step))
     order = np.argsort(np.concatenate([rows for rows, _ in parts]))
@@ -29,17 +39,17 @@ def embed(examples: pa.Table, engine: EngineConfig, model_dir: str | None, worke
 def stream(
     examples: pa.Table, engine: EngineConfig, model_dir: str | None, workers: int, step: int
 ) -> Iterator[tuple[np.ndarray, Encoded]]:
-    """Yield the vectors of `step` examples at a time, as they are done; shows progress.
+    """Yield the vectors of the examples part by part, as the parts are done, in any order; show progress.
 
     Args:
-        examples: With a column `text`.
-        engine: What computes the vectors.
-        model_dir: The encoder's folder.
-        workers: Number of actors.
-        step: Most examples of one part.
+        examples: Table with a column `text`.
+        engine: Settings of the encoder engine.
+        model_dir: Path or URI of the encoder's folder; None for the fake engine.
+        workers: Number of Ray actors.
+        step: Maximum number of examples of a part.
 
     Yields:
-        The numbers of the rows of a part, int64 [n], and what the engine made of them.
+        The row numbers of a part, int64 [n], and the vectors and token counts of these rows.
     """
     prepare(engine, model_dir)
     numbered = examples.select(["text"]).append_column("row", pa.array(np.arange(examples.num_rows)))
@@ -59,7 +69,17 @@ def stream(
 
 
 def embed_held_out(examples: pa.Table, engine: EngineConfig, model_dir: str | None, workers: int) -> np.ndarray:
-    """Return the vectors of the validation and test examples, float32 [n, dim]; training examples get zeros."""
+    """Compute the vectors of the validation and test examples only; training examples get zeros.
+
+    Args:
+        examples: Table with the columns `text` and `split`.
+        engine: Settings of the encoder engine.
+        model_dir: Path or URI of the encoder's folder; None for the fake engine.
+        workers: Number of Ray actors.
+
+    Returns:
+        float32 [n, dim], one row for each example.
+    """
     rows = np.flatnonzero(examples["split"].to_numpy() != "train")
     encoded = embed(examples.take(pa.array(rows)), engine, model_dir, workers)
     vectors = np.zeros((examples.num_rows, encoded.vectors.shape[1]), np.float32)
@@ -68,13 +88,21 @@ def embed_held_out(examples: pa.Table, engine: EngineConfig, model_dir: str | No
 
 
 class Embedder:
-    """A Ray Data actor: text, row -> row, vector, tokens."""
+    """A Ray Data actor that turns batches with the columns text and row into batches with row, vector and tokens.
+
+    Args:
+        engine: Settings of the encoder engine, which is opened at the first batch.
+        model_dir: Path or URI of the encoder's folder.
+    """
 
     def __init__(self, engine: EngineConfig, model_dir: str | None) -> None:
         self.encoder = Deferred(lambda: open_engine(engine, model_dir))
 
     def __call__(self, batch: pa.Table) -> Iterator[pa.Table]:
-        """Yield one table; an error raised by a generator reaches the driver unchanged, not as an error of Ray Data."""
+        """Yield one table with the vectors of a batch.
+
+        It is a generator because Ray Data passes an error of a generator to the driver unchanged.
+        """
         encoder = self.encoder.get()
         encoded = encode_all(encoder, batch["text"].combine_chunks())
         if not np.isfinite(encoded.vectors).all():
@@ -84,7 +112,7 @@ class Embedder:
 
 
 def _matrix(column: Any) -> np.ndarray:
-    """Return a fixed-size list column as float32 [n, dim]."""
+    """Return a column of fixed-size lists as an array, float32 [n, dim]."""
     flat = column.combine_chunks()
     size = flat.type.list_size
     return np.asarray(flat.flatten().to_numpy(zero_copy_only=False), np.float32).reshape(-1, size)

@@ -1,4 +1,4 @@
-"""One training run, and what one of its workers does. `work` runs in every worker inside Ray Train's process group."""
+"""The description of a training run, and the function that every Ray Train worker runs."""
 
 from __future__ import annotations
 
@@ -24,10 +24,15 @@ DONE = "done.json"
 
 @dataclass(frozen=True)
 class Run:
-    """One training run.
+    """Everything that defines one training run.
 
-    plan: what is trained. pack: the blocks. folder: of its checkpoints (path or URI). key: identifies the run, and
-    stands in every checkpoint.
+    Attributes:
+        plan: Builds the model to train, with its loss, on each worker.
+        pack: The training and validation blocks.
+        loop: Settings of the training loop.
+        workers: Number and devices of the workers.
+        folder: Folder of the checkpoints (path or URI).
+        key: Identifies the run; stored in every checkpoint.
     """
 
     plan: Plan
@@ -40,7 +45,7 @@ class Run:
 
 @with_config(ConfigDict(extra="allow"))
 class _Ended(TypedDict, total=False):
-    """How a run ended: its last state (`loop.State`), or why it has none."""
+    """The content of `done.json`: the final state of a run (`loop.State`), or the reason why it failed."""
 
     step: int
     best: float | None
@@ -53,16 +58,22 @@ class _Ended(TypedDict, total=False):
 
 
 def finished(run: Run) -> dict[str, Any] | None:
-    """Return what a run ended with: its last state, or {"mistake"} or {"diverged"}; None while it is not over."""
+    """Read how a run ended, from its `done.json`.
+
+    Returns:
+        The final state (see `State.tree`); {"mistake": message} after a UserError; {"diverged": message} after
+        diverging training; None if the run has not ended.
+    """
     ended = state_files.read(f"{run.folder}/{DONE}", _Ended, "the run goes on from its newest whole checkpoint")
     return None if ended is None else dict(ended)
 
 
 def work(context: dict[str, Any]) -> None:
-    """Train as one worker; the first worker writes how the run ended.
+    """Train as one worker of Ray Train; the first worker writes `done.json` at the end.
 
     Args:
-        context: `run`; `board`, the actor that passes messages to the driver; `threads` of this worker.
+        context: `run`: the `Run`. `board`: handle of the actor that passes messages to the driver. `threads`: number of
+            CPU threads of this worker.
     """
     import torch
 
@@ -93,7 +104,7 @@ def work(context: dict[str, Any]) -> None:
         trainer = Trainer(run.plan.build(run.workers.recompute), data, run.loop, parallel, checkpoints, log)
         state = trainer.prepare(compiled=run.workers.compile, checkpoint_steps=run.workers.checkpoint_steps)
         result = trainer.run(state).tree()
-    except (Diverged, UserError) as error:  # the same on every worker, and on every retry
+    except (Diverged, UserError) as error:  # a retry would fail in the same way
         result = {"mistake" if isinstance(error, UserError) else "diverged": str(error)}
     if parallel.rank == 0:
         ray.get(board.push.remote(unsent))

@@ -1,4 +1,4 @@
-"""Ray Train: the loop on N workers, restarted when one is lost. `train` runs on the driver and returns at the end."""
+"""Runs the training loop on N workers by Ray Train, which replaces lost workers. `train` is called on the driver."""
 
 from __future__ import annotations
 
@@ -27,14 +27,17 @@ from shopbatch.training.config import WorkersConfig, batch_share
 from shopbatch.training.worker import DONE, Run, finished, work
 from shopbatch.warehouse import files
 
-_STATE = {"step", "best", "best_step", "tokens", "stopped", "history"}  # of `loop.State`, which needs torch
+_STATE = {"step", "best", "best_step", "tokens", "stopped", "history"}  # of `loop.State`, whose import needs torch
 
 
 def check_devices(workers: WorkersConfig, platform: Platform) -> None:
-    """Check that a local Ray has the GPUs that the workers need.
+    """Raise UserError if a local Ray has fewer GPUs than the workers need, because Ray would wait for them forever.
 
-    Raises:
-        UserError: It has fewer. No node will join a local Ray, so Ray would wait for ever.
+    On a remote cluster nothing is checked, because nodes may join it.
+
+    Args:
+        workers: Number and devices of the workers.
+        platform: Tells whether Ray is local.
     """
     gpus = int(ray.cluster_resources().get("GPU", 0))
     if workers.device == "cuda" and platform.ray_address is None and gpus < workers.count:
@@ -42,29 +45,29 @@ def check_devices(workers: WorkersConfig, platform: Platform) -> None:
 
 
 def train(run: Run, on_step: OnStep) -> dict[str, Any]:
-    """Train, or resume where a killed run stopped; a finished run returns at once.
+    """Train a run to its end, or resume it where it was killed; a finished run returns at once.
 
     Args:
         run: The run.
-        on_step: Called in the driver as steps are done, with the step and named numbers.
+        on_step: Called in the driver as steps are done, with the step and its metrics by name.
 
     Returns:
-        The last state of the run, as `State.tree` makes it.
+        The final state of the run, as `State.tree` returns it.
 
     Raises:
         GateRefused: The training diverged.
         UserError: The model cannot be trained, or a checkpoint belongs to another run.
-        OSError: No space left for checkpoints.
-        Stopped: Workers were lost too often, or another process trains the same model.
+        OSError: No space is left for checkpoints.
+        Stopped: Workers were lost too often, or another process is training the same run.
     """
     batch_share(run.loop, run.workers.count)
     with _lock(run):
         done = finished(run)
-        if done is not None and done.keys() >= _STATE:  # a damaged file may hold less
-            with suppress(CheckpointError):  # the worker reports it when it resumes from an earlier checkpoint
+        if done is not None and done.keys() >= _STATE:  # a damaged file may lack fields
+            with suppress(CheckpointError):  # damaged best weights: train again; the worker reports it
                 check_best(run.folder, done)
                 return done
-        # also removes a refusal that a driver left unread because it was killed first
+        # also removes the error of a run whose driver was killed before it read the file
         files.remove(f"{run.folder}/{DONE}")
         run_workers(run, on_step)
         return _result(run)
@@ -72,10 +75,12 @@ def train(run: Run, on_step: OnStep) -> dict[str, Any]:
 
 @contextmanager
 def _lock(run: Run) -> Iterator[None]:
-    """Hold the run's lock inside the block. Object stores have no locks: there, the scheduler must prevent two runs.
+    """Hold the run's file lock inside this block, so that two processes do not train the same run.
+
+    Object stores have no locks; there the scheduler must not start the same run twice.
 
     Raises:
-        Stopped: Another process holds it.
+        Stopped: Another process holds the lock.
     """
     if "://" in run.folder:
         yield
@@ -90,11 +95,19 @@ def _lock(run: Run) -> Iterator[None]:
 
 
 def run_workers(run: Run, on_step: OnStep) -> None:
-    """Run the workers to their end; the first one writes how the run ended. Raises OSError or Stopped as `train`."""
+    """Start the workers and wait until they end; the first one writes `done.json`.
+
+    Args:
+        run: The run.
+        on_step: As for `train`.
+
+    Raises:
+        OSError, UserError, Stopped: As `train`, if workers failed without writing `done.json`.
+    """
     board: Any = Board.options(num_cpus=0).remote()  # type: ignore[attr-defined]
     logging.getLogger("ray.train").setLevel(logging.ERROR)
     threads = run.workers.threads or _threads(run.workers)
-    with scratch("shopbatch-train-") as ray_state:  # our own checkpoints are in run.folder
+    with scratch("shopbatch-train-") as ray_state:  # Ray Train's state; the checkpoints are in run.folder
         trainer = _trainer(run, board, threads, str(ray_state) if "://" not in run.folder else f"{run.folder}/ray")
         try:
             with Listener(board, on_step):
@@ -106,7 +119,7 @@ def run_workers(run: Run, on_step: OnStep) -> None:
 
 
 def _result(run: Run) -> dict[str, Any]:
-    """Return the last state of a run that has ended, or raise why it failed."""
+    """Return the final state of a run that has ended, or raise the error with which it failed."""
     result = finished(run)
     if result is None:
         raise Stopped("training ended without a result")
@@ -120,8 +133,16 @@ def _result(run: Run) -> dict[str, Any]:
 
 
 def _trainer(run: Run, board: Any, threads: int, storage: str) -> TorchTrainer:
+    """Configure Ray Train for a run.
+
+    Args:
+        run: The run.
+        board: Handle of the actor that passes messages to the driver.
+        threads: Number of CPU threads of each worker.
+        storage: Folder for Ray Train's own state (path or URI).
+    """
     gpu = run.workers.device == "cuda"
-    # less than all CPUs, so that Ray Train's controller and the board can be scheduled
+    # not all CPUs, so that Ray can also schedule Ray Train's controller and the board
     cpus = min(float(threads), 0.9 * cluster_cpus() / run.workers.count)
     return _Trainer(
         work,
@@ -141,20 +162,24 @@ def _trainer(run: Run, board: Any, threads: int, storage: str) -> TorchTrainer:
 
 
 class _Trainer(TorchTrainer):  # type: ignore[misc]
-    """Leaves Ctrl-C to the job: Ray Train would handle it itself and end the process with exit code 0."""
+    """A TorchTrainer without Ray Train's own handler for Ctrl-C.
+
+    That handler would end the process with exit code 0; the job handles Ctrl-C instead.
+    """
 
     def _register_sigint_handler(self, controller: Any) -> None:
+        """Install no signal handler."""
         pass
 
 
 def _threads(workers: WorkersConfig) -> int:
-    """Return the CPUs of the cluster's smallest node, shared as if all workers ran on it; at least 1."""
+    """Return the CPUs of the cluster's smallest node divided by the number of workers, at least 1."""
     cpus = [node["Resources"].get("CPU", 1.0) for node in ray.nodes() if node["Alive"]]
     return max(1, math.floor(float(min(cpus)) / workers.count))
 
 
 def _cause(error: WorkerGroupError) -> BaseException:
-    """Return the error that the driver must raise for the failure of workers."""
+    """Return the exception to raise on the driver when workers failed: UserError, OSError, Stopped or RuntimeError."""
     for failure in error.worker_failures.values():
         inner: BaseException | None = failure
         while inner is not None:

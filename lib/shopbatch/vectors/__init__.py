@@ -1,1 +1,1 @@
-"""Vectors in 8 bits, and the best of them for a query: shared by search and pictures."""
+"""Exact and approximate nearest-neighbour search over 8-bit vectors; shared by `search` and `images`."""

@@ -1,4 +1,7 @@
-"""Columns of vectors, as memos and tables hold them. Long ones are worked on in pieces, so that memory stays small."""
+"""Converts between NumPy matrices and the binary Arrow columns in which memos and tables store vectors.
+
+Long columns are processed in pieces, so that memory stays small.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,15 @@ import pyarrow as pa
 
 from shopbatch.vectors.dense import quantised
 
-_PIECE = 8192  # rows
+_PIECE = 8192  # rows processed at once
 
 
 def matrix(column: pa.Array | pa.ChunkedArray, kind: Any = np.float16) -> np.ndarray:
-    """Return a column of vectors as float32 [n, dim].
+    """Decode a column of vectors into a matrix, float32 [n, dim]; [0, 0] for an empty column.
 
     Args:
-        column: binary [n] without nulls, each value the numbers of a vector.
-        kind: The type of these numbers.
+        column: binary [n] without nulls; each value holds the bytes of one vector.
+        kind: NumPy type of the stored numbers, such as np.float16 or np.int8.
     """
     values = column.to_pylist()
     if not values:
@@ -26,12 +29,19 @@ def matrix(column: pa.Array | pa.ChunkedArray, kind: Any = np.float16) -> np.nda
 
 
 def column_of(rows: np.ndarray) -> pa.Array:
-    """Return vectors, [n, dim] of any type, as binary [n]."""
+    """Encode the rows of a matrix, [n, dim] of any type, as a column of bytes, binary [n]."""
     return pa.array([row.tobytes() for row in rows], pa.binary())
 
 
 def without_meaning(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
-    """Return which float16 vectors are not finite or have no length, bool [n]; a missing one is neither."""
+    """Return a mask of the float16 vectors that are unusable: all zeros, or not finite. A null counts as usable.
+
+    Args:
+        column: binary [n].
+
+    Returns:
+        bool [n].
+    """
     out = np.zeros(len(column), bool)
     for start in range(0, len(column), _PIECE):
         piece = column.slice(start, _PIECE)
@@ -42,7 +52,14 @@ def without_meaning(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
 
 
 def in_eight_bits(column: pa.Array | pa.ChunkedArray) -> tuple[pa.Array, pa.Array]:
-    """Return float16 vectors in 8 bits, binary [n], and their scales, float32 [n]; see `dense.quantised`."""
+    """Quantise a column of float16 vectors to 8 bits (see `dense.quantised`).
+
+    Args:
+        column: binary [n] without nulls.
+
+    Returns:
+        The int8 vectors, binary [n], and their scales, float32 [n].
+    """
     codes, scales = [pa.array([], pa.binary())], [pa.array([], pa.float32())]
     for start in range(0, len(column), _PIECE):
         code, scale = quantised(matrix(column.slice(start, _PIECE)))

@@ -1,6 +1,7 @@
-"""The dense index: vectors of 8 bits in blocks, filters first, and the best of them scored again from 16 bits.
+"""The dense index: finds the products whose vectors have the greatest dot product with a query vector.
 
-A search with a mask is always exact: it reads the products of the mask and no others.
+Vectors are searched in 8 bits, block by block; the best ones are scored again in 16 bits. Filters (a mask of products)
+are applied before the search: a search with a mask reads only the products of the mask, and is always exact.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ BLOCK = 8192  # products of one matrix product: with 1,024 queries, their scores
 
 
 def quantised(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Round vectors to 8 bits.
+    """Quantise vectors to 8 bits with one scale per vector.
 
     Args:
         vectors: float [n, dim].
 
     Returns:
-        int8 [n, dim] and a scale per row, float32 [n]; their product is the vector.
+        The codes, int8 [n, dim], and the scales, float32 [n]; code times scale is about the vector.
     """
     scale = np.abs(vectors).max(axis=1, initial=0).astype(np.float32) / 127
     safe = np.where(scale > 0, scale, 1).astype(np.float32)
@@ -30,7 +31,7 @@ def quantised(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def normalised(vectors: np.ndarray) -> np.ndarray:
-    """Return the vectors at length 1, float32 [n, dim]; a vector of zeros stays."""
+    """Return the vectors scaled to length 1, float32 [n, dim]; a vector of zeros stays as it is."""
     vectors = np.asarray(vectors, np.float32)
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     return vectors / np.where(length > 0, length, 1)
@@ -38,13 +39,14 @@ def normalised(vectors: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class DenseIndex:
-    """The vectors of a catalogue.
+    """A searchable index of the product vectors of a catalogue. A product number is the row of the product's vector.
 
     Attributes:
         codes: The vectors in 8 bits, int8 [products, dim].
-        scales: float32 [products].
+        scales: Scale of each vector, float32 [products] (see `quantised`).
         fine: The same vectors as float16 [products, dim].
-        lists: The vectors in lists, of which a search without a mask reads the nearest; None: it reads all vectors.
+        lists: Clusters of the vectors (inverted lists); a search without a mask reads only the nearest clusters and is
+            approximate. None: every search reads all vectors.
     """
 
     codes: np.ndarray
@@ -54,7 +56,10 @@ class DenseIndex:
 
     @property
     def batch(self) -> int:
-        """Queries of one call of `top`: those of a call share what is read."""
+        """Return how many queries one call of `top` should get: 256 if it reads all vectors, 4,096 with lists.
+
+        All queries of a call share one pass over the vectors, so larger batches are faster.
+        """
         return 256 if self.lists is None else 4096
 
     def top(
@@ -63,13 +68,14 @@ class DenseIndex:
         """Return the best products of each query with their scores, best first.
 
         Args:
-            queries: float32 [queries, dim].
-            k: Most products of a query.
-            mask: bool [products]: those that may be returned; None: all. The others are not read.
-            again: How many of the best are scored again from 16 bits; they then stand before the rest.
+            queries: Query vectors, float32 [queries, dim].
+            k: Most products per query.
+            mask: Products that may be returned, bool [products]; the others are not read. None: all products.
+            again: How many of the best products are scored again from 16 bits; they stand before the remaining ones.
 
         Returns:
-            For each query (product numbers, int64, and scores, float32), [at most k] each.
+            For each query the numbers of its products (rows of the index), int64 [at most k], and their scores, float32
+            [at most k].
         """
         queries = np.ascontiguousarray(queries, np.float32)
         if self.lists is not None and mask is None and len(queries):
@@ -84,7 +90,10 @@ class DenseIndex:
         return out
 
     def _in_lists(self, lists: Lists, queries: np.ndarray, k: int, again: int) -> list[tuple[np.ndarray, np.ndarray]]:
-        """The best k of each query among the products of the lists nearest to it."""
+        """Return the best k products of each query, with their scores, from the clusters nearest to the query.
+
+        It is the approximate search of `top`, with the same arguments and result.
+        """
         out = []
         for query, (products, scores) in zip(queries, lists.scored(queries, self.codes, self.scales), strict=True):
             chosen = best(scores, products, k)
@@ -94,11 +103,21 @@ class DenseIndex:
     def _candidates(
         self, queries: np.ndarray, k: int, rows: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The best k of each query by the 8-bit scores: query, key and score, sorted by query and key."""
+        """Return the best k products of each query by their 8-bit scores.
+
+        Args:
+            queries: float32 [queries, dim].
+            k: Most products per query.
+            rows: Rows of the index to read, ascending; None: all.
+
+        Returns:
+            Row of the query in `queries`, sort key (see `ranking.sort_key`) and score of each candidate, sorted by
+            query and key; [m] each.
+        """
         size = len(self.codes) if rows is None else len(rows)
         empty = (np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0, np.float32))
         held, least, waiting = empty, np.full(len(queries), -np.inf, np.float32), [empty]
-        # the same memory for every block: to get it anew would take longer than to fill it
+        # reused for every block: allocating it again would take longer than filling it
         buffer = np.empty((min(BLOCK, size), self.codes.shape[1]), np.float32)
         products = np.empty((len(queries), len(buffer)), np.float32)
         for start in range(0, size, BLOCK):
@@ -108,9 +127,9 @@ class DenseIndex:
             np.copyto(block, codes)
             scores = np.matmul(queries, block.T, out=products[:, : len(codes)])
             scores *= self.scales[chosen]
-            if start == 0 and k < len(block):  # a bound from the first block, so that few of its scores are sorted
+            if start == 0 and k < len(block):  # a lower bound, so that few scores of the first block are sorted
                 least = np.nextafter(np.partition(scores, -k, axis=1)[:, -k], np.float32(-np.inf))
-            # a later product has a higher number, so that one with the score of the k-th is no better
+            # on equal scores the lower product number wins, so a later product must exceed the k-th score
             query, column = np.nonzero(scores > least[:, None])
             value = scores[query, column]
             product = column + start if rows is None else rows[start + column]
@@ -123,7 +142,17 @@ class DenseIndex:
     def _again(
         self, query: np.ndarray, products: np.ndarray, scores: np.ndarray, again: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Score the first `again` products of a query once more, from 16 bits, and sort these anew."""
+        """Score the first `again` products of a query once more, with their 16-bit vectors, and sort them anew.
+
+        Args:
+            query: The query vector, float32 [dim].
+            products: The products as rows of the index, best first.
+            scores: Scores of the products from 8-bit vectors.
+            again: How many products to score again.
+
+        Returns:
+            All products (as rows of the index) and all scores, in the new order.
+        """
         again = min(again, len(products))
         if again:
             scores[:again] = self.fine[products[:again]].astype(np.float32) @ np.asarray(query, np.float32)
@@ -135,7 +164,17 @@ class DenseIndex:
 def _cut(
     pieces: list[tuple[np.ndarray, np.ndarray, np.ndarray]], k: int, queries: int
 ) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], np.ndarray]:
-    """Keep the best k of each query; returns them sorted, and the least score that each query keeps."""
+    """Merge candidates and keep the best k of each query.
+
+    Args:
+        pieces: Candidates as (query number, sort key, score) arrays.
+        k: Most candidates per query.
+        queries: Number of queries.
+
+    Returns:
+        The candidates that stay, sorted by query and key; and the least score that a new candidate of each query must
+        exceed, float32 [queries], -inf while a query has fewer than k.
+    """
     query, key, score = (np.concatenate(column) for column in zip(*pieces, strict=True))
     order = np.lexsort((key, query))
     query, key, score = query[order], key[order], score[order]

@@ -1,7 +1,7 @@
-"""The vectors of a large catalogue in lists (inverted file; Jegou, Douze and Schmid 2011): a query reads few of them.
+"""Inverted lists of vectors (Jegou, Douze and Schmid 2011): a query reads only the clusters nearest to it.
 
-The lists are clusters by cosine (spherical k-means; Dhillon and Modha 2001), seeded: the same vectors and the same
-number of threads give the same lists.
+They make the search in a large catalogue fast. The lists are clusters by cosine (spherical k-means; Dhillon and Modha
+2001) and seeded: the same vectors and the same number of threads give the same lists.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ from functools import cached_property
 
 import numpy as np
 
-PER_LIST = 50  # vectors of a list that its centre is learnt from, on average
-ROUNDS = 8  # of k-means
-ROWS = 8192  # vectors that are compared with all centres at once
-CANDIDATES = 1 << 24  # scores that are held at once: with the products' numbers 192 MB
+PER_LIST = 50  # sampled vectors per list from which the centres are learned
+ROUNDS = 8  # iterations of k-means
+ROWS = 8192  # vectors compared with all centres at once
+CANDIDATES = 1 << 24  # scores in memory at once: 192 MB with the product numbers
 
 
 @dataclass(frozen=True)
 class Lists:
-    """Which products are in which list, and how many lists a query reads.
+    """The assignment of the products to lists (clusters), and the number of lists that a query reads.
 
     Attributes:
-        centres: float32 [lists, dim], at length 1.
-        members: The products' numbers, list after list, ascending within one, int32 [products].
-        starts: Where each list begins in `members`, and where the last one ends, int64 [lists + 1].
-        nprobe: Lists that a query reads.
+        centres: Centres of the lists, at length 1, float32 [lists, dim].
+        members: The products (row numbers of the index), list after list, ascending within a list, int32 [products].
+        starts: Start of each list in `members` and the end of the last one, int64 [lists + 1].
+        nprobe: Number of lists that a query reads: more is slower and finds more.
     """
 
     centres: np.ndarray
@@ -36,18 +36,21 @@ class Lists:
 
     @cached_property
     def sizes(self) -> np.ndarray:
-        """Products of each list, int64 [lists]."""
+        """Return the number of products in each list, int64 [lists]."""
         return np.diff(self.starts)
 
     @cached_property
     def list_of(self) -> np.ndarray:
-        """The list of each product, int32 [products]."""
+        """Return the number of the list that each product is in, int32 [products]."""
         out = np.empty(len(self.members), np.int32)
         out[self.members] = np.repeat(np.arange(len(self.centres), dtype=np.int32), self.sizes)
         return out
 
     def places(self, queries: np.ndarray) -> np.ndarray:
-        """Return the place of each list in the order of nearness to each query, 0 first, int32 [queries, lists]."""
+        """Return the rank of each list by nearness to each query, 0 for the nearest, int32 [queries, lists].
+
+        A query finds a product of a list only if the rank of the list is below `nprobe`.
+        """
         order = np.argsort(-(queries @ self.centres.T), axis=1, kind="stable")
         places = np.empty(order.shape, np.int32)
         np.put_along_axis(places, order, np.arange(order.shape[1], dtype=np.int32)[None, :], axis=1)
@@ -56,21 +59,22 @@ class Lists:
     def scored(
         self, queries: np.ndarray, codes: np.ndarray, scales: np.ndarray
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Score the products of the lists that each query reads.
+        """Score all products in the `nprobe` lists nearest to each query.
 
         Args:
             queries: float32 [queries, dim].
-            codes: int8 [products, dim].
-            scales: float32 [products].
+            codes: Product vectors in 8 bits, int8 [products, dim].
+            scales: Scale of each product vector, float32 [products].
 
         Yields:
-            For each query product numbers, int64 [m], and scores, float32 [m], in no order.
+            For each query the row numbers of these products in the index, int64 [m], and their scores, float32 [m],
+            unsorted.
         """
         nearness = queries @ self.centres.T
         probed = np.argpartition(-nearness, self.nprobe - 1, axis=1)[:, : self.nprobe]
         many = self.sizes[probed].sum(axis=1)
         start = 0
-        while start < len(queries):  # as many queries at once as memory allows: they share what is read
+        while start < len(queries):  # as many queries at once as memory allows, because they share the reading
             end = start + max(1, int(np.searchsorted(np.cumsum(many[start:]), CANDIDATES, side="right")))
             yield from self._scored(queries[start:end], probed[start:end], codes, scales)
             start = end
@@ -85,7 +89,7 @@ class Lists:
         flat = probed.ravel()
         by_list = np.argsort(flat, kind="stable")
         bounds = np.flatnonzero(np.diff(flat[by_list], prepend=-1, append=-1))
-        # the same memory for every list: to get it anew would take longer than to fill it
+        # reused for every list: allocating it again would take longer than filling it
         longest = int(self.sizes.max())
         block, exact = np.empty((longest, codes.shape[1]), np.int8), np.empty((longest, codes.shape[1]), np.float32)
         for first, last in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
@@ -107,10 +111,12 @@ class Lists:
 
 
 def make_lists(vectors: np.ndarray, count: int, seed: int) -> Lists:
-    """Put vectors into lists; `nprobe` is all of them until it is chosen.
+    """Cluster vectors into lists for a search.
+
+    `nprobe` of the result is the number of all lists; the index build of `search` lowers it afterwards.
 
     Args:
-        vectors: At length 1, float [n, dim], with n at least `count`.
+        vectors: Vectors of length 1, float [n, dim], with n at least `count`.
         count: Number of lists.
         seed: Seed of the sample and of the first centres.
     """
@@ -133,7 +139,7 @@ def _centres(vectors: np.ndarray, count: int, draw: np.random.Generator) -> np.n
         filled = np.flatnonzero(counts)
         begins = np.concatenate([[0], np.cumsum(counts)])[filled]
         centres[filled] = np.add.reduceat(vectors[order], begins, axis=0)
-        # a list that nothing is nearest to begins anew at a vector that is far from all centres
+        # an empty list restarts at a vector that is far from all centres
         empty = np.flatnonzero(counts == 0)
         centres[empty] = vectors[np.argsort(near, kind="stable")[: len(empty)]]
         length = np.linalg.norm(centres, axis=1, keepdims=True)
@@ -142,7 +148,16 @@ def _centres(vectors: np.ndarray, count: int, draw: np.random.Generator) -> np.n
 
 
 def _nearest(read: Callable[[int], np.ndarray], size: int, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The nearest centre of each of `size` vectors, int32, and its cosine, float32; of equal ones the first."""
+    """Return the nearest centre of each vector; of equally near centres the first.
+
+    Args:
+        read: Function that returns the vectors from a row number on, at most ROWS of them, float32 [rows, dim].
+        size: Number of vectors.
+        centres: float32 [centres, dim].
+
+    Returns:
+        The number of the centre, int32 [size], and the cosine with it, float32 [size].
+    """
     own, near = np.empty(size, np.int32), np.empty(size, np.float32)
     for start in range(0, size, ROWS):
         cosines = read(start) @ centres.T

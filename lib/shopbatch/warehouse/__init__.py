@@ -1,1 +1,1 @@
-"""Delta tables and Parquet files: the store and its snapshots, files, the bridge to Spark, gates, publishing."""
+"""Reads and writes the warehouse: Delta tables pinned as snapshots, Parquet files with checksums, gates, commits."""

@@ -1,4 +1,4 @@
-"""Which columns of a table a person is shown, and in which order."""
+"""Chooses which columns of a table `shopbatch show` displays, and in which order."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from shopbatch.warehouse.snapshot import Snapshot
 
 @dataclass(frozen=True)
 class Arrangement:
-    """The columns of a table as they are shown.
+    """The columns of a table in their order of display.
 
     Attributes:
-        key: The columns that name a row.
-        expected: Those that are shown also if none of their values is known: the key and the most telling ones.
-        shown: The columns to show, the most important first.
-        hidden: Columns that only say how a row came to be, or that another column sums up.
-        about: The column of the text that the rows are about; empty if there is none. It stands last.
+        key: The columns that identify a row.
+        expected: Columns that are displayed even if all their values are null: the key and the most informative ones.
+        shown: The columns to display, the most important first.
+        hidden: Columns that only tell how a row came to be (such as `run_id`), and the probabilities of the single
+            classes, because the column `probability` sums them up.
+        about: The column with the text that the rows are about, which is displayed last; "" if there is none.
     """
 
     key: tuple[str, ...]
@@ -32,16 +33,16 @@ class Arrangement:
 
     @property
     def everything(self) -> tuple[str, ...]:
-        """All columns, in the order in which they stand."""
+        """All columns, shown and hidden, in their order of display."""
         return self.in_order((*self.shown, *self.hidden))
 
     def in_order(self, names: Sequence[str]) -> tuple[str, ...]:
-        """Put columns in the order in which they stand: that of importance, but the text last."""
+        """Return these columns with the text column (`about`) moved to the end."""
         return (*(n for n in names if n != self.about), *(n for n in names if n == self.about))
 
 
 def arrange(snapshot: Snapshot) -> Arrangement:
-    """Arrange the columns of a table as its declaration says: key, most telling ones, the others."""
+    """Arrange the columns of a table as its declaration says: key, most informative columns, other columns."""
     table, view, names = declared(snapshot.name), view_of(snapshot.name), schema_of(snapshot).names
     about = view.about.column if view.about else ""
     machinery = {c.name for c in table.columns if c.machinery} if table else set()
@@ -54,7 +55,18 @@ def arrange(snapshot: Snapshot) -> Arrangement:
 
 
 def chosen_columns(arrangement: Arrangement, text: str) -> tuple[str, ...]:
-    """Parse `a,b,c` of --columns. UserError if there is no such column."""
+    """Parse the value "a,b,c" of the option --columns.
+
+    Args:
+        arrangement: The columns of the table.
+        text: The value of the option.
+
+    Returns:
+        The column names, without repeats.
+
+    Raises:
+        UserError: There is no such column, or the value is empty.
+    """
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     for name in names:
         if name not in arrangement.everything:

@@ -1,4 +1,7 @@
-"""Shows what a warehouse holds: its tables, their rows, and where a row comes from. Nothing is written."""
+"""Looks up what a warehouse holds: its tables, their columns and rows, and how a row came to be. Writes nothing.
+
+The command line (`shopbatch tables`, `show`, `why` and so on) uses it.
+"""
 
 from __future__ import annotations
 
@@ -20,16 +23,18 @@ from shopbatch.warehouse.store import Snapshot, Store
 
 
 class _Saved(TypedDict):
-    """What is read here of a run's report."""
+    """The fields of a run's `report.json` that this module reads."""
 
     links: NotRequired[dict[str, str]]
     models: NotRequired[dict[str, str]]
 
 
 def list_tables(store: Store) -> list[dict[str, Any]]:
-    """List the tables that exist: name, rows, version, meaning; the declared ones first, in their order.
+    """List the tables of the warehouse: declared tables first, in the order of their declaration, then the others.
 
-    Of a table that cannot be read the meaning says why, and rows and version are None.
+    Returns:
+        One {"table", "rows", "version", "meaning"} per table. If a table cannot be read, its meaning says why, and its
+        rows and version are None.
     """
     there = store.names()
     rows: list[dict[str, Any]] = []
@@ -44,19 +49,26 @@ def list_tables(store: Store) -> list[dict[str, Any]]:
 
 
 def list_missing(store: Store) -> dict[str, str]:
-    """Name the declared tables that do not exist yet, each with the commands that fill it."""
+    """Return the declared tables that do not exist yet: {name: the commands that fill it}."""
     there = store.names()
     return {name: table.filled_by for name, table in TABLES.items() if name not in there}
 
 
 def meaning_of(name: str) -> str:
-    """Say what a row of a declared table is; empty for a table of another system, or one of the machinery's."""
+    """Return what a row of a table is, by its declaration; "" for a table that is not declared."""
     table = declared(name)
     return table.meaning if table else ""
 
 
 def describe(store: Store, name: str) -> list[dict[str, Any]]:
-    """List the columns of a table: name, type, meaning (those of the table in the warehouse, if it exists)."""
+    """List the columns of a table: the actual ones, or the declared ones if the table does not exist yet.
+
+    Returns:
+        One {"column", "type", "meaning"} per column.
+
+    Raises:
+        UserError: The table neither exists nor is declared.
+    """
     snapshot = store.find(name)
     if snapshot is None and name not in TABLES:
         raise UserError(f"no table {name!r}; {hint(name, dict.fromkeys([*TABLES, *store.names()]))}")
@@ -68,12 +80,12 @@ def describe(store: Store, name: str) -> list[dict[str, Any]]:
 
 
 def show(store: Store, name: str, count: int, where: Sequence[str]) -> pa.Table:
-    """Read the first `count` rows of a table that meet every condition of `where` (see `warehouse.filters`)."""
+    """Return the first `count` rows of a table that meet every condition of `where` (see `warehouse.filters`)."""
     return read_table(store.snapshot(name), Query(count, where))
 
 
 def newest_report(store: Store, job: str) -> str:
-    """Find the newest report of a job. UserError if it never ran here."""
+    """Return the path or URI of the HTML report of a job's newest run. UserError if no run left one here."""
     fs, runs = files.filesystem(f"{store.root}/_runs/{job}")
     folders = files.entries(fs, runs)
     for folder in sorted((f.base_name for f in folders), reverse=True):
@@ -83,10 +95,10 @@ def newest_report(store: Store, job: str) -> str:
 
 
 def report_links(report: str) -> dict[str, str]:
-    """Find the files that a report links to: {title: path or URI}.
+    """Return the files to which a report links: {title: path or URI}; {} if they are not known.
 
     Args:
-        report: Path or URI of its page, as `newest_report` returns it.
+        report: Path or URI of the report's HTML page, as `newest_report` returns it.
     """
     folder = report.rpartition("/")[0]
     saved = state_files.read(f"{folder}/report.json", _Saved, "its links are not known", keep=True) or {}
@@ -94,7 +106,17 @@ def report_links(report: str) -> dict[str, str]:
 
 
 def why(store: Store, name: str, key: str) -> dict[str, Any]:
-    """Explain a row of a published table: the row, the source row, the memo's entries, and the run's report.
+    """Explain how a row of a published table came to be.
+
+    Args:
+        store: The warehouse.
+        name: A table that an inference job publishes.
+        key: The key of the row.
+
+    Returns:
+        The table's name and the key, with lists of rows under `source`, `published` and `rejected`. If it was published
+        or rejected, `memo` has the memo's entries for its content, and `report` the report of its run; else `note` says
+        that it is not published yet.
 
     Raises:
         UserError: No inference job publishes the table, or the key is neither in it, in its rejects nor in its source.
@@ -123,13 +145,16 @@ def why(store: Store, name: str, key: str) -> dict[str, Any]:
 
 
 def _made(published: Snapshot) -> Mapping[str, Any]:
-    """What the last commit says of the rows; of a table that is published in parts, that of one of them."""
+    """Return the metadata of the commit that made the rows of a table: its job, recipe and source.
+
+    If the table has partitions, each has such metadata, and that of the first one is returned.
+    """
     parts: Mapping[str, Mapping[str, Any]] = published.metadata.get("scopes", {})
     return next(iter(parts.values()), published.metadata)
 
 
 def run_models(store: Store, table: str, run_id: str) -> dict[str, str]:
-    """Read from a run's report which models it used: role -> digest. Empty if its report is gone."""
+    """Return the models that a run used, from its report: {role: digest}; {} if the report is gone."""
     uri = f"{store.root}/_runs/{TABLES[table].job}/{run_id}/report.json"
     saved = state_files.read(uri, _Saved, "its models are not known", keep=True) or {}
     return dict(saved.get("models", {}))
@@ -140,7 +165,7 @@ def _rows(snapshot: Snapshot, column: str, value: str) -> list[dict[str, Any]]:
 
 
 def _memo(store: Store, name: str, recipe: str, content_hash: str) -> list[dict[str, Any]]:
-    """Return the memo's entries of one content under one recipe, oldest commit first."""
+    """Return the memo's entries for one content under one recipe, oldest commit first."""
     snapshot = store.find(name)
     if snapshot is None:
         return []

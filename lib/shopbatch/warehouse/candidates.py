@@ -1,6 +1,7 @@
-"""What is kept of a refused candidate: its rejects, so that a person sees which rows a gate refused, and why.
+"""Keeps the rejects of a candidate (new version of a table) that a gate refused, so that a person can see the cause.
 
-They lie in `<warehouse>/_runs/<job>/<run_id>/candidate/<table>/`, as Parquet with all columns of the table.
+`shopbatch show --candidate` displays them. They are Parquet files with all columns of the table, in
+`<warehouse>/_runs/<job>/<run_id>/candidate/<table>/`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,15 @@ from shopbatch.warehouse.store import Store
 
 
 def keep_candidate(store: Store, job: str, run_id: str, table: Table, written: Sequence[DataFile]) -> None:
-    """Keep a copy of a candidate's files, which are deleted when the run ends. No file: an empty one is kept."""
+    """Copy a candidate's files to the folder of its run, because the originals are deleted when the run ends.
+
+    Args:
+        store: The warehouse.
+        job: The job.
+        run_id: The run.
+        table: The declaration of the table.
+        written: The files; if there are none, a file without rows is kept.
+    """
     folder, schema = f"{_folder(store, job, run_id)}/{table.name}", table.schema()
     for file in written:
         rows = files.read(f"{store.uri(table.name)}/{file.path}", schema, file.partition)
@@ -30,10 +39,15 @@ def keep_candidate(store: Store, job: str, run_id: str, table: Table, written: S
 
 
 def candidate_of(store: Store, name: str, run_id: str) -> Snapshot:
-    """Read what was kept of a run's candidate for a table.
+    """Return the rows that were kept of a run's candidate for a table, as a snapshot that is read like any other.
+
+    Args:
+        store: The warehouse.
+        name: The table, mostly `<table>_rejects`.
+        run_id: The run.
 
     Raises:
-        UserError: There is no such run, or it left no candidate of that table.
+        UserError: There is no such run, it kept no candidate of that table, or the kept files are damaged.
     """
     jobs = [name for name in _entries(f"{store.root}/_runs") if not name.startswith("_")]  # _claims is no job
     runs = {run: job for job in jobs for run in _entries(f"{store.root}/_runs/{job}")}
@@ -64,7 +78,7 @@ def _folder(store: Store, job: str, run_id: str) -> str:
 
 
 def _entries(uri: str) -> list[str]:
-    """The names in a folder, sorted; none if it does not exist."""
+    """Return the names in a folder, sorted, without hidden ones; [] if the folder does not exist."""
     fs, path = files.filesystem(uri)
     if fs.get_file_info(path).type == pafs.FileType.File:
         return []

@@ -1,14 +1,15 @@
-"""Checksums of files on this machine's file system: a Parquet file has its own within, another file has one beside it.
+"""Checksums of local files: of a Parquet file in its footer, of a file of Delta's log in a `.crc` file beside it.
 
-A Parquet file's checksum is XXH3-64 over all its bytes. It stands in the footer, where other readers ignore it, behind
-the file's size, and is computed as if both were zeros. So it moves with the file and needs no entry in Delta's log. A
-file with another size is one into which another program has copied the entry, and has none. The checksums of pages,
-which Parquet has as well, protect neither a footer nor a page's header.
+The checksum of a Parquet file is XXH3-64 over all its bytes, as if the checksum's own entry were zeros. That entry
+(size of the file and checksum) is in the footer's metadata, where other readers ignore it. So the checksum moves with
+the file and needs no place in Delta's log. If the stored size differs from the file's, another program has copied the
+metadata into a file that it wrote, and the file counts as one without checksum. Parquet's own checksums of pages are
+not enough, because they protect neither the footer nor the headers of pages.
 
-Files that Delta names itself (its log) have a file of CRC-32 sums beside them, as Hadoop and Spark keep it:
+Files whose names Delta prescribes (its log) have a file of CRC-32 sums beside them, in the format of Hadoop and Spark:
 `.00000000000000000001.json.crc`.
 
-Object stores check what they keep themselves. Files there have checksums, too, but only `shopbatch verify` uses them.
+Object stores check their own contents. Files there have checksums too, but only `shopbatch verify` uses them.
 """
 
 from __future__ import annotations
@@ -32,21 +33,22 @@ from shopbatch.warehouse.dictionaries import repeating_columns
 
 KEY = "shopbatch.xxh3"
 NONE = "0" * 32  # the place for size and checksum, 16 hex digits each
-# the key, what Parquet or the JSON of Spark's schema has between key and value, and the value
+# matches the key, the bytes that Parquet or the JSON of Spark's schema puts between key and value, and the value
 _ENTRY = re.compile(re.escape(KEY).encode() + rb"[^0-9a-f]{2,4}([0-9a-f]{32})")
 _TAIL = 8  # bytes of a Parquet file after its footer: the footer's length and the magic word
 _READ = 1 << 22  # bytes that are read at a time
-_CHUNK = 1 << 20  # bytes of another file per sum
+_CHUNK = 1 << 20  # bytes of a file per CRC-32 sum
 _MAGIC = b"crc\0"
 _UNREADABLE = (errno.EIO, errno.EISDIR, errno.EACCES, errno.EPERM)
 
 
 class DamagedFile(UserError):
-    """A file whose bytes are not those that were written, or a state file that cannot be read as what it should be.
+    """The error for a file that does not hold the bytes that were written, or for a state file that is not as expected.
 
     Attributes:
-        uri: The file.
-        why: How it is known.
+        uri: Path or URI of the file.
+        why: How the damage was noticed, such as "its bytes do not match its checksum"; the message shows it in
+            brackets.
     """
 
     def __init__(self, uri: str, why: str) -> None:
@@ -55,7 +57,7 @@ class DamagedFile(UserError):
 
     @property
     def said(self) -> str:
-        """Which file is damaged, for a message that says itself what is done about it."""
+        """The text "FILE is damaged (WHY)", for callers whose message adds what is done about the file."""
         return f"{self.uri} is damaged ({self.why})"
 
     def __str__(self) -> str:
@@ -65,7 +67,7 @@ class DamagedFile(UserError):
 
 
 def table_of(uri: str) -> str:
-    """Name the table in whose folder a file lies, for a message; empty if it is in none."""
+    """Return "table 'NAME': " for a file in a local Delta table's folder, as the beginning of a message; else ""."""
     for folder in Path(uri).parents:
         if (folder / "_delta_log").is_dir():
             return f"table {folder.name!r}: "
@@ -73,7 +75,14 @@ def table_of(uri: str) -> str:
 
 
 def to_parquet(data: pa.Table, row_group: int | None = None) -> bytearray:
-    """Return a table as the bytes of a Parquet file with checksums, and with statistics where columns may have them."""
+    """Return the bytes of a Parquet file with the rows of a table, with checksums.
+
+    Columns that are declared as hidden (`tables.schema.hidden_columns`) get no statistics.
+
+    Args:
+        data: The rows.
+        row_group: Greatest number of rows of a row group; None: the default of pyarrow.
+    """
     out, hidden = pa.BufferOutputStream(), hidden_columns(data.schema)
     bounded = [f.name for f in data.schema if f.name not in hidden and not f.type.num_fields]
     with pq.ParquetWriter(
@@ -92,7 +101,14 @@ def to_parquet(data: pa.Table, row_group: int | None = None) -> bytearray:
 
 
 def stamp(data: bytearray) -> None:
-    """Enter the checksum into the bytes of a Parquet file that holds KEY with the value NONE."""
+    """Compute the checksum of a Parquet file in memory, and enter it in the file's footer.
+
+    The footer must hold the metadata entry KEY with the value NONE, which reserves the place. Without it, nothing
+    happens.
+
+    Args:
+        data: The bytes of the file, which are changed in place.
+    """
     tail = data[len(data) - _footer(data[-_TAIL:], len(data)) :]
     if (entry := _ENTRY.search(tail)) is not None:
         place = len(data) - len(tail) + entry.start(1)
@@ -103,7 +119,7 @@ def stamp(data: bytearray) -> None:
 
 
 def stamp_file(path: str) -> None:
-    """Enter the checksum into a Parquet file, as `stamp` does."""
+    """Compute the checksum of a Parquet file on disk, and enter it in the file's footer (see `stamp`)."""
     with open(path, "r+b") as file:
         place, _, size = _entry(file)
         if place:
@@ -113,13 +129,13 @@ def stamp_file(path: str) -> None:
 
 
 def is_stamped(file: Any) -> bool:
-    """Whether an open Parquet file has a checksum of its own."""
+    """Return True if an open Parquet file has a checksum of its own."""
     _, value, size = _entry(file)
     return value[:16] == _value(size, "")
 
 
 def trouble(file: Any) -> str:
-    """Say what is wrong with the bytes of an open Parquet file; empty if nothing is, or if it has no checksum."""
+    """Return what is wrong with the bytes of an open Parquet file; "" if nothing is, or if it has no checksum."""
     place, value, size = _entry(file)
     if value[:16] != _value(size, "") or _value(size, _sum(file, place)) == value:
         return ""
@@ -127,7 +143,11 @@ def trouble(file: Any) -> str:
 
 
 def _entry(file: Any) -> tuple[int, bytes, int]:
-    """Where the value of KEY stands in an open Parquet file (0: nowhere), the value, and the size of the file."""
+    """Find the entry KEY in the footer of an open Parquet file.
+
+    Returns:
+        (position of its value in the file, 0 if there is none; the value; size of the file in bytes).
+    """
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - _TAIL))
     file.seek(size - (footer := _footer(file.read(_TAIL), size)))
@@ -140,15 +160,18 @@ def _value(size: int, checksum: str) -> bytes:
 
 
 def check_parquet(path: str) -> None:
-    """Raise DamagedFile if a Parquet file does not match its checksum. A file is read once per process for this."""
+    """Raise DamagedFile if a local Parquet file does not match its checksum.
+
+    A file is read once per process for this, unless it changes.
+    """
     _once(path, path, lambda: _trouble_of_file(path))
 
 
 def _trouble_of_file(path: str) -> str:
-    with open(path, "rb") as file:  # not mapped into memory: a bad sector would then end the process
+    with open(path, "rb") as file:  # no memory map: a bad sector would then end the process
         if is_stamped(file):
             return trouble(file)
-    try:  # damage of many bytes takes the checksum away
+    try:  # larger damage destroys the entry with the checksum, too
         pq.read_metadata(path)
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, MemoryError) or getattr(error, "errno", None) is not None:
@@ -158,12 +181,17 @@ def _trouble_of_file(path: str) -> str:
 
 
 def _footer(tail: bytes | bytearray, size: int) -> int:
-    """How many bytes from the end of a file the footer begins, by the file's last bytes."""
+    """Return the number of bytes from the beginning of a Parquet file's footer to the end of the file.
+
+    Args:
+        tail: The last 8 bytes of the file, which hold the footer's length.
+        size: Bytes of the file. It is returned if `tail` is too short or names a greater length.
+    """
     return min(int.from_bytes(tail[:4], "little") + _TAIL, size) if len(tail) == _TAIL else size
 
 
 def _sum(file: Any, place: int) -> str:
-    """XXH3-64 of an open file as hex digits, the value of KEY taken as NONE."""
+    """Return XXH3-64 of an open file as hex digits, computed as if the value of KEY were NONE."""
     hashed, left = xxhash.xxh3_64(), place
     file.seek(0)
     while left and (chunk := file.read(min(left, _READ))):
@@ -177,26 +205,29 @@ def _sum(file: Any, place: int) -> str:
 
 
 def beside(path: str) -> str:
-    """Return the name of the file with a file's sums."""
+    """Return the path of the file that holds a file's sums: "a/b.json" -> "a/.b.json.crc"."""
     folder, name = os.path.split(path)
     return os.path.join(folder, f".{name}.crc")
 
 
 def sums(data: bytes) -> bytes:
-    """Compute the contents of the file with the sums of these bytes."""
+    """Return the content of a `.crc` file: CRC-32 sums of each MiB of these bytes."""
     parts = (zlib.crc32(data[start : start + _CHUNK]) for start in range(0, len(data), _CHUNK))
     return struct.pack(">4si", _MAGIC, _CHUNK) + b"".join(struct.pack(">I", part) for part in parts)
 
 
 def check_beside(path: str) -> None:
-    """Raise DamagedFile if a file does not match the sums beside it. Without such a file nothing is known."""
+    """Raise DamagedFile if a local file does not match the sums in the `.crc` file beside it.
+
+    Without a `.crc` file it passes. A file is read once per process for this, unless it changes.
+    """
     _once(path, beside(path), lambda: trouble_beside(path))
 
 
 def trouble_beside(path: str) -> str:
-    """Say what is wrong with a file by the sums beside it; empty if nothing is, or if there are none.
+    """Return what is wrong with a file according to the `.crc` file beside it; "" if nothing is known to be.
 
-    A file of sums that is empty, cut or something else says nothing about the file that it is beside.
+    A `.crc` file that is missing, empty, cut or of another format says nothing about the file.
     """
     try:
         known = Path(beside(path)).read_bytes()
@@ -213,11 +244,17 @@ def trouble_beside(path: str) -> str:
     return "" if parts == known[8:] else f"its bytes do not match its checksums in {beside(path)}"
 
 
-_checked: dict[str, tuple[int, ...]] = {}  # path -> what the file system said of it when it was last checked
+_checked: dict[str, tuple[int, ...]] = {}  # path -> its size, times and inode when it was last checked
 
 
 def _once(path: str, other: str, examine: Callable[[], str]) -> None:
-    """Examine a file unless it was examined as it is now. DamagedFile if something is wrong."""
+    """Examine a file, unless this process has examined it in its present state; DamagedFile if it is damaged.
+
+    Args:
+        path: The file.
+        other: The file with its sums, or `path` again.
+        examine: Returns what is wrong with the file, "" for nothing.
+    """
     now = _state(path) + (_state(other) if other != path else ())
     if _checked.get(path) == now:
         return

@@ -1,8 +1,9 @@
-"""Damaged data files of tables that shopbatch can compute again: found, set aside, and named.
+"""Finds damaged data files of tables that shopbatch can compute again, and sets them aside.
 
-A damaged memo file is taken out of the table, so that its contents are computed again. A damaged file of a published
-table stays visible, and reading it raises DamagedFile, until the run publishes the table anew: readers should rather
-see an error than fewer rows. What is no longer visible moves to `<warehouse>/_damaged/<table>/`.
+A damaged file of a memo is removed from the table, so that its contents are computed again. A damaged file of a
+published table stays visible until the run publishes the table anew. Until then, reading it raises DamagedFile, because
+readers should rather see an error than fewer rows. Files that are no longer visible move to
+`<warehouse>/_damaged/<table>/`.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ FOLDER = "_damaged"
 
 
 def damaged_files(refs: Sequence[FileRef]) -> list[FileRef]:
-    """Read files whole and return those that do not match their checksum, or are gone. Object stores are trusted."""
+    """Read whole files, and return those that are missing or do not match their checksum.
+
+    Files in an object store are not read.
+    """
     uris = [ref.uri for ref in refs]
     with ThreadPoolExecutor() as pool:
         return [ref for ref, good in zip(refs, pool.map(files.is_good, uris), strict=True) if not good]
@@ -40,17 +44,18 @@ def take_out(
     wanted: Callable[[FileRef], bool],
     group: Callable[[FileRef], str] = lambda ref: ref.path,
 ) -> str:
-    """Take the damaged ones among the wanted files out of a table, in a commit of its own, and move them away.
+    """Remove damaged files from a table by a separate commit, and move them to the folder `_damaged`.
 
     Args:
         store: The warehouse.
-        table: A table whose missing rows the run computes again.
-        key: The run, for the commit.
-        wanted: Whether a file is of interest.
-        group: Names what a file belongs to: the files of one group are of use only together.
+        table: A table whose missing rows the run computes again, such as a memo.
+        key: The run, for the commit's metadata.
+        wanted: Returns True for the files to examine.
+        group: Returns the name of the group of a file. If one file of a group is damaged, the whole group is removed,
+            because its files are of use only together. By default each file is a group.
 
     Returns:
-        One sentence that names the files; "" if there is none.
+        One sentence that names the damaged files; "" if there are none.
     """
     snapshot = store.find(table.name)
     refs = [ref for ref in snapshot.files if wanted(ref)] if snapshot else []
@@ -67,19 +72,20 @@ def take_out(
 def publish_anew(
     store: Store, table: Table, key: str, forget: Sequence[str], scope: Mapping[str, str] | None = None
 ) -> tuple[list[FileRef], str]:
-    """Look for damaged files in a published table; if there are any, change its metadata so that it is published anew.
+    """Look for damaged files in a published table; if there are any, mark it so that the run publishes it again.
 
-    The run calls `move_away` when it has done so.
+    The mark is the deletion of metadata keys. The files stay visible. The run calls `move_away` once it has published
+    the table.
 
     Args:
         store: The warehouse.
-        table: The table.
-        key: The run, for the commit.
-        forget: Keys of the metadata without which a run does not take the table for up to date.
-        scope: The partition that the run is about.
+        table: The declaration of the table.
+        key: The run, for the commit's metadata.
+        forget: Metadata keys to delete; without them a run does not take the table for up to date.
+        scope: The partition that the run writes, {column: value}; None: the whole table.
 
     Returns:
-        The damaged files, and one sentence that names them; "" if there is none.
+        (damaged files, one sentence that names them); the sentence is "" if there are none.
     """
     snapshot = store.find(table.name)
     bad = damaged_files(snapshot.part(scope or {}).files) if snapshot else []
@@ -94,18 +100,18 @@ def publish_anew(
 
 
 def put_in_order(store: Store, table: Table, run_id: str) -> tuple[list[FileRef], str]:
-    """Undo what others did to a table that a run makes anew as a whole, and look for damaged files in it.
+    """Prepare a table that a run makes anew as a whole: undo changes by other clients, and look for damaged files.
 
-    What the table is made of stands in its metadata as `origin`. After a damage it no longer does, so that a run which
-    compares it makes the table again; then the run calls `move_away`.
+    If files are damaged, the metadata `origin`, which names the table's inputs, is deleted. A run that compares
+    `origin` with its own inputs then makes the table again, and calls `move_away` after that.
 
     Args:
         store: The warehouse.
-        table: The table.
+        table: The declaration of the table.
         run_id: The run.
 
     Returns:
-        The damaged files, and what was undone and found, in one line; "" for nothing.
+        (damaged files, one line that says what was undone and found); the line is "" if there was nothing.
 
     Raises:
         UserError: The table can no longer be read or written (see `put_right`).
@@ -117,7 +123,10 @@ def put_in_order(store: Store, table: Table, run_id: str) -> tuple[list[FileRef]
 
 
 def move_away(store: Store, table: Table, bad: Sequence[FileRef]) -> None:
-    """Move damaged files that are no longer visible out of the table's folder. In an object store they stay."""
+    """Move damaged files that are no longer visible from the table's folder to `_damaged`.
+
+    In an object store they stay where they are.
+    """
     snapshot = store.find(table.name) if bad else None
     for ref in bad:
         fs, path = files.filesystem(ref.uri)
@@ -129,7 +138,10 @@ def move_away(store: Store, table: Table, bad: Sequence[FileRef]) -> None:
 
 
 def _guard(examined: Snapshot) -> Callable[[Snapshot], None]:
-    """A check that nobody has committed since a table was examined, which can take long: it would be hidden or lost."""
+    """Return a guard for `Store.commit` that raises Stopped if the table was changed since it was examined.
+
+    Examining can take long, and a commit on top of a change by another run or client would hide or undo that change.
+    """
 
     def check(newest: Snapshot) -> None:
         refuse_foreign(newest)
@@ -144,6 +156,6 @@ def _without(metadata: Mapping[str, Any], keys: Sequence[str] = ()) -> dict[str,
 
 
 def named(table: Table, bad: Sequence[FileRef]) -> str:
-    """Name damaged files for a message."""
+    """Return a phrase for messages: "2 damaged files of TABLE (PATH, PATH)", with at most three paths."""
     shown = ", ".join(ref.path for ref in bad[:3]) + (", ..." if bad[3:] else "")
     return f"{len(bad)} damaged file{'s' if bad[1:] else ''} of {table.name} ({shown})"

@@ -1,7 +1,7 @@
-"""Opens Delta tables, reads them as snapshots and writes commits. Besides it, only `history.py` reads Delta's log.
+"""Opens Delta tables, reads them as snapshots, and writes commits to their logs, with the library deltalake.
 
-Called by `store.py`. deltalake's `create_write_transaction` checks neither files nor schema, so the store
-does.
+`store.py` calls it. deltalake's `create_write_transaction` checks neither files nor schema, so the store does. Besides
+this module only `history.py` and `foreign.py` read entries of Delta's log, by `read_log`.
 """
 
 from __future__ import annotations
@@ -33,13 +33,17 @@ _ADD = ("path", "size_bytes", "modification_time", "num_records")
 
 
 def open_table(uri: str, version: int | None = None) -> DeltaTable | None:
-    """Open a fresh handle of a version (None: the newest); None if there is no table.
+    """Open a fresh deltalake handle of a table's version; None if there is no table.
 
-    A damaged checkpoint of the log is set aside if its entries say the same.
+    A damaged checkpoint of the log is set aside (renamed) if the log's entries hold the same information.
+
+    Args:
+        uri: Path or URI of the table.
+        version: The version; None: the newest.
 
     Raises:
-        DamagedFile: A file of its log is damaged or lost; the message is one line (see `log_files`).
-        UserError: There is no such version, or delta-rs cannot read what another client made of the table.
+        DamagedFile: A file of the log is damaged or lost; the message is one line (see `log_files`).
+        UserError: There is no such version, or delta-rs cannot read a feature that another client gave the table.
     """
     try:
         return _open(uri, version)
@@ -66,27 +70,33 @@ def _open(uri: str, version: int | None) -> DeltaTable | None:
             _refuse_damaged(name, uri, error)
             raise
         raise UserError(f"table {name!r} has no version {version}: {error}") from None
-    if damage := find_damage(uri, version):  # which delta-rs does not notice
+    if damage := find_damage(uri, version):  # damage that delta-rs does not notice
         raise damage
     return handle
 
 
 def _refuse_unreadable(name: str, error: DeltaError) -> None:
-    """Raise UserError if the error says that delta-rs cannot read what another client made of the table."""
+    """Raise UserError if a deltalake error says that the table has a feature which delta-rs does not support.
+
+    Another client has given the table that feature. For other errors, nothing happens.
+    """
     if _UNREADABLE.search(str(error)) and not files.is_lost_connection(error):
         why = one_line(error, 300)
         raise UserError(f"table {name!r} cannot be read ({why}); undo that, or move the table away") from None
 
 
 def _refuse_damaged(name: str, uri: str, error: DeltaError) -> None:
-    """Raise UserError if delta-rs does not understand the log, whatever is wrong there."""
+    """Raise UserError if a deltalake error says that the table's log cannot be understood. Else nothing happens."""
     if _DAMAGED.search(str(error)) and not files.is_lost_connection(error):
         do = f"restore it from a backup, or move the folder {uri} away and {how_to_fill(name)} again"
         raise UserError(f"table {name!r}: its log {uri}/_delta_log is damaged ({one_line(error, 200)}); {do}") from None
 
 
 def create_table(uri: str, table: Table) -> DeltaTable:
-    """Create an empty table. Another process may create it at the same moment."""
+    """Create an empty Delta table and return its handle.
+
+    If another process creates the table at the same moment, the handle of that table is returned.
+    """
     try:
         DeltaTable.create(
             uri,
@@ -103,7 +113,16 @@ def create_table(uri: str, table: Table) -> DeltaTable:
 
 
 def read_snapshot(name: str, uri: str, handle: DeltaTable) -> Snapshot:
-    """Read the handle's version. UserError if rows would be read wrongly (deletion vectors, mapped columns)."""
+    """Return the snapshot of the handle's version.
+
+    Args:
+        name: The table.
+        uri: Path or URI of its folder.
+        handle: The table, opened at the wanted version.
+
+    Raises:
+        UserError: The table has deletion vectors or mapped columns, with which its rows would be read wrongly.
+    """
     away = f"or move the folder {uri} away and {how_to_fill(name)} again"
     if _has_deletion_vectors(name, handle):
         raise UserError(f"table {name!r} holds deletion vectors; run OPTIMIZE or REORG ... PURGE on it first; {away}")
@@ -139,14 +158,18 @@ def _has_deletion_vectors(name: str, handle: DeltaTable) -> bool:
 
 
 def read_log(uri: str, version: int, holding: bytes = b"") -> Iterator[tuple[int, list[dict[str, Any]]]]:
-    """Yield (version, its actions) of a table, newest first, as far back as the log goes; a checkpoint holds the rest.
+    """Yield (version, its actions) of a table's log, newest first, as far back as there are entries.
 
-    The log is read here because delta-rs's own history is empty if the table's path has a `#` or a `?`.
+    Older versions are only in a checkpoint, which is not read. The log is read here because delta-rs's own history is
+    empty if the table's path has a `#` or a `?`.
 
     Args:
-        uri: The table.
+        uri: Path or URI of the table.
         version: The first version to yield.
-        holding: Only the actions whose line holds these bytes are parsed.
+        holding: Only lines that contain these bytes are parsed as actions.
+
+    Raises:
+        DamagedFile: An entry does not match its checksum.
     """
     fs, log = files.filesystem(f"{uri}/_delta_log")
     for number in range(version, -1, -1):
@@ -155,13 +178,13 @@ def read_log(uri: str, version: int, holding: bytes = b"") -> Iterator[tuple[int
             with fs.open_input_file(f"{log}/{number:020}.json") as stream:
                 lines = stream.read().splitlines()
             actions = [json.loads(line) for line in lines if line.strip() and holding in line]
-        except (FileNotFoundError, ValueError):  # a damaged one that a checkpoint stands for ends the log, too
+        except (FileNotFoundError, ValueError):  # a damaged entry that a checkpoint replaces ends the log, too
             return
         yield number, [action for action in actions if isinstance(action, dict)]
 
 
 def _last_metadata(uri: str, version: int) -> dict[str, Any]:
-    """Return what our newest commit up to a version stored with it; {} if the log does not go back that far."""
+    """Return the metadata of shopbatch's newest commit up to a version; {} if the log does not go back that far."""
     for _, actions in read_log(uri, version, b'"commitInfo"'):
         for action in actions:
             if APP in (action.get("commitInfo") or {}):
@@ -170,7 +193,14 @@ def _last_metadata(uri: str, version: int) -> dict[str, Any]:
 
 
 def stored_metadata(info: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a commit of ours stored with itself; {} for one of others, or if it cannot be read."""
+    """Return the metadata that shopbatch stored with a commit.
+
+    Args:
+        info: The commit's `commitInfo` action.
+
+    Returns:
+        {} for a commit of another client, or if the metadata cannot be read.
+    """
     try:
         metadata = json.loads(info.get(APP, "{}"))
     except (ValueError, TypeError):
@@ -179,7 +209,7 @@ def stored_metadata(info: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _file_ref(uri: str, add: Mapping[str, Any]) -> FileRef:
-    """Convert a row of the log's file list to a file of a snapshot."""
+    """Convert one row of the log's file list to a `FileRef`."""
     path = unquote(add["path"])
     partition = {k.removeprefix("partition."): v for k, v in add.items() if k.startswith("partition.")}
     rows, modified = add.get("num_records"), add["modification_time"]
@@ -201,15 +231,18 @@ def write_commit(
     mode: Mode,
     metadata: Mapping[str, Any],
 ) -> int:
-    """Write one commit on top of the handle's version, and return its own. CommitFailedError if another came first.
+    """Write one commit on top of the handle's version, and return the commit's version.
 
     Args:
         handle: The table, opened afresh.
         snapshot: The handle's version.
-        added: Files to show.
-        removed: Paths of visible files to take out (a `replace` takes out all without naming them).
+        added: Files to make visible.
+        removed: Paths of visible files to remove (a `replace` removes all without naming them).
         mode: See `Store.commit`.
-        metadata: What is stored with the commit.
+        metadata: The metadata to store with the commit.
+
+    Raises:
+        CommitFailedError: Another commit came first.
     """
     # modification_time doubles as the order of commits, which the log's file list does not keep
     newest = max((f.committed_ms for f in snapshot.files), default=0)
@@ -240,7 +273,10 @@ def write_commit(
 
 
 def _version_of(uri: str, number: int) -> int:
-    """The version of our commit with that number; others may have been made since."""
+    """Return the version of the commit that shopbatch made with transaction number `number`.
+
+    It need not be the newest version, because others may have committed since.
+    """
     newest = int(DeltaTable(uri).version())
     for version, actions in read_log(uri, newest, b'"txn"'):
         if any(a.get("txn", {}).get("appId") == APP and a["txn"]["version"] == number for a in actions):

@@ -1,7 +1,7 @@
-"""Which columns of a Parquet file get a dictionary: those whose values repeat.
+"""Chooses which columns of a Parquet file get dictionary encoding: those whose values repeat.
 
-Keys, hashes, vectors and probabilities hardly repeat: a dictionary of them takes the most part of the time of writing,
-is given up in the middle of the column, and makes the file larger.
+Keys, hashes, vectors and probabilities hardly repeat. A dictionary for them takes most of the writing time, is given up
+in the middle of the column, and makes the file larger.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ _DISTINCT = 0.5  # a column with a greater share of distinct values in them gets
 
 
 def repeating_columns(data: pa.Table) -> list[str]:
-    """Return the paths of the Parquet columns that are worth a dictionary. All that are nested are taken to be."""
+    """Return the paths of the Parquet columns that get a dictionary, as `use_dictionary` of pyarrow takes them.
+
+    A column is judged by its first rows; nested columns always get one.
+    """
     paths: list[str] = []
     for field, column in zip(data.schema, data.columns, strict=True):
         if field.type.num_fields or _repeats(column.slice(0, _SAMPLE)):
@@ -32,7 +35,7 @@ def _repeats(sample: pa.ChunkedArray) -> bool:
 
 
 def _leaves(path: str, kind: pa.DataType) -> Iterator[str]:
-    """The paths of the Parquet columns of a column, as Arrow names them."""
+    """Yield the paths of the Parquet columns that make up one Arrow column, such as "tags.list.element"."""
     if pa.types.is_struct(kind):
         for i in range(kind.num_fields):
             yield from _leaves(f"{path}.{kind.field(i).name}", kind.field(i).type)

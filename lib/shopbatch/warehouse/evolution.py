@@ -1,4 +1,4 @@
-"""Tables of an older version of shopbatch: a column that was declared later is null in them, until a commit adds it."""
+"""Handles tables that an older shopbatch wrote: columns declared since then read as null, until a commit adds them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,15 @@ from shopbatch.warehouse.snapshot import Snapshot
 
 
 def missing_fields(table: Table, actual: pa.Schema) -> list[pa.Field] | None:
-    """Return the declared fields that the table in the warehouse lacks; [] if it has all of them.
+    """Return the declared columns that a table in the warehouse lacks.
+
+    Args:
+        table: The declaration of the table.
+        actual: The columns of the table in the warehouse.
 
     Returns:
-        None if the table is not an older form of the declared one: it has a column that is unknown or of another type,
-        or lacks one that every row must have.
+        [] if no column is missing. None if the table is not an older form of the declared one: it has an unknown column
+        or one of another type, or lacks a column that every row must have.
     """
     declared = table.schema()
     if any(f.name not in declared.names or declared.field(f.name).type != f.type for f in actual):
@@ -29,9 +33,9 @@ def missing_fields(table: Table, actual: pa.Schema) -> list[pa.Field] | None:
 
 
 def as_declared(table: Table, snapshot: Snapshot) -> Snapshot:
-    """Return the snapshot with all columns of the declaration, in its order; those that are missing are read as null.
+    """Return the snapshot with all declared columns, in the declared order; missing columns read as null.
 
-    A table that is not an older form of the declared one is returned as it is.
+    A table that is not an older form of the declared one is returned unchanged.
     """
     missing = missing_fields(table, snapshot.schema)
     if missing is None:
@@ -41,7 +45,10 @@ def as_declared(table: Table, snapshot: Snapshot) -> Snapshot:
 
 
 def check_schema(table: Table, snapshot: Snapshot) -> None:
-    """Check that a commit may be made to the table in the warehouse. UserError if its columns do not allow it."""
+    """Raise UserError if a table in the warehouse lacks columns, or has others, so that it cannot be written.
+
+    A table that only lacks columns declared later passes, because the next commit adds them.
+    """
     if missing_fields(table, snapshot.schema) is None:
         raise UserError(
             f"table {table.name!r} in the warehouse has columns {', '.join(snapshot.schema.names)}; "
@@ -50,5 +57,5 @@ def check_schema(table: Table, snapshot: Snapshot) -> None:
 
 
 def add_columns(handle: DeltaTable, fields: Sequence[pa.Field]) -> None:
-    """Add columns to a table in a commit of their own. CommitFailedError if another commit came first."""
+    """Add columns to a table by a separate commit. CommitFailedError if another commit came first."""
     handle.alter.add_columns(list(Schema.from_arrow(pa.schema(fields)).fields))

@@ -1,6 +1,7 @@
-"""Parquet data files: written whole or not at all, described by their footers, read by row group. Knows no Delta.
+"""Reads and writes Parquet data files: each is written whole or not at all, and its checksums are checked when read.
 
-Called by the store (driver) and by the tasks of `inference/`. A file is written once, where it will stay.
+The store (in the driver) and the tasks of `inference/` use it. It writes each file once, to its final place, and knows
+nothing of Delta; `store.py` and `delta.py` make files part of a table.
 """
 
 from __future__ import annotations
@@ -44,9 +45,11 @@ S3_ATTEMPTS = 8  # with growing pauses these take a minute or two; then the run 
 
 @dataclass(frozen=True)
 class DataFile:
-    """A written file, not yet visible: path relative to the table, bytes, rows, Delta statistics (JSON).
+    """A written data file that is not visible yet, as `Store.commit` takes it.
 
-    committed_ms is its place in the order of commits if it takes that of another file; None: it is the newest.
+    `path` is relative to the table's folder, `size` is in bytes, `stats` holds Delta statistics as JSON, and
+    `partition` the value of each partition column. `committed_ms` is that of an older file whose place in the order of
+    commits the new file takes (see `FileRef.committed_ms`); None: the file is the newest.
     """
 
     path: str
@@ -59,7 +62,12 @@ class DataFile:
 
 @dataclass(frozen=True)
 class FileRef:
-    """A visible file of a snapshot. committed_ms orders the files of a table by the commit that added them."""
+    """A visible data file of a snapshot.
+
+    `path` is relative to the table's folder, `uri` the full path or URI, `size` in bytes, and `partition` holds the
+    value of each partition column. `committed_ms` orders the files of a table by the commits that added them: it is
+    about the Unix time of the commit in milliseconds.
+    """
 
     path: str
     uri: str
@@ -70,7 +78,7 @@ class FileRef:
 
 
 def filesystem(uri: str) -> tuple[pafs.FileSystem, str]:
-    """Resolve a folder or an object-store URI to its file system and the path in it."""
+    """Return the file system of a folder or object-store URI, and the path within that file system."""
     scheme = urlsplit(uri).scheme
     if scheme == "s3" and "?" not in uri:
         return s3_filesystem(), uri.removeprefix("s3://").rstrip("/")
@@ -81,9 +89,9 @@ def filesystem(uri: str) -> tuple[pafs.FileSystem, str]:
 
 
 def entries(fs: pafs.FileSystem, path: str, recursive: bool = False) -> list[pafs.FileInfo]:
-    """List what a folder holds: nothing if it is not there.
+    """List the files and folders in a folder; [] if the folder does not exist.
 
-    pyarrow looks twice, and takes a folder that is made or removed in between for an error. So a few looks are taken.
+    It is tried up to five times, because pyarrow raises an error if the folder appears or vanishes during the call.
     """
     selector = pafs.FileSelector(path, recursive=recursive, allow_not_found=True)
     for _ in range(4):
@@ -93,9 +101,10 @@ def entries(fs: pafs.FileSystem, path: str, recursive: bool = False) -> list[paf
 
 
 def unusable_path(root: str) -> str | None:
-    """Say what in a path delta-rs would take for something else; None if it takes the path as Arrow and Spark do.
+    """Return why a path cannot be used for a warehouse, as part of a sentence; None if it can be used.
 
-    delta-rs decodes percent codes, also those behind a symbolic link, and takes a backslash for a slash.
+    delta-rs, unlike Arrow and Spark, decodes percent codes (also behind a symbolic link) and reads a backslash as a
+    slash. Control characters are refused, too.
     """
     path = root.partition("?")[0] if "://" in root else f"{root} {os.path.realpath(root)}"
     if code := re.search(r"%[0-9A-Fa-f]{2}", path):
@@ -107,9 +116,9 @@ def unusable_path(root: str) -> str | None:
 
 @cache
 def s3_filesystem() -> pafs.S3FileSystem:
-    """The object store that the environment names: AWS_ENDPOINT_URL, AWS_REGION, and the variables of credentials.
+    """Return the S3 file system that the environment names: AWS_ENDPOINT_URL, AWS_REGION and the credentials.
 
-    delta-rs and Polars read the same variables, so that all three use one store in the same way.
+    delta-rs and Polars read the same variables, so that all three libraries use one store in the same way.
     """
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     if endpoint is not None and endpoint.startswith("http://"):
@@ -127,26 +136,26 @@ def s3_filesystem() -> pafs.S3FileSystem:
 
 
 def is_lost_connection(error: BaseException) -> bool:
-    """Whether the object store could not be reached, also after retries. The same call may work later."""
+    """Return True if the error means that the object store could not be reached: the same call may succeed later."""
     if isinstance(error, ConnectionError | TimeoutError):
         return True
     return isinstance(error, OSError | DeltaError) and _LOST.search(str(error)) is not None
 
 
 def is_full(error: BaseException) -> bool:
-    """Whether no space is left. Libraries in Rust and on the JVM say it only in the error's text."""
+    """Return True if an error says that the disk is full, by its number or (in Rust and Java libraries) by its text."""
     return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or _FULL.search(str(error)) is not None
 
 
 def check(uri: str) -> None:
-    """Raise DamagedFile if a Parquet file on this machine's file system does not match its own checksum."""
+    """Raise DamagedFile if a Parquet file does not match its own checksum. Files in an object store are not checked."""
     fs, path = filesystem(uri)
     if isinstance(fs, pafs.LocalFileSystem):
         checksums.check_parquet(path)
 
 
 def is_good(uri: str) -> bool:
-    """Whether a Parquet file is there and matches its own checksum. Files in an object store are taken to do so."""
+    """Return True if a Parquet file exists and matches its own checksum. Files in an object store count as good."""
     with suppress(DamagedFile, FileNotFoundError):
         check(uri)
         return True
@@ -154,10 +163,9 @@ def is_good(uri: str) -> bool:
 
 
 def check_anywhere(uri: str) -> bool:
-    """Check a Parquet file against its own checksum, also in an object store. Whether it has one.
+    """Check a Parquet file against its own checksum, also in an object store; return False if it has no checksum.
 
-    Raises:
-        DamagedFile: It does not match.
+    DamagedFile is raised if the file does not match its checksum.
     """
     fs, path = filesystem(uri)
     with fs.open_input_file(path) as file:
@@ -168,10 +176,9 @@ def check_anywhere(uri: str) -> bool:
 
 @contextmanager
 def open_parquet(uri: str) -> Iterator[pq.ParquetFile]:
-    """Open a Parquet file whose own checksum is checked now, and those of its pages when they are read.
+    """Open a Parquet file and check its checksums: that of the file now, those of the pages when they are read.
 
-    Raises:
-        DamagedFile: It does not match its checksums, or it is no Parquet file; also raised inside the block.
+    DamagedFile is raised if a checksum does not match, or if reading fails inside the `with` block because of the file.
     """
     check(uri)
     fs, path = filesystem(uri)
@@ -181,18 +188,14 @@ def open_parquet(uri: str) -> Iterator[pq.ParquetFile]:
     except (pa.ArrowException, OSError) as error:
         cannot = isinstance(error, OSError) and (error.errno is not None or is_lost_connection(error))
         if cannot or isinstance(error, MemoryError):
-            raise  # nothing is known about the file
+            raise  # the error says nothing about the file
         raise DamagedFile(uri, one_line(error, 200)) from error
 
 
 def scan(uris: Sequence[str], schema: pa.Schema | None = None) -> pl.LazyFrame:
-    """Scan Parquet files as a lazy Polars frame.
+    """Return a lazy Polars frame over Parquet files, after checking each file's own checksum (not those of pages).
 
-    Polars checks no page; the files' own checksums are checked here.
-
-    Args:
-        uris: The files. A column that only some of them have may be missing in the others, where it is null.
-        schema: The columns of the frame; None takes those of the first file.
+    It has the columns of `schema` (None: those of the first file); a column that a file lacks is null there.
     """
     import polars as pl  # imported here because it is heavy and only scans need it
 
@@ -205,10 +208,9 @@ def scan(uris: Sequence[str], schema: pa.Schema | None = None) -> pl.LazyFrame:
 
 
 def write_bytes(uri: str, data: bytes | bytearray, durable: bool = True) -> None:
-    """Write a small file so that readers see all of it or nothing (an object store's put is atomic already).
+    """Write a small file so that readers see all of it or nothing: on a local disk, a temporary file is renamed.
 
-    Args:
-        durable: Whether it must survive a crash of the machine. Waiting for the disk costs milliseconds.
+    With `durable`, the call waits some milliseconds until the file is on the disk, to survive a crash of the machine.
     """
     fs, path = filesystem(uri)
     if not isinstance(fs, pafs.LocalFileSystem):
@@ -224,7 +226,7 @@ def write_bytes(uri: str, data: bytes | bytearray, durable: bool = True) -> None
             if durable:
                 out.flush()
                 os.fsync(out.fileno())
-        if os.path.isdir(path):  # whatever it is, it must not stop every later run
+        if os.path.isdir(path):  # a folder in the file's place must not stop every later run
             os.rename(path, f"{path}.damaged-{uuid.uuid4().hex[:6]}")
         os.replace(aside, path)
     finally:
@@ -235,7 +237,10 @@ def write_bytes(uri: str, data: bytes | bytearray, durable: bool = True) -> None
 
 
 def sync(root: str, written: Sequence[DataFile]) -> None:
-    """Wait until files are on the disk, and so are their names: a commit must not outlive what it shows."""
+    """Wait until files of the table at `root` are on the local disk, because a commit must not outlive its files.
+
+    The names of their folders are synced, too. In an object store there is nothing to wait for.
+    """
     fs, base = filesystem(root)
     if not written or not isinstance(fs, pafs.LocalFileSystem):
         return
@@ -244,7 +249,7 @@ def sync(root: str, written: Sequence[DataFile]) -> None:
 
 
 def sync_folder(folder: str) -> None:
-    """Wait until all that lies in a folder of this machine's file system is on the disk, and the folder's own name."""
+    """Wait until all files in a local folder, and the folder's own name, are on the disk."""
     inside = [os.path.join(path, name) for path, _, names in os.walk(folder) for name in ("", *names)]
     _sync_all([*inside, os.path.dirname(os.path.abspath(folder))])
 
@@ -255,7 +260,7 @@ def _sync_all(paths: Sequence[str]) -> None:
 
 
 def _folders(path: str, base: str) -> Iterator[str]:
-    """The folders from a file up to the one that holds `base`."""
+    """Yield the folders from a file up to the parent of `base`."""
     while len(path) >= len(base):
         path = os.path.dirname(path)
         yield path
@@ -270,7 +275,7 @@ def _sync(path: str) -> None:
 
 
 def seal(path: str) -> None:
-    """Write the checksums of a file beside it, and wait until both are on the disk."""
+    """Write the checksums of a file into a `.crc` file beside it, and wait until both files are on the disk."""
     with open(path, "rb") as file:
         data = file.read()
         os.fsync(file.fileno())
@@ -278,7 +283,7 @@ def seal(path: str) -> None:
 
 
 def remove(uri: str) -> None:
-    """Delete a file, if it is there."""
+    """Delete a file if it exists."""
     fs, path = filesystem(uri)
     with suppress(FileNotFoundError):
         if fs.get_file_info(path).type == pafs.FileType.File:
@@ -286,37 +291,33 @@ def remove(uri: str) -> None:
 
 
 def write(uri: str, data: pa.Table, row_group: int = ROW_GROUP) -> None:
-    """Write a Parquet file, with checksums, so that readers see all of it or nothing. `Store.commit` syncs it."""
+    """Write a Parquet file with checksums and at most `row_group` rows per row group; readers see all of it or nothing.
+
+    The file is not synced to the disk here; `Store.commit` does that.
+    """
     write_bytes(uri, checksums.to_parquet(data, row_group), durable=False)
 
 
 def describe(root: str, path: str, schema: pa.Schema, partition: Mapping[str, str] | None = None) -> DataFile:
-    """Describe a written file by its footer.
+    """Describe a written Parquet file (`path` below the table's folder `root`) for a commit, from its footer.
 
-    Args:
-        root: The table's folder.
-        path: The file, relative to it.
-        schema: The columns that the file must have; partition columns, which are folders, are not in it.
-        partition: Value of each partition column.
-
-    Raises:
-        TypeError: The file has other columns, or a null where the schema allows none.
-        FileNotFoundError: There is no such file.
-        pa.ArrowInvalid: The file is not whole.
+    The file must have the columns of `schema`. Partition columns are not among them: their values, given in
+    `partition`, are in folder names. Raises TypeError for other columns or a null where none is allowed,
+    FileNotFoundError, and pa.ArrowInvalid for an incomplete file.
     """
     fs, full = filesystem(f"{root}/{path}")
     size = fs.get_file_info(full).size
     if size is None:
         raise FileNotFoundError(full)
-    with pq.ParquetFile(full, filesystem=fs) as parquet:  # whether it is damaged is asked where it is read
+    with pq.ParquetFile(full, filesystem=fs) as parquet:  # damage is checked where the file is read
         meta, actual = parquet.metadata, parquet.schema_arrow
         # names and types only: Spark's files allow nulls everywhere, so the null counts are checked below
         if [(f.name, f.type) for f in actual] != [(f.name, f.type) for f in schema]:
             raise TypeError(f"{path} does not have the table's columns: {actual}, expected {schema}")
         stats = statistics(meta, actual, hidden_columns(schema))
-        nulls = stats["nullCount"]  # those of a list count its elements, and an empty list as one
+        nulls = stats["nullCount"]  # of a list its null elements are counted, and an empty list as one
         required = [f.name for f in schema if not f.nullable and not f.type.num_fields]
-        # a column that must not have statistics has to be read, unless the file itself allows no null in it
+        # a column without statistics has to be read, unless the file's own schema allows no null in it
         unknown = [n for n in required if n not in nulls and actual.field(n).nullable]
         nulls |= {n: parquet.read([n], use_threads=False)[n].null_count for n in unknown}
     if bad := [name for name in required if nulls.get(name)]:
@@ -326,7 +327,7 @@ def describe(root: str, path: str, schema: pa.Schema, partition: Mapping[str, st
 
 
 def check_whole(root: str, written: Sequence[DataFile | FileRef]) -> None:
-    """Check that all files are there, with the sizes they were written with. FileNotFoundError if not."""
+    """Raise FileNotFoundError if a file in the folder `root` is missing or its size differs from that in `written`."""
     fs, base = filesystem(root)
     for file, info in zip(written, fs.get_file_info([f"{base}/{f.path}" for f in written]), strict=True):
         if info.size != file.size:
@@ -339,13 +340,10 @@ def read(
     partition: Mapping[str, str | None] | None = None,
     row_groups: Sequence[int] | None = None,
 ) -> pa.Table:
-    """Read the columns of `schema` from one file.
+    """Read the columns of `schema` from one Parquet file, cast to its types; DamagedFile if a checksum does not match.
 
-    Args:
-        uri: The file.
-        schema: The columns wanted. A column that the file lacks is null, unless it is a partition column.
-        partition: Value of each partition column, which is added to the rows.
-        row_groups: The row groups to read; None reads all.
+    A column that the file lacks gets its value from `partition` ({partition column: value}) in every row, or null. Only
+    the row groups with the numbers `row_groups` are read; None: all.
     """
     with open_parquet(uri) as parquet:
         there = set(parquet.schema_arrow.names)
@@ -365,22 +363,23 @@ def read(
 
 
 def read_schema(uri: str) -> pa.Schema:
-    """Read the columns of a file."""
+    """Return the columns of a Parquet file."""
     with open_parquet(uri) as parquet:
         return parquet.schema_arrow
 
 
 def row_group_rows(uri: str) -> list[int]:
-    """Count the rows of each row group of a file."""
+    """Return the number of rows of each row group of a Parquet file."""
     with open_parquet(uri) as parquet:
         meta = parquet.metadata
         return [meta.row_group(g).num_rows for g in range(meta.num_row_groups)]
 
 
 def duplicate_keys(uris: Sequence[str], key: Sequence[str]) -> int:
-    """Count the rows of these files that repeat the key of another row.
+    """Count the rows that repeat the key (columns `key`) of another row; three rows with one key count as two.
 
-    Keys are counted by hash in slices of 16 million rows, 16 bytes of memory per row.
+    Keys are counted by hash in slices of 16 million rows, with 16 bytes of memory per row. If hashes repeat, keys are
+    counted exactly.
     """
     import polars as pl
 

@@ -1,4 +1,7 @@
-"""Conditions on rows as a user writes them: `rating>=4`, `text~broken`, `title=` (null)."""
+"""Parses conditions on rows as users write them: `rating>=4`, `text~broken` (contains), `title=` (is null).
+
+`warehouse.rows` uses it for `shopbatch show --where`.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ _COMPARE: Mapping[str, Callable[[Any, Any], Any]] = {
 }
 _HELD: Mapping[
     str, Callable[[Any, Any, Any], bool]
-] = {  # whether a file with these bounds may hold a row that meets it
+] = {  # whether a file with these bounds can hold a row that meets the condition
     "=": lambda low, high, value: low <= value <= high,
     "<": lambda low, high, value: low < value,
     "<=": lambda low, high, value: low <= value,
@@ -41,13 +44,13 @@ _HELD: Mapping[
 
 @dataclass(frozen=True)
 class Condition:
-    """One condition on a row.
+    """One parsed condition on rows.
 
     Attributes:
         column: The column that is compared.
         operator: One of =, !=, <, <=, >, >= and ~ (contains).
-        value: What it is compared with, as a value of Python; None stands for null.
-        expression: The condition for Arrow. As in SQL, a null meets none but `column=`.
+        value: The Python value to compare with; None stands for null.
+        expression: The condition as an Arrow expression. As in SQL, a null meets no condition but `column=`.
     """
 
     column: str
@@ -57,17 +60,20 @@ class Condition:
 
 
 def column_of(term: str) -> str:
-    """Return the column that a condition is about, which need not exist."""
+    """Return the column name in a condition, without checking that the column exists: "rating>=4" -> "rating"."""
     parts = _TERM.fullmatch(term)
     return term if parts is None else parts[1]
 
 
 def parse_condition(term: str, schema: pa.Schema) -> Condition:
-    """Parse `column OPERATOR value`. UserError: there is no such column, or its type does not allow that.
+    """Parse a condition of the form `column OPERATOR value`.
 
     Args:
-        term: What the user wrote. With no value, `=` means null and `!=` not null.
-        schema: The columns there are.
+        term: The text that the user wrote. Without a value, `=` means null, and `!=` means not null.
+        schema: The columns of the table.
+
+    Raises:
+        UserError: The text is no condition, there is no such column, or its type does not allow the operator or value.
     """
     parts = _TERM.fullmatch(term)
     if parts is None:
@@ -91,7 +97,10 @@ def parse_condition(term: str, schema: pa.Schema) -> Condition:
 
 
 def _value(text: str, kind: pa.DataType) -> pa.Scalar | None:
-    """Read a value of a column's type, None if it is none. A number may be larger, or finer, than the column holds."""
+    """Convert a text to an Arrow value that can be compared with a column of this type; None if it is no such value.
+
+    A number may be larger, or have more digits, than the column can hold.
+    """
     try:
         if pt.is_integer(kind):
             return pa.scalar(text).cast(pa.int64())
@@ -107,12 +116,12 @@ def _value(text: str, kind: pa.DataType) -> pa.Scalar | None:
 
 
 def _wide(field: pc.Expression, kind: pa.DataType) -> pc.Expression:
-    """The column as it is compared: whole numbers as int64, so that an int8 may be compared with 1000."""
+    """Return the column for a comparison: whole numbers as int64, so that an int8 can be compared with 1000."""
     return field.cast(pa.int64()) if pt.is_integer(kind) else field
 
 
 def narrowed(snapshot: Snapshot, condition: Condition) -> Snapshot:
-    """Return the snapshot without the files whose partition or statistics show that no row meets the condition."""
+    """Return the snapshot without files in which, by partition or statistics, no row can meet the condition."""
     column, value, held = condition.column, condition.value, _HELD.get(condition.operator)
     if held is None or not isinstance(value, str | int | date) or isinstance(value, datetime):
         return snapshot  # a null, or a value of a type whose statistics are rounded

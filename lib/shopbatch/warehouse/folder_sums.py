@@ -1,4 +1,4 @@
-"""Checksums of the files of a folder that is written once, such as an index: its manifest holds them."""
+"""Checks the files of a folder that is written once, such as a search index, by the checksums in its manifest."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ _PIECE = 2**22  # bytes that are read at a time
 
 
 def missing_or_damaged(folder: str, sums: Mapping[str, str]) -> str:
-    """Read the files of a folder, and say which one is not what was written; "" if all are.
+    """Read the files of a folder, and name the first one that is missing or damaged; "" if all are good.
 
     Args:
         folder: A folder or an object-store URI.
-        sums: XXH3 checksum of each file, 16 hex digits, by its name.
+        sums: XXH3 checksum of each file, {name: 16 hex digits}.
+
+    Returns:
+        "NAME is missing" or "NAME is damaged", or "".
     """
     fs, path = files.filesystem(folder)
     for name, checksum in sums.items():

@@ -1,8 +1,9 @@
-"""Changes that others made to a table that only shopbatch writes: they are noticed, named and undone.
+"""Detects, names and undoes changes that other clients made to tables that only shopbatch writes.
 
-A sink, its rejects, a memo, the tiles, verdicts, refused rows of loads and training blocks are what our commits say.
-An UPDATE, DELETE, append, RESTORE or overwrite by another client would otherwise pass for what we published or
-computed. Called at the start of a run. Commits that change no row (OPTIMIZE, VACUUM, new columns) are nobody's mistake.
+These tables are published tables and their rejects, memos, tiles, verdicts, refused rows of loads and training blocks.
+An UPDATE, DELETE, append, RESTORE or overwrite by another client would otherwise pass for rows that shopbatch published
+or computed. Runs call `put_right` when they start. Commits that change no row (OPTIMIZE, VACUUM, new columns) are
+allowed.
 """
 
 from __future__ import annotations
@@ -29,14 +30,16 @@ _ATTEMPTS = 5
 
 
 class _Moved(Exception):
-    """Another commit came between looking and undoing."""
+    """Another commit came between examining the table and undoing changes, so both must be repeated."""
 
 
 @dataclass(frozen=True)
 class _Foreign:
-    """What others did since our newest commit.
+    """The changes by other clients since shopbatch's newest commit to a table.
 
-    own: the version of that commit. said: the others' operations, oldest first: "version 5: UPDATE".
+    Attributes:
+        own: The version of shopbatch's newest commit.
+        said: The changes, oldest first, as "version 5: UPDATE".
     """
 
     own: int
@@ -44,22 +47,28 @@ class _Foreign:
 
 
 def put_all_right(store: Store, tables: Iterable[Table], anew: bool = False) -> list[str]:
-    """Undo what others did to several tables; see `put_right`. Returns a sentence for each table that was changed."""
+    """Undo changes by other clients to several tables; return one sentence for each table that had such changes.
+
+    Args:
+        store: The warehouse.
+        tables: Tables that only shopbatch writes.
+        anew: Whether the run makes all missing rows of these tables again, see `put_right`.
+    """
     return [said for table in tables if (said := put_right(store, table, anew))]
 
 
 def put_right(store: Store, table: Table, anew: bool = False) -> str:
-    """Undo what others did to a table since our newest commit, by one commit that shows our files again.
+    """Undo changes by other clients since shopbatch's newest commit to a table: commit the files of that version again.
 
-    Files that are gone (by VACUUM) stay gone. The table then no longer says of which source it is, so that the run
-    publishes it anew.
+    Files that are gone (by VACUUM) stay gone. In that case the metadata that names the table's source is dropped, so
+    that the run publishes the table anew.
 
     Args:
         store: The warehouse.
         table: A table that only shopbatch writes.
-        anew: Whether the run makes all its rows again if they are missing. A damaged newest entry of its log is then
-            set aside; else it is refused, because what its commit said (a verdict, the profiles of a past day) may not
-            come again.
+        anew: Whether the run makes all missing rows of the table again. If so, a damaged newest entry of its log is set
+            aside. If not, such an entry is an error, because what its commit stored (a verdict, the profiles of a past
+            day) may not come again.
 
     Returns:
         One sentence that names what was undone; "" if there was nothing.
@@ -107,20 +116,22 @@ def _undo(store: Store, table: Table) -> str:
 
 
 def _recipes(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """What stays true of a table that has lost files: by which recipe its rows were computed."""
+    """Return the metadata that is true even after files were lost: the recipe of the table or of its partitions."""
     kept = {"recipe": metadata["recipe"]} if "recipe" in metadata else {}
     scopes = {name: _recipes(inner) for name, inner in (metadata.get("scopes") or {}).items()}
     return kept | ({"scopes": scopes} if scopes else {})
 
 
 def refuse_foreign(newest: Snapshot) -> None:
-    """Refuse to build on what others did in the middle of a run: behind our next commit nobody would notice it.
+    """Raise Stopped if other clients changed rows of a table in the middle of a run.
+
+    A commit on top of such changes would hide them. The next run undoes them.
 
     Args:
-        newest: The newest version of a table that only shopbatch writes; a guard of `Store.commit` gets it.
+        newest: The newest version of a table that only shopbatch writes. `Store.commit` passes it to its `guard`.
 
     Raises:
-        Stopped: Others changed rows since our newest commit. The next run undoes that.
+        Stopped: Others changed rows since shopbatch's newest commit.
     """
     if (foreign := _foreign(newest)) is not None:
         raise Stopped(f"others changed {newest.name} in the middle of the run ({', '.join(foreign.said)})")
@@ -135,7 +146,10 @@ def _guard(version: int) -> Any:
 
 
 def _foreign(newest: Snapshot) -> _Foreign | None:
-    """What others did to the rows since our newest commit; None if nothing, or if no commit of ours is known."""
+    """Return the changes of rows by other clients since shopbatch's newest commit.
+
+    None if there are none, or if the log holds no commit of shopbatch.
+    """
     said: list[str] = []
     for version, actions in read_log(newest.uri, newest.version):
         info: dict[str, Any] = next((a["commitInfo"] for a in actions if "commitInfo" in a), {})
@@ -148,7 +162,7 @@ def _foreign(newest: Snapshot) -> _Foreign | None:
 
 
 def _whole_files(table: Table, snapshot: Snapshot) -> list[DataFile]:
-    """The files of a version that are still there, with the sizes that they had, and undamaged."""
+    """Return the files of a version that still exist, have their old size and match their checksums."""
     fs, base = files.filesystem(snapshot.uri)
     infos = fs.get_file_info([f"{base}/{file.path}" for file in snapshot.files])
     return [
@@ -159,7 +173,7 @@ def _whole_files(table: Table, snapshot: Snapshot) -> list[DataFile]:
 
 
 def _describe(table: Table, uri: str, file: FileRef) -> DataFile:
-    """Describe a file anew, with the columns that it has: an older one may lack columns that were declared later."""
+    """Describe a file for a new commit, with the columns that it has: an older file may lack columns declared later."""
     fs, path = files.filesystem(f"{uri}/{file.path}")
     with pq.ParquetFile(path, filesystem=fs) as parquet:
         names = parquet.schema_arrow.names

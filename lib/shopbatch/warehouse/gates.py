@@ -1,4 +1,4 @@
-"""Gates: conditions that a candidate must meet before it becomes visible, and the one way to refuse it."""
+"""Gates: conditions that a candidate must meet before readers see it, and the function that refuses a candidate."""
 
 from __future__ import annotations
 
@@ -12,9 +12,14 @@ from shopbatch.core.errors import GateRefused, bounded
 
 @dataclass(frozen=True)
 class Gate:
-    """A condition that the result had to meet: what was measured, the limit, and a sentence of explanation.
+    """One judged condition on a candidate.
 
-    `detail` of a gate that refuses is what `explain` makes: what is wrong, why it matters, and what to do.
+    Attributes:
+        name: Name of the gate, as reports show it.
+        value: The measured value.
+        limit: The limit of the value.
+        passed: Whether the condition is met.
+        detail: A note; for a failed gate what is wrong, why it matters and what to do (see `explain`).
     """
 
     name: str
@@ -24,38 +29,40 @@ class Gate:
     detail: str = ""
 
     def __post_init__(self) -> None:
-        """Cut what quotes a value of any length."""
+        """Shorten texts, because they may quote values of any length."""
         for name in ("name", "value", "limit", "detail"):
             if isinstance(text := getattr(self, name), str):
                 object.__setattr__(self, name, bounded(text))
 
 
-FEW_ROWS = 20  # of a smaller table some rows may go without a question
+FEW_ROWS = 20  # a table with fewer rows may lose some of them without being refused
 DEFECT = "no key sets this aside: it is a defect of the job, so keep this run's report.json and report it"
 
 
 def explain(passed: bool, what: str, why: str, do: str, note: str = "") -> str:
-    """Return the detail of a gate.
+    """Return the `detail` of a gate: a note if it passed, else "WHAT; WHY; DO".
 
     Args:
-        passed: Whether the gate passed; its detail is then only `note`.
-        what: What is wrong, with the numbers and the key that sets the limit.
+        passed: Whether the gate passed.
+        what: What is wrong, with the numbers and the name of the setting that is the limit.
         why: Why it matters.
-        do: What to do, with the key to set; DEFECT if the user can do nothing.
-        note: What was measured.
+        do: What to do, with the setting to change; DEFECT if the user can do nothing.
+        note: The measured numbers, as text; the detail of a passed gate.
     """
     return note if passed else f"{what}; {why}; {do}"
 
 
 def shrinking(share: float | Literal["any"], source: str, read: int, published: int, before: int) -> Gate:
-    """Judge how many rows are left: a source that was emptied or cut must not empty what is live.
+    """Judge the number of rows to publish: a source that was emptied or cut must not empty the live table.
+
+    A live table of fewer than FEW_ROWS rows may shrink, but not to nothing.
 
     Args:
         share: `gates.rows` of the job: the least share of the live rows that may be published; `any` lets all pass.
-        source: Name of the source.
-        read: Rows of the source.
-        published: Rows that would be published.
-        before: Rows that are live.
+        source: Name of the source table.
+        read: Number of rows of the source.
+        published: Number of rows that would be published.
+        before: Number of rows of the live table.
     """
     limit = 0 if share == "any" else math.ceil(share * before)
     few = published > 0 and before < FEW_ROWS
@@ -69,13 +76,16 @@ def shrinking(share: float | Literal["any"], source: str, read: int, published: 
 
 
 def shrunken_sources(share: float | Literal["any"], read: Mapping[str, int], before: Mapping[str, int]) -> list[Gate]:
-    """Judge each table that a result is made of beside its first one: a table that was emptied or cut changes results
-    in silence, as orders do by which tickets are answered.
+    """Judge the number of rows of each source table: one that was emptied or cut would change the results unnoticed.
 
     Args:
-        share: `gates.rows` of the job.
-        read: Rows of each table that was read; 0 for one that is not there.
-        before: Rows of each table that the live version was made of; a table that it does not name is not judged.
+        share: `gates.rows` of the job: the least share of a source's former rows; `any` lets every number pass.
+        read: Number of rows of each source now; 0 for one that does not exist.
+        before: Number of rows of each source when the live version was made. Sources that are not named here are not
+            judged.
+
+    Returns:
+        One gate per judged source.
     """
     return [_shrunken(share, name, rows, before[name]) for name, rows in read.items() if name in before]
 
@@ -94,16 +104,16 @@ def _shrunken(share: float | Literal["any"], source: str, read: int, before: int
 
 
 def refusal(gate: Gate) -> str:
-    """One line that says why a gate refused."""
+    """Return one line that says why a gate failed."""
     return f"gate {gate.name!r}: {gate.detail or f'{gate.value}, limit {gate.limit}'}"
 
 
 def refuse_if_failed(gates: Iterable[Gate], subject: str = "") -> None:
-    """Let the run end with exit code 3 if a gate did not pass.
+    """Raise GateRefused, which ends the run with exit code 3, if a gate did not pass.
 
     Args:
         gates: The gates that were judged.
-        subject: What they judged, if a run judges several candidates (a day, a language). It begins the message.
+        subject: What they judged (a day, a language), if a run judges several candidates. The message begins with it.
 
     Raises:
         GateRefused: The message names every gate that failed, with its explanation.

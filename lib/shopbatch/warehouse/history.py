@@ -1,4 +1,4 @@
-"""The newest commits of a table: when each was made, what stands in its metadata, and how many rows it left."""
+"""Lists the newest commits of a table (time, metadata, rows after it), for the pages of tables on the site."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Commit:
 
     Attributes:
         version: Its number.
-        at: When it was committed; None if the log does not say.
-        rows: Rows of the table after it; None if the log no longer holds what that needs.
-        size: Bytes of the table's files after it; None like `rows`.
-        metadata: What shopbatch stored with it; {} if another client made it.
-        client: The program that made it, as it names itself.
+        at: When it was committed, UTC; None if the log does not say.
+        rows: Rows of the table after it; None if the log no longer holds what is needed to count them.
+        size: Bytes of the table's files after it; None in the same case as `rows`.
+        metadata: The metadata that shopbatch stored with it; {} if another client made it.
+        client: The program that made it, by the name that it wrote into the log.
     """
 
     version: int
@@ -36,10 +36,14 @@ class Commit:
 
 
 def commits(snapshot: Snapshot, limit: int) -> list[Commit]:
-    """List up to `limit` versions, from the snapshot's own backwards, as far as Delta's log still has them.
+    """List the newest versions of a table, beginning with the snapshot's own, as far back as Delta's log goes.
 
-    Rows and bytes are counted backwards: a version has the files of the next one, without those that the next one
-    added and with those that it removed.
+    Rows and bytes are counted backwards: from the files of a version, those that its commit added are subtracted, and
+    those that it removed are added, to get the files of the version before.
+
+    Args:
+        snapshot: The table, at the newest version to list.
+        limit: Greatest number of versions.
     """
     logs = list(islice(read_log(snapshot.uri, snapshot.version), limit))
     known = {file.path: (file.rows, file.size) for file in snapshot.files}
@@ -71,7 +75,7 @@ def _of(actions: list[dict[str, Any]], kind: str) -> Iterator[dict[str, Any]]:
 
 
 def _size(add: Mapping[str, Any]) -> tuple[int, int] | None:
-    """Rows and bytes of an added file; None if its statistics do not say how many rows it has."""
+    """Return (rows, bytes) of an added file; None if its statistics do not say how many rows it has."""
     rows = json.loads(add.get("stats") or "{}").get("numRecords")
     return None if rows is None else (int(rows), int(add["size"]))
 

@@ -1,8 +1,8 @@
-"""The files of a Delta log: which of them is damaged, and what can be done without it. Called by `delta.py`.
+"""Examines the files of a Delta log: finds damaged or missing ones, and sets aside those that are not needed.
 
-delta-rs takes an empty entry for one that changes nothing, and does not see a folder in the place of an entry: rows
-would be missing, or an older version would pass for the newest, in silence. So the log is looked at whenever a table is
-opened.
+`delta.py` calls it whenever a table is opened. delta-rs takes an empty entry for one that changes nothing, and ignores
+a folder in the place of an entry. Rows would then be missing without an error, or an older version would pass for the
+newest one.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _ACTIONS = {"add", "remove", "cdc", "metaData", "protocol", "txn", "commitInfo",
 
 
 class DamagedLog(DamagedFile):
-    """A file of a table's log that cannot be read, is not what was written, or is missing.
+    """The error for a file of a table's Delta log that is missing, unreadable, or not what was written.
 
     Attributes:
-        uri: The file.
-        why: How it is known.
-        do: What to do.
+        uri: Path or URI of the file.
+        why: How the damage was noticed, such as "it is not JSON"; the message shows it in brackets.
+        do: Advice to the user, which ends the message, such as "restore it from a backup".
     """
 
     def __init__(self, uri: str, why: str, do: str) -> None:
@@ -43,7 +43,15 @@ class DamagedLog(DamagedFile):
 
     @classmethod
     def of(cls, table: str, file: str, why: str, is_newest: bool) -> DamagedLog:
-        """Say of a file of a table's log what to do about it."""
+        """Make the error for a damaged file of a table's log, with advice what to do.
+
+        Args:
+            table: Path or URI of the table.
+            file: Name of the file in the log.
+            why: How the damage was noticed, such as "it is not JSON".
+            is_newest: True if the file is the newest log entry. The advice then includes to move it away, which takes
+                the table back to the version before.
+        """
         version, fill = int(file[:20]), how_to_fill(table.rsplit("/", 1)[-1])
         if is_newest:
             left = f"the table is then of version {version - 1}" if version else "there is then no such table"
@@ -54,7 +62,12 @@ class DamagedLog(DamagedFile):
 
 
 def check_log(uri: str, version: int | None) -> None:
-    """Raise DamagedLog if a file of the log that a version (None: the newest) is read from is not what was written."""
+    """Raise DamagedLog if a log file from which a version is read is not what was written, by its checksums.
+
+    Args:
+        uri: Path or URI of the table.
+        version: The version; None: the newest.
+    """
     if "://" not in uri:
         _check_hint(uri)
     try:
@@ -68,12 +81,12 @@ def check_log(uri: str, version: int | None) -> None:
 
 
 def entry_name(version: int) -> str:
-    """Return the file name of a version's entry."""
+    """Return the file name of a version's log entry: 7 -> "00000000000000000007.json"."""
     return f"{version:020}.json"
 
 
 def how_to_fill(name: str) -> str:
-    """Say what makes a table's rows, as an order."""
+    """Return how a table is filled, as an instruction for error messages: "run `shopbatch run score_reviews`"."""
     if (table := declared(name)) is not None:
         return f"run {table.filled_by}"
     return f"run `shopbatch run {job_of_memo(name)}`" if name.endswith("_memo") else "run what writes it"
@@ -81,7 +94,12 @@ def how_to_fill(name: str) -> str:
 
 @dataclass(frozen=True)
 class _Log:
-    """The entries and checkpoints of a log by version, as the file system lists them."""
+    """The files of a Delta log, as the file system lists them.
+
+    Attributes:
+        entries: The entry of each version.
+        checkpoints: The files of the checkpoint of each version that has one.
+    """
 
     entries: dict[int, pafs.FileInfo]
     checkpoints: dict[int, list[pafs.FileInfo]]
@@ -98,19 +116,22 @@ class _Log:
         return log
 
     def reaches(self, version: int) -> bool:
-        """Whether entries alone, or an earlier checkpoint and entries, lead to a version."""
+        """Return True if a version can be read from the newest checkpoint up to it and the entries that follow.
+
+        Without a checkpoint, all entries from version 0 are needed.
+        """
         start = max((n for n in self.checkpoints if n <= version), default=-1)
         return all(n in self.entries for n in range(start + 1, version + 1))
 
 
 def find_damage(uri: str, version: int | None = None, whole: bool = False) -> DamagedLog | None:
-    """Look for a damaged or missing entry among those that a version (None: the newest) is read from.
+    """Return the first damaged or missing file among the log files from which a version is read; None if all are good.
 
     Args:
-        uri: The table.
-        version: The version.
-        whole: Whether every line of every entry is parsed; else the first and the last line of each one, and in an
-            object store, which answers each request slowly, those of the last entry.
+        uri: Path or URI of the table.
+        version: The version; None: the newest.
+        whole: Whether every line of every entry, and the checkpoint, are parsed. If not, only the first and last line
+            of each entry are parsed; in an object store, where each request is slow, only those of the last entry.
     """
     log, local = _Log.of(uri), "://" not in uri
     newest = max([*log.entries, *log.checkpoints], default=-1)
@@ -129,7 +150,14 @@ def find_damage(uri: str, version: int | None = None, whole: bool = False) -> Da
 
 
 def _trouble(uri: str, info: pafs.FileInfo | None, whole: bool, look: bool) -> str:
-    """What is wrong with an entry; empty if nothing is."""
+    """Return what is wrong with a log entry; "" if nothing is.
+
+    Args:
+        uri: Path or URI of the table.
+        info: The entry as the file system lists it; None: it is missing.
+        whole: Whether every line is parsed, not only the first and the last.
+        look: Whether the file is read at all.
+    """
     if info is None:
         return "it is missing, and no checkpoint stands for it"
     if info.type == pafs.FileType.Directory:
@@ -164,21 +192,21 @@ def _wrong_text(text: bytes, whole: bool) -> str:
         if any(not isinstance(known[kind].get("path"), str) for kind in ("add", "remove") if kind in known):
             return "a file in it has no name"
     info = json.loads(lines[0]).get("commitInfo") or {}
-    # delta-rs writes the transaction of a commit of ours last
+    # delta-rs writes the action `txn` of our commits last
     if APP in info and not any(line.startswith(b'{"txn"') for line in lines):
         return "its end is missing"
     return ""
 
 
 def recover(uri: str, named: str | None = None) -> bool:
-    """Set damaged checkpoints aside, if the entries say all that they said: a checkpoint only saves time.
+    """Set damaged checkpoints aside, if the log's entries hold the same information: a checkpoint only saves time.
 
     Args:
-        uri: The table.
+        uri: Path or URI of the table.
         named: A file that an error has named as damaged.
 
     Returns:
-        Whether something was set aside, so that the table may be opened now.
+        Whether something was set aside, so that opening the table again may succeed.
     """
     log, root = _Log.of(uri), f"{uri}/_delta_log"
     bad = [
@@ -216,7 +244,11 @@ def _checkpoint_trouble(uri: str, info: pafs.FileInfo, named: str | None) -> str
 
 
 def _check_hint(uri: str) -> bool:
-    """Set the file aside that names the newest checkpoint, if it names none. Returns whether it did."""
+    """Set aside the file `_last_checkpoint` of a log if it is damaged or names a checkpoint that does not exist.
+
+    Returns:
+        Whether it was set aside.
+    """
     hint = f"{uri}/_delta_log/{HINT}"
     try:
         named = state_files.load(hint, dict[str, object])
@@ -231,18 +263,19 @@ def _check_hint(uri: str) -> bool:
 
 
 def set_aside_newest(uri: str, damaged: str, why: str) -> int | None:
-    """Set the newest entry of a log aside, if that is the damaged one.
+    """Set the newest entry of a log aside if it is the damaged one, so that the table is at the version before.
 
-    What its commit wrote is then not in the table. That is safe for a table whose rows the run makes again: the entry
-    was a commit of ours, whose rows follow from memo or sources, or one of others, which would have been undone.
+    The rows of that commit are then not in the table. That is safe for a table whose rows the run makes again: if the
+    commit was shopbatch's, its rows follow from the memo or the sources; if it was another client's, it would have been
+    undone anyway.
 
     Args:
-        uri: The table.
+        uri: Path or URI of the table.
         damaged: The file that was named as damaged.
-        why: How that is known.
+        why: How the damage was noticed, such as "it is not JSON".
 
     Returns:
-        The version of the table that is left (-1: none); None if another file is damaged.
+        The newest version that is left (-1: none); None if the damaged file is not the newest entry.
     """
     log, name = _Log.of(uri), damaged.rpartition("/")[2]
     match = ENTRY.fullmatch(name)

@@ -1,7 +1,8 @@
-"""Checksums beside the files of a Delta log on this machine's file system: its entries and its checkpoints.
+"""Checksums of the files of a local Delta log (entries and checkpoints), in `.crc` files beside them.
 
-Called by `delta.py`. One flipped bit can turn an entry into another one that is still valid JSON. The sums of an entry
-are written right after it; whoever commits next writes those that are missing, also of other clients' entries.
+`delta.py` and `log_files.py` call it. One flipped bit can turn an entry into another one that is still valid JSON. The
+sums of an entry are written right after it. Every later commit adds the sums that are missing, also for entries of
+other clients.
 """
 
 from __future__ import annotations
@@ -22,10 +23,14 @@ _SUMS = re.compile(r"\.(\d{20}\..+)\.crc")
 
 
 def check_log(uri: str, version: int | None) -> None:
-    """Raise DamagedFile if a file of the log that a version (None: the newest) is read from has changed.
+    """Raise DamagedFile if a log file from which a version is read has changed or is lost.
 
-    Entries before the newest checkpoint are not read, and not checked. An entry of which only the sums are there has
-    been lost, also if it was the newest.
+    Entries before the newest checkpoint are not read, and not checked. An entry whose sums exist while the entry itself
+    does not has been lost, also if it was the newest.
+
+    Args:
+        uri: Path or URI of the table.
+        version: The version; None: the newest.
     """
     if (folder := _folder(uri)) is None:
         return
@@ -47,18 +52,21 @@ def check_log(uri: str, version: int | None) -> None:
 
 
 def check_entry(uri: str, version: int) -> None:
-    """Raise DamagedFile if the entry of one version has changed."""
+    """Raise DamagedFile if the log entry of this version does not match its sums."""
     if (folder := _folder(uri)) is not None:
         checksums.check_beside(os.path.join(folder, f"{version:020}.json"))
 
 
 def seal(uri: str, version: int) -> None:
-    """Write the sums of a new version's entry, and of all files of the log that have none; wait for the disk."""
+    """Write the sums of a new version's entry and of all log files that have none, and wait for the disk.
+
+    Sums whose file no longer exists are deleted.
+    """
     if (folder := _folder(uri)) is None:
         return
     names = os.listdir(folder)
     known = {match[1] for name in names if (match := _SUMS.fullmatch(name))}
-    current = f"{version:020}.json"  # its sums may be there, of an entry that somebody took away
+    current = f"{version:020}.json"  # there may be sums of an earlier entry that somebody took away
     for name in names:
         if any(kind.fullmatch(name) for kind in KINDS) and (name not in known or name == current):
             files.seal(os.path.join(folder, name))
@@ -67,7 +75,7 @@ def seal(uri: str, version: int) -> None:
 
 
 def forget(uri: str, version: int) -> None:
-    """Delete the sums of the entries from a version on: these entries were taken away."""
+    """Delete the sums of all entries from this version on, because the entries were taken away."""
     if (folder := _folder(uri)) is None:
         return
     for match in filter(None, map(_SUMS.fullmatch, os.listdir(folder))):
@@ -76,6 +84,6 @@ def forget(uri: str, version: int) -> None:
 
 
 def _folder(uri: str) -> str | None:
-    """The folder of the log; None if there is none, or if an object store keeps it."""
+    """Return the path of a table's log folder; None if it does not exist or is in an object store."""
     fs, path = files.filesystem(f"{uri}/_delta_log")
     return path if isinstance(fs, pafs.LocalFileSystem) and os.path.isdir(path) else None

@@ -1,4 +1,8 @@
-"""The mix of a table: its rows by group and label, as reports and the metadata of commits hold it."""
+"""The mix of a table: how many of its rows have which label, by group, for example which sentiment by language.
+
+The two columns are those that `Stage.drift_columns` names. Reports and the metadata of commits store the mix as nested
+dictionaries, {group: {label: rows}}.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +15,16 @@ OTHER = "other"
 
 
 def bounded_mix(mix: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]]:
-    """Count small groups, and those with long names, as one: a source may hold any text where a language should stand.
+    """Limit the number of groups: merge small groups, and groups with long names, into the group OTHER.
+
+    Without a limit there could be any number of groups: the group is mostly a language, and the language column of a
+    source may hold any text.
 
     Args:
-        mix: Rows by group and label, of the whole table.
+        mix: Number of rows of the whole table, {group: {label: rows}}.
 
     Returns:
-        The same counts of at most MOST_GROUPS groups, in the order of their names; the rest is in the group OTHER.
+        The counts of at most MOST_GROUPS groups, sorted by name.
     """
     short = [name for name in mix if len(name) <= LONGEST_NAME and name != OTHER]
     kept = set(sorted(short, key=lambda name: (-sum(mix[name].values()), name))[: MOST_GROUPS - 1])

@@ -1,7 +1,7 @@
-"""Candidate files -> gates -> one commit: how a job makes its result visible, or leaves everything as it is.
+"""Publishes a job's result: candidate files are judged by gates, and one commit makes them visible.
 
-Used by `inference/` and by the jobs that run on Spark. A task writes files where they will stay; they are a
-candidate until `Publication.commit` shows them. A candidate that is not committed is deleted.
+`inference/` and the jobs that run on Spark use it. A task writes files to the place where they stay. They are a
+candidate until `Publication.commit` makes them visible; a candidate that is not committed is deleted.
 """
 
 from __future__ import annotations
@@ -20,35 +20,43 @@ from shopbatch.warehouse.store import Mode, Snapshot, Store
 
 
 class Superseded(Exception):
-    """What is live is ahead of what this run took into account, so its candidate does not replace it."""
+    """Raised if another run has published a version of the table that this run must not replace.
+
+    The run did not take that version into account, for example because it is of a newer source.
+    """
 
 
 class _SaysTheSame(Exception):
-    """The live table already says what the candidate says."""
+    """Raised to end a commit early, because the live table holds the same rows as the candidate."""
 
 
 @dataclass(frozen=True)
 class Published:
-    """The table's version, and whether this run made it: if not, the live table already said the same."""
+    """The outcome of `Publication.commit`.
+
+    Attributes:
+        version: The table's version.
+        changed: Whether this run made that version; False if the live table held the same rows already.
+    """
 
     version: int
     changed: bool
 
 
 def rows_of(sources: Mapping[str, Snapshot | None]) -> dict[str, int]:
-    """Return the rows of each table that was pinned; 0 for one that is not there."""
+    """Return the number of rows of each pinned source table, {name: rows}; 0 for a table that does not exist (None)."""
     return {name: 0 if snapshot is None else snapshot.rows for name, snapshot in sources.items()}
 
 
 def unless_changed(files: Sequence[FileRef], scope: Mapping[str, str] | None = None) -> Callable[[Snapshot], None]:
-    """A check for `Publication.commit`: nobody else published since this run looked.
+    """Return a check for `Publication.commit` that refuses to publish if another run has published meanwhile.
 
     Args:
-        files: The visible files when this run looked. Empty: nothing was published.
-        scope: The partition that the run is about; None: the whole table.
+        files: The visible files when this run looked; empty if nothing was published.
+        scope: The partition that the run writes, {column: value}; None: the whole table.
 
     Returns:
-        A function that raises Superseded if a newer snapshot shows other files.
+        A function that raises Superseded if a newer snapshot has other files.
     """
     paths = [file.path for file in files]
 
@@ -60,21 +68,30 @@ def unless_changed(files: Sequence[FileRef], scope: Mapping[str, str] | None = N
 
 
 class Publication:
-    """Candidates on their way to the readers. At the end of the block, those that were not committed are deleted.
+    """A context manager that publishes candidates: add files, judge them, commit them.
 
-    with Publication(store, run_id) as publication:
-        publication.add(TABLE, written)
-        refuse_if_failed([*publication.judge(TABLE, config.gates.rows, rows_of(sources), live), *gates])
-        publication.commit(TABLE, metadata)
+    Candidates that were not committed are deleted at the end of the block.
+
+    Example:
+        with Publication(store, run_id) as publication:
+            publication.add(TABLE, written)
+            refuse_if_failed([*publication.judge(TABLE, config.gates.rows, rows_of(sources), live), *gates])
+            publication.commit(TABLE, metadata)
     """
 
     def __init__(self, store: Store, run_id: str) -> None:
+        """Begin without candidates.
+
+        Args:
+            store: The warehouse.
+            run_id: The run, which names the commits.
+        """
         self.store, self.run_id = store, run_id
         self._candidates: dict[str, tuple[Table, list[DataFile]]] = {}
         self._read: dict[str, dict[str, int]] = {}
 
     def add(self, table: Table, written: Sequence[DataFile]) -> None:
-        """Add files that this run wrote for a table and that nobody sees yet."""
+        """Add files that this run wrote for a table to the table's candidate."""
         _, files = self._candidates.setdefault(table.name, (table, []))
         files += written
 
@@ -86,19 +103,19 @@ class Publication:
         live: Snapshot | None,
         sized: bool = True,
     ) -> list[Gate]:
-        """Judge what every published table is judged by: neither it nor what it is made of has shrunk too far.
+        """Return the gates that every published table has: neither the table nor a source may have shrunk too far.
 
-        `commit` then remembers what was read, for the next run.
+        `commit` then stores the sources' numbers of rows, with which the next run compares its own.
 
         Args:
             table: The table; its files were added.
-            share: `gates.rows` of the job.
-            read: Rows of each table that it is made of, the main one first; 0 for one that is not there.
-            live: What it is compared with: mostly the version that it replaces; None before the first.
-            sized: Whether its own number of rows says anything.
+            share: `gates.rows` of the job: the least share of the former rows; `any` lets every number pass.
+            read: Number of rows of each source table, the main one first; 0 for one that does not exist.
+            live: The version to compare with, mostly the one that is replaced; None before the first run.
+            sized: Whether the table's own number of rows is judged. False if a smaller number is no sign of a fault.
 
         Returns:
-            The gates, for `refuse_if_failed`.
+            The gates, to be passed to `refuse_if_failed`.
         """
         _, written = self._candidates.get(table.name, (table, []))
         self._read[table.name] = dict(read)
@@ -116,21 +133,24 @@ class Publication:
         check: Callable[[Snapshot], None] | None = None,
         same: Callable[[Snapshot], bool] | None = None,
     ) -> Published:
-        """Show a table's candidate in one atomic commit (see `Store.commit` for mode, metadata and removed).
+        """Make a table's candidate visible in one atomic commit.
 
         Args:
-            table: The table; its files are those that were added.
-            metadata: What is stored with the commit.
-            mode: How the files take their place among the visible ones.
-            removed: Paths of visible files that a `rewrite` takes out.
+            table: The table; its candidate are the files that were added.
+            metadata: The metadata to store with the commit, see `Store.commit`.
+            mode: How the files take their place among the visible ones, see `Store.commit`.
+            removed: Paths of visible files that a `rewrite` removes.
             check: Called with the newest snapshot before each attempt. It raises Superseded if the candidate must not
-                replace that one.
-            same: Called after `check`. Whether the newest snapshot already says what the candidate says: then nothing
-                is committed, and the candidate is deleted.
+                replace that snapshot.
+            same: Called with the newest snapshot after `check`. If it returns True, the snapshot holds the same rows:
+                nothing is committed, and the candidate is deleted.
+
+        Returns:
+            The table's version, and whether this run made it.
 
         Raises:
-            Superseded: By `check`. The candidate is deleted.
-            Stopped: Others changed the table in the middle of the run. The candidate is deleted.
+            Superseded: Raised by `check`. The candidate is deleted.
+            Stopped: Other clients changed the table in the middle of the run. The candidate is deleted.
         """
         _, files = self._candidates.pop(table.name, (table, []))
         if table.name in self._read:

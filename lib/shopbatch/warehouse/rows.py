@@ -1,4 +1,7 @@
-"""Reads rows of a table for a person: filtered, sorted, the first few, one row group of memory at a time."""
+"""Reads rows of a table for display: filtered, sorted, limited in number. `shopbatch show` and reports use it.
+
+Only one row group is in memory at a time, beside the rows of the answer.
+"""
 
 from __future__ import annotations
 
@@ -23,12 +26,12 @@ PROBABILITY = "probability"
 
 @dataclass(frozen=True)
 class Query:
-    """Which rows of a table are wanted.
+    """Which rows of a table to read.
 
     Attributes:
-        count: How many at most; None: all.
-        where: Conditions, see `warehouse.filters`; a row must meet all.
-        sort: The column to sort by, with a - in front for the greatest first; empty: in the order of the files.
+        count: Greatest number of rows; None: all.
+        where: Conditions such as `rating>=4`, all of which a row must meet (see `warehouse.filters`).
+        sort: The column to sort by; with a `-` in front, the greatest value comes first. "": in the order of the files.
     """
 
     count: int | None = None
@@ -37,22 +40,30 @@ class Query:
 
 
 def view_of(name: str) -> View:
-    """Return how a table is shown."""
+    """Return the display settings of a table from its declaration; default settings for an undeclared table."""
     table = declared(name)
     return View() if table is None else table.view
 
 
 def schema_of(snapshot: Snapshot) -> pa.Schema:
-    """Return the columns that a query may name: those of the table, and the probability of the row's class."""
+    """Return the columns that a query may name: those of the table and, if its rows have a class, PROBABILITY.
+
+    PROBABILITY is the probability of the row's own class, see `with_probability`.
+    """
     if not _has_probability(snapshot):
         return snapshot.schema
     return snapshot.schema.append(pa.field(PROBABILITY, pa.float32()))
 
 
 def read_rows(snapshot: Snapshot, query: Query) -> Iterator[pa.Table]:
-    """Yield the rows that a query asks for, with the columns of `schema_of`, in pieces.
+    """Yield the rows that a query asks for, with the columns of `schema_of`, in tables of at most a row group.
 
-    Sorting keeps the rows of the answer in memory and one row group; nulls come last.
+    A sorted answer is one table; nulls come last. While sorting, the rows of the answer and one row group are in
+    memory.
+
+    Args:
+        snapshot: The pinned table.
+        query: Which rows to read.
 
     Raises:
         UserError: A condition is wrong, or the rows cannot be sorted by that column.
@@ -73,12 +84,22 @@ def read_rows(snapshot: Snapshot, query: Query) -> Iterator[pa.Table]:
 
 
 def read_table(snapshot: Snapshot, query: Query) -> pa.Table:
-    """Read the rows that a query asks for as one table."""
+    """Return the rows that a query asks for as one table, see `read_rows`."""
     return pa.concat_tables([schema_of(snapshot).empty_table(), *read_rows(snapshot, query)])
 
 
 def add_text(store: Store, snapshot: Snapshot, rows: pa.Table) -> pa.Table:
-    """Add the text that a table is about (see `View.about`), read by the keys of these rows; null where it is gone."""
+    """Add the text that the rows are about, such as the review of a sentiment (see `View.about`), from its own table.
+
+    Args:
+        store: The warehouse.
+        snapshot: The table of the rows.
+        rows: Rows of the table, with the key of the text.
+
+    Returns:
+        The rows with one more column; a text that is gone is null. The same rows if the table has no such text, or its
+        table does not exist.
+    """
     text = view_of(snapshot.name).about
     source = None if text is None else store.find(text.table)
     table = None if text is None else declared(text.table)
@@ -90,7 +111,7 @@ def add_text(store: Store, snapshot: Snapshot, rows: pa.Table) -> pa.Table:
 
 
 def _texts(source: Snapshot, column: str, key: str, wanted: pa.Array) -> dict[str, str | None]:
-    """Read the texts of these keys, one row group at a time, until there is one for each key."""
+    """Return {key: text} for these keys, reading one row group at a time until each key has a text."""
     texts: dict[str, str | None] = {}
     schema, condition = source.select([key, column]), pc.field(key).isin(wanted)
     for file in source.files:
@@ -103,7 +124,10 @@ def _texts(source: Snapshot, column: str, key: str, wanted: pa.Array) -> dict[st
 
 
 def row_of(snapshot: Snapshot, column: str, value: str) -> dict[str, Any] | None:
-    """Read the row with this key; None if there is none. Of the other row groups only the keys are read."""
+    """Return the first row with `value` in `column` as a dictionary; None if there is none.
+
+    Of row groups without such a row, only that column is read.
+    """
     for rows in _pieces(snapshot, pc.field(column) == value, [column]):
         if rows.num_rows:
             return dict(rows.slice(0, 1).to_pylist()[0])
@@ -111,7 +135,10 @@ def row_of(snapshot: Snapshot, column: str, value: str) -> dict[str, Any] | None
 
 
 def with_probability(snapshot: Snapshot, rows: pa.Table) -> pa.Table:
-    """Add the probability of each row's own class, in a table that has such a column in its view."""
+    """Add the column PROBABILITY, the probability of each row's own class, if the table has classes (`View.label`).
+
+    For a row with label "positive" it is the value of the column of that class, for example `p_positive`.
+    """
     return _add_probability(rows, view_of(snapshot.name)) if _has_probability(snapshot) else rows
 
 
@@ -121,7 +148,14 @@ def _has_probability(snapshot: Snapshot) -> bool:
 
 
 def _pieces(snapshot: Snapshot, condition: pc.Expression | None, compared: Sequence[str]) -> Iterator[pa.Table]:
-    """Yield the rows that meet a condition, by row group. If a group has none, only the compared columns are read."""
+    """Yield the rows that meet a condition, one table per row group.
+
+    Args:
+        snapshot: The pinned table.
+        condition: The condition; None: all rows are yielded.
+        compared: The columns that the condition uses. They are read first; if no row of a row group meets the
+            condition, the group's other columns are not read.
+    """
     few = snapshot.select(compared) if compared and set(compared) <= set(snapshot.schema.names) else None
     for file in snapshot.files:
         for group in range(len(files.row_group_rows(file.uri))):
@@ -133,7 +167,7 @@ def _pieces(snapshot: Snapshot, condition: pc.Expression | None, compared: Seque
 
 
 def _add_probability(rows: pa.Table, view: View) -> pa.Table:
-    """Add the probability of each row's own class."""
+    """Add the column PROBABILITY: for each row the value of the probability column that its label names."""
     chosen: pa.Array | pa.Scalar = pa.scalar(None, pa.float32())
     for name in rows.schema.names:
         if name.startswith(view.probabilities):
@@ -154,7 +188,7 @@ def _first(pieces: Iterator[pa.Table], count: int | None) -> Iterator[pa.Table]:
 
 
 def _refuse_about(snapshot: Snapshot, query: Query) -> None:
-    """UserError if the query names the text that is joined to the rows only when they are shown."""
+    """Raise UserError if the query names the text column of another table, which is joined only for display."""
     about = view_of(snapshot.name).about
     if about is None or about.column in snapshot.schema.names:
         return
@@ -168,7 +202,11 @@ def _refuse_about(snapshot: Snapshot, query: Query) -> None:
 
 
 def _order(sort: str, schema: pa.Schema) -> tuple[str, str] | None:
-    """Return column and direction. UserError: there is no such column, or its values have no order."""
+    """Return (column, "ascending" or "descending") of a sort option; None if it is "".
+
+    Raises:
+        UserError: There is no such column, or its values have no order.
+    """
     if not sort:
         return None
     column = sort.removeprefix("-")

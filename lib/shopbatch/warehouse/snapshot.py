@@ -1,4 +1,4 @@
-"""A snapshot: one version of one table, and how its rows are read."""
+"""`Snapshot`: one pinned version of a table, with the methods that read its rows."""
 
 from __future__ import annotations
 
@@ -23,12 +23,13 @@ Mode = Literal["append", "compact", "rewrite", "replace"]
 
 @dataclass(frozen=True)
 class Demands:
-    """What a table asks of its writers.
+    """What a Delta table in the warehouse demands of programs that write to it.
 
     Attributes:
-        refused: What shopbatch does not keep, each with what to do about it.
+        refused: Constraints and features that shopbatch cannot keep, one phrase each that says what to do about it. If
+            there are any, commits are refused.
         append_only: Whether rows may only be added.
-        partition_by: The columns whose values are folders.
+        partition_by: The partition columns, whose values are folder names.
     """
 
     refused: tuple[str, ...] = ()
@@ -38,7 +39,19 @@ class Demands:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One version of one table, pinned: what was read stays what is read."""
+    """One pinned version of one table: later commits do not change what is read from it.
+
+    Attributes:
+        name: The table.
+        uri: Path or URI of its folder.
+        version: The version.
+        table_id: Delta's id of the table; another one if the table was made anew.
+        schema: Its columns.
+        files: Its data files, in the order of the commits that added them.
+        metadata: The metadata of the last commit that shopbatch made, {} if there is none.
+        adds: The file list of Delta's log, with statistics.
+        demands: What the table demands of programs that write to it.
+    """
 
     name: str
     uri: str
@@ -57,14 +70,17 @@ class Snapshot:
 
     @cached_property
     def by_path(self) -> dict[str, FileRef]:
-        """The files by their paths relative to the table."""
+        """The files by their paths, {path relative to the table's folder: file}."""
         return {f.path: f for f in self.files}
 
     def part(self, scope: Mapping[str, str]) -> Snapshot:
-        """Narrow the snapshot to one partition, with the metadata of that partition's own last commit.
+        """Narrow the snapshot to one partition.
 
         Args:
-            scope: Value of each partition column; {} gives the whole table.
+            scope: Value of each partition column, {column: value}; {} returns the whole table.
+
+        Returns:
+            A snapshot with the files of that partition, and with the metadata of the last commit for it ({} if none).
         """
         if not scope:
             return self
@@ -72,10 +88,16 @@ class Snapshot:
         return replace(self, files=inside, metadata=self.metadata.get("scopes", {}).get(scope_name(scope), {}))
 
     def part_or_newest(self, scope: Mapping[str, str]) -> Snapshot | None:
-        """Narrow the snapshot to a partition or, if nothing was committed for it, to that with the greatest value.
+        """Narrow the snapshot to one partition or, if nothing was committed for it, to the newest partition.
+
+        The newest is the one with the greatest value, for example the last day. Gates compare a new version with the
+        snapshot that this method returns.
+
+        Args:
+            scope: Value of the partition column, {column: value}.
 
         Returns:
-            What a new version of the partition is compared with, such as the newest day; None if there is nothing.
+            The narrowed snapshot; None if no partition was committed.
         """
         if (part := self.part(scope)).metadata:
             return part
@@ -83,7 +105,11 @@ class Snapshot:
         return self.part({column: value}) if column else None
 
     def bounds(self, column: str) -> dict[str, tuple[Any, Any]]:
-        """Least and greatest value of a column by file path. Files without these statistics are left out."""
+        """Return the least and greatest value of a column in each file, from Delta's statistics.
+
+        Returns:
+            {path: (least, greatest)}. Files without statistics of the column are left out.
+        """
         names = [f"min.{column}", f"max.{column}"]
         if not set(names) <= set(self.adds.column_names):
             return {}
@@ -91,13 +117,19 @@ class Snapshot:
         return {unquote(path): (low, high) for path, low, high in listed if low is not None and high is not None}
 
     def select(self, columns: Sequence[str] | None) -> pa.Schema:
-        """The schema of these columns; None gives that of all."""
+        """Return the schema of these columns; None returns that of all columns."""
         return self.schema if columns is None else pa.schema([self.schema.field(c) for c in columns])
 
     def read(
         self, columns: Sequence[str] | None = None, where: pc.Expression | None = None, limit: int | None = None
     ) -> pa.Table:
-        """Read the rows of a small table, or the first `limit` rows of a large one, in file order."""
+        """Read the rows of a small table, or the first rows of a large one, into memory, in file order.
+
+        Args:
+            columns: Columns to read; None: all.
+            where: Condition on the rows, which may use any column of the table; None: all rows.
+            limit: Greatest number of rows; None: no limit.
+        """
         schema, parts, rows = self.select(columns), [self.schema.empty_table().select(columns or self.schema.names)], 0
         for file, groups in self._pieces(limit is not None):
             part = files.read(file.uri, self.schema if where is not None else schema, file.partition, groups)
@@ -111,7 +143,11 @@ class Snapshot:
         return whole if limit is None else whole.slice(0, limit)
 
     def _pieces(self, small: bool) -> Iterator[tuple[FileRef, list[int] | None]]:
-        """The files as a whole or, if `small`, one row group at a time: a few rows then do not cost a whole file."""
+        """Yield (file, row groups to read); None as row groups means the whole file.
+
+        Args:
+            small: Whether each row group is yielded alone, so that reading a few rows does not cost a whole file.
+        """
         for file in self.files:
             if small:
                 yield from ((file, [group]) for group in range(len(files.row_group_rows(file.uri))))
@@ -119,7 +155,12 @@ class Snapshot:
                 yield file, None
 
     def dataset(self, columns: Sequence[str] | None = None, where: pc.Expression | None = None) -> ray.data.Dataset:
-        """Read the snapshot as a Ray Dataset: one task per file, which also applies `where`."""
+        """Return the rows as a Ray Dataset, with one task per file that reads it and applies `where`.
+
+        Args:
+            columns: Columns to read; None: all.
+            where: Condition on the rows, which may use any column of the table; None: all rows.
+        """
         import ray.data
 
         schema, whole = self.select(columns), self.schema
@@ -139,5 +180,5 @@ class Snapshot:
 
 
 def scope_name(scope: Mapping[str, str]) -> str:
-    """The name under which a commit keeps the metadata of a partition."""
+    """Return the key of a partition in the commit metadata: {"day": "2026-11-22"} -> "day=2026-11-22"."""
     return "/".join(f"{k}={v}" for k, v in sorted(scope.items()))

@@ -1,7 +1,7 @@
-"""Snapshots as Spark DataFrames, and files that Spark wrote as files of a table.
+"""The bridge to Spark: reads snapshots as DataFrames, and describes files that Spark wrote for a commit.
 
-Called by the jobs that run on Spark. Spark reads and writes the Parquet files itself; what it wrote becomes visible
-by `Store.commit`, or not at all. Settings that the files depend on are in `core/sessions.py`.
+The jobs that run on Spark use it. Spark reads and writes the Parquet files itself. Files that it wrote become visible
+by `Store.commit` or not at all. Settings on which the files depend are in `core/sessions.py`.
 """
 
 from __future__ import annotations
@@ -26,19 +26,22 @@ if TYPE_CHECKING:
     from pyspark.sql.types import StructType
 
 FEW = 200_000  # rows that the driver may collect and hand back to Spark
-_ROWS_OF_TASK = 150_000  # rows that one task of a shuffle has, about
+_ROWS_OF_TASK = 150_000  # about how many rows one task of a shuffle gets
 
 
 def read(
     spark: SparkSession, snapshot: Snapshot, columns: Sequence[str], only: Sequence[FileRef] | None = None
 ) -> DataFrame:
-    """Read columns of a snapshot as a DataFrame; a column that a file or the table lacks is null there.
+    """Read columns of a snapshot as a Spark DataFrame; a column that a file or the table lacks is null there.
 
     Args:
         spark: The session.
-        snapshot: What is read.
+        snapshot: The pinned table.
         columns: Names of the columns, which the table has or `shopbatch.tables` declares for it.
-        only: Files of the snapshot to read; None reads all.
+        only: Files of the snapshot to read; None: all.
+
+    Raises:
+        DamagedFile: A file does not match its own checksum.
     """
     from pyspark.sql.pandas.types import from_arrow_schema
 
@@ -53,9 +56,18 @@ def read(
 
 
 def read_files(spark: SparkSession, schema: StructType, uris: Sequence[str], base: str) -> DataFrame:
-    """Read Parquet files of a table whose folder is `base`. DamagedFile if one does not match its own checksum.
+    """Read Parquet files of a table as a Spark DataFrame, after checking each file's own checksum.
 
     Spark itself checks the checksums of pages (see `core/sessions.py`).
+
+    Args:
+        spark: The session.
+        schema: The columns of the DataFrame.
+        uris: Paths or URIs of the files.
+        base: Path or URI of the table's folder, from which Spark derives the partition columns.
+
+    Raises:
+        DamagedFile: A file does not match its own checksum.
     """
     with ThreadPoolExecutor() as pool:
         list(pool.map(files.check, uris))
@@ -63,31 +75,45 @@ def read_files(spark: SparkSession, schema: StructType, uris: Sequence[str], bas
 
 
 def literal_path(path: str) -> str:
-    """Escape what Spark would take for a pattern in a path to read; `basePath` and paths to write to are none."""
+    """Escape characters that Spark would take for a pattern in a path to read, such as `[` and `*`.
+
+    Values of `basePath` and paths to write to are not patterns, and must not be escaped.
+    """
     return re.sub(r"([\[\]{}*?\\])", r"\\\1", path)
 
 
 def settled(frame: DataFrame, few: bool) -> DataFrame:
-    """Compute a frame once: its rows are kept in the driver's memory if they are few, else by the executors."""
+    """Keep the rows of a frame in memory, so that Spark does not compute them again at each use.
+
+    Args:
+        frame: The frame to keep.
+        few: Whether the rows are few. If so, the driver computes and keeps them now; if not, the executors cache them
+            at the first use.
+    """
     return frame.sparkSession.createDataFrame(frame.toArrow(), frame.schema) if few else frame.cache()
 
 
 def for_few_rows(spark: SparkSession) -> AbstractContextManager[None]:
-    """Turn off shuffle partitioning and adaptive planning inside this block: few rows do not need them."""
+    """Return a context manager with Spark settings for few rows: one shuffle partition, no adaptive planning."""
     return _settings(spark, {"spark.sql.shuffle.partitions": "1", "spark.sql.adaptive.enabled": "false"})
 
 
 def for_many_groups(spark: SparkSession) -> AbstractContextManager[None]:
-    """Let aggregates that keep lists hold many groups in memory inside this block: Spark sorts from 128 groups on."""
+    """Return a context manager in which Spark's aggregates that collect lists hold up to 50,000 groups in memory.
+
+    By default Spark changes to sorting from 128 groups on.
+    """
     return _settings(spark, {"spark.sql.objectHashAggregate.sortBased.fallbackThreshold": "50000"})
 
 
 def for_many_shuffles(spark: SparkSession, rows: int) -> AbstractContextManager[None]:
-    """Shuffle so many rows in as few tasks as suit them inside this block: 200 tasks, the default, cost more to begin.
+    """Return a context manager in which Spark shuffles with one task per 150,000 rows, but at least one per core.
+
+    Spark's default is 200 tasks; for few rows, most of the time would be spent on starting them.
 
     Args:
         spark: The session.
-        rows: Of the largest table that is shuffled.
+        rows: Number of rows of the largest table that is shuffled.
     """
     tasks = max(spark.sparkContext.defaultParallelism, -(-rows // _ROWS_OF_TASK))
     return _settings(spark, {"spark.sql.shuffle.partitions": str(tasks)})
@@ -95,7 +121,7 @@ def for_many_shuffles(spark: SparkSession, rows: int) -> AbstractContextManager[
 
 @contextmanager
 def _settings(spark: SparkSession, settings: Mapping[str, str]) -> Iterator[None]:
-    """Change settings of a session inside this block."""
+    """Change settings of a Spark session inside the block, and restore them after it."""
     before = {name: str(spark.conf.get(name)) for name in settings}
     try:
         for name, value in settings.items():
@@ -114,15 +140,20 @@ def write(
     partition: Mapping[str, str] | None = None,
     rows_per_file: int = 0,
 ) -> list[DataFile]:
-    """Write the rows of `frame` where they will stay, one file per partition of the frame. `Store.commit` shows them.
+    """Write the rows of a Spark frame as data files of a table, one file per partition of the frame.
+
+    The files stay invisible to readers until `Store.commit` adds them to the table.
 
     Args:
         frame: The rows, with the table's columns.
         store: The warehouse.
-        table: The table.
-        run_id: Names the folder of the files; a new one for every call.
+        table: The declaration of the table.
+        run_id: Name of the folder of the files; it must be a new one for every call.
         partition: Value of each partition column, the same for all rows.
         rows_per_file: Greatest number of rows of a file (0: no limit); a larger partition becomes several files.
+
+    Returns:
+        The written files, without empty ones.
 
     Raises:
         TypeError: The columns are not the table's, or hold a null where the table allows none.
@@ -131,7 +162,7 @@ def write(
     folder = "/".join([*(f"{column}={value}" for column, value in partition.items()), run_id])
     uri = f"{store.uri(table.name)}/{folder}"
     schema = table.file_schema()
-    # Spark keeps the metadata of a column in the footer, which makes room for the file's checksum there
+    # Spark writes the metadata of a column into the footer, where it reserves the place for the file's checksum
     rows = frame.select(*schema.names).withMetadata(schema.names[0], {checksums.KEY: checksums.NONE})
     without = {f"parquet.column.statistics.enabled#{name}": "false" for name in hidden_columns(schema)}
     rows.write.mode("error").option("maxRecordsPerFile", rows_per_file).options(**without).parquet(uri)
@@ -141,7 +172,7 @@ def write(
     if isinstance(fs, pafs.LocalFileSystem):
         for name in names:
             checksums.stamp_file(f"{path}/{name}")
-            files.remove(f"{uri}/.{name}.crc")  # Hadoop's own sums, where Spark writes any, are of the bytes before
+            files.remove(f"{uri}/.{name}.crc")  # Hadoop's sums, if Spark wrote them, are of the unstamped bytes
     described = [files.describe(store.uri(table.name), f"{folder}/{name}", schema, partition) for name in names]
     empty = [f for f in described if not f.rows]  # Spark writes an empty file for a frame without rows
     store.discard(table, empty)

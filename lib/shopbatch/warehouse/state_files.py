@@ -1,4 +1,4 @@
-"""Small state files: read as what they should be, or set aside. A damaged one never ends the runs that come later.
+"""Reads small JSON state files safely: a damaged file is set aside and counts as missing, so that later runs go on.
 
 A crash of the machine can leave a file empty, cut or full of NUL bytes, and a person or a program can leave anything.
 So every reader says which form it expects, and what it does without the file.
@@ -23,17 +23,17 @@ _named: set[str] = set()  # the lines that this process has printed: each damage
 
 
 def load(uri: str, kind: Any) -> Any:
-    """Read a JSON file of a known form.
+    """Read a JSON file of a known form; a damaged file is an error.
 
     Args:
         uri: The file.
         kind: Its form, as pydantic takes it: a TypedDict, a model, `dict[str, Any]`.
 
     Returns:
-        The value; None if there is no such file.
+        The validated value; None if there is no such file.
 
     Raises:
-        DamagedFile: It is not JSON, has another form, is a folder, or may not be read.
+        DamagedFile: The file is not JSON, has another form, is a folder, or may not be read.
         OSError: The object store does not answer.
     """
     fs, path = files.filesystem(uri)
@@ -54,16 +54,16 @@ def load(uri: str, kind: Any) -> Any:
 
 
 def read(uri: str, kind: Any, instead: str, keep: bool = False) -> Any:
-    """Read a JSON file of a known form; a damaged one is named, is set aside, and counts as missing.
+    """Read a JSON file of a known form; a damaged file is reported, set aside, and treated as missing.
 
     Args:
         uri: The file.
         kind: Its form, see `load`.
-        instead: What is done without it, for the line that names a damaged file.
-        keep: Leave a damaged file where it is, as those do who only look.
+        instead: What happens without the file, for the message about a damaged one.
+        keep: Whether a damaged file stays where it is, for readers that must not change anything.
 
     Returns:
-        The value; None if there is no such file, or not any more.
+        The validated value; None if there is no such file or it is damaged.
     """
     try:
         return load(uri, kind)
@@ -76,14 +76,14 @@ def read(uri: str, kind: Any, instead: str, keep: bool = False) -> Any:
 
 
 def set_aside(damage: DamagedFile, instead: str) -> int:
-    """Rename a damaged file to `NAME.damaged-N`, and name it on standard error.
+    """Rename a damaged file to `NAME.damaged-N`, and report it on standard error.
 
     Args:
-        damage: What is wrong with it.
-        instead: What is done without it.
+        damage: The error that names the file and the damage.
+        instead: What happens without the file, for the message.
 
     Returns:
-        N: how many files of that name have been set aside by now.
+        N: the number of files of that name that have been set aside by now.
     """
     fs, path = files.filesystem(damage.uri)
     number = next(n for n in count(1) if fs.get_file_info(aside_name(path, n)).type == pafs.FileType.NotFound)
@@ -106,7 +106,7 @@ def _name(text: str) -> None:
 
 
 def aside_name(path: str, number: int) -> str:
-    """Return the name under which a damaged file is kept."""
+    """Return the path under which a damaged file is kept: ("a.json", 2) -> "a.json.damaged-2"."""
     return f"{path}.damaged-{number}"
 
 
@@ -116,7 +116,7 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 
 
 def _why(text: bytes, error: ValidationError) -> str:
-    """Say in a few words what is wrong, without what the file holds."""
+    """Return in a few words why a file is invalid, without quoting its content."""
     if not text:
         return "it is empty"
     if not text.strip(b"\0"):

@@ -1,6 +1,7 @@
-"""Delta statistics of a data file, from its Parquet footer: rows, and each column's least, greatest and null count.
+"""Computes the Delta statistics of a data file from its Parquet footer: rows, and min, max and nulls of columns.
 
-Called by `files.describe`. A bound that JSON or Delta would change is left out: readers then read the file.
+`files.describe` calls it. Readers use min and max to skip files. The min and max of a column are left out if JSON or
+Delta cannot store them exactly, such as an infinite number; readers then cannot skip the file by that column.
 """
 
 from __future__ import annotations
@@ -13,22 +14,22 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-_LONGEST = 64  # bytes of a string's bound that are worth a place in the log
+_LONGEST = 64  # greatest length in bytes of a string's min or max in the log
 _LAST = "\U0010ffff"  # no character sorts after it; Delta's own writers end a cut maximum with it
 _DIGITS = 15  # digits of a decimal that a double holds exactly; readers take JSON numbers as doubles
 
 
 def statistics(meta: pq.FileMetaData, schema: pa.Schema, hidden: set[str]) -> dict[str, Any]:
-    """Collect the statistics of one file.
+    """Return the statistics of one file, as Delta's log stores them.
 
     Args:
         meta: The file's footer.
         schema: The file's columns.
-        hidden: Columns of which no value may stand in the log.
+        hidden: Columns of which no value may be in the log; only their nulls are counted.
 
     Returns:
-        numRecords, minValues, maxValues and nullCount, as Delta's log has them. A column that consists of several
-        Parquet columns (a struct, a map) has none.
+        {"numRecords", "minValues", "maxValues", "nullCount"}. A column that consists of several Parquet columns (a
+        struct, a map) has no statistics.
     """
     low: dict[str, Any] = {}
     high: dict[str, Any] = {}
@@ -44,7 +45,7 @@ def statistics(meta: pq.FileMetaData, schema: pa.Schema, hidden: set[str]) -> di
 
 
 def _places(meta: pq.FileMetaData, schema: pa.Schema) -> dict[str, int]:
-    """Return for each column the index of its Parquet column. Nested columns, which have several, are left out."""
+    """Return {column: index of its Parquet column}; columns that consist of several Parquet columns are left out."""
     places, first = {}, 0
     for field in schema:
         leaves = _leaves(field.type)
@@ -55,12 +56,15 @@ def _places(meta: pq.FileMetaData, schema: pa.Schema) -> dict[str, int]:
 
 
 def _leaves(kind: pa.DataType) -> int:
-    """How many Parquet columns hold a column of this type."""
+    """Return the number of Parquet columns that store a column of this type."""
     return sum(_leaves(kind.field(i).type) for i in range(kind.num_fields)) if kind.num_fields else 1
 
 
 def _bounds(groups: Sequence[pq.Statistics]) -> tuple[Any, Any] | None:
-    """Least and greatest value over a column's row groups; None if a group with values has no bounds."""
+    """Return (least, greatest) value of a column over its row groups.
+
+    None if a row group with values has no statistics, or if a bound cannot be decoded.
+    """
     known = [s for s in groups if s.has_min_max]
     if not known or any(s.num_values for s in groups if not s.has_min_max):
         return None
@@ -88,12 +92,18 @@ def _bound(name: str, least: Any, most: Any, low: dict[str, Any], high: dict[str
 
 
 def _prefix(text: str) -> str:
-    """The text, or as much of it as is worth a place in the log."""
+    """Return the text, cut to _LONGEST bytes."""
     return text.encode()[:_LONGEST].decode("utf-8", "ignore")
 
 
 def _ceiling(text: str) -> str | None:
-    """A text of bounded length that is not less than `text`; None if there is none (it holds the last character)."""
+    """Return an upper bound of a text for the statistics: the text itself if it has at most _LONGEST bytes.
+
+    A longer text is cut to _LONGEST bytes, and the last character of Unicode is appended: at most 68 bytes.
+
+    Returns:
+        None if there is no such bound, because the cut text continues with the last character of Unicode.
+    """
     prefix = _prefix(text)
     if prefix == text:
         return text

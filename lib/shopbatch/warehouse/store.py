@@ -1,8 +1,8 @@
-"""The warehouse: tables are read as snapshots, and files become visible in one atomic commit.
+"""The store of the warehouse: pins tables as snapshots, and makes written files visible in one atomic commit.
 
-Called by jobs, by `sample` and `load`, and by the driver of an inference run. Tasks write files with
-`warehouse.files`; what they wrote becomes visible here or not at all. An object store is used through the same calls,
-with a URI as its root.
+Jobs, the packages `sample` and `load`, and the driver of an inference run use it. Tasks write files with
+`warehouse.files`; these files become visible by `Store.commit` or not at all. An object store is used through the same
+methods, with a URI as root.
 """
 
 from __future__ import annotations
@@ -34,14 +34,22 @@ __all__ = ["Mode", "Snapshot", "Store", "check_schema", "check_target", "conform
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,99}")
 _ATTEMPTS = 20
-_UNEXPLAINED = 3  # failures after which there must be a reason to try again
+_UNEXPLAINED = 3  # from this number of failures on, there must be a reason to try again
 _LOADS = 1000  # number of loads that a table's metadata lists: the newest ones
 
 
 class Store:
-    """A warehouse: `<root>/<table>` is a Delta table that any Delta client reads."""
+    """A warehouse: a folder or object store. Each `<root>/<table>` is a Delta table that any Delta client reads."""
 
     def __init__(self, root: str) -> None:
+        """Open a warehouse, which need not exist yet.
+
+        Args:
+            root: A folder, or the URI of a place in an object store such as `s3://bucket/warehouse`.
+
+        Raises:
+            UserError: The path holds characters that delta-rs reads differently, or the object store is unknown.
+        """
         place = folder_or_uri(root)
         self.root = place.rstrip("/") if "://" in place else os.path.abspath(re.sub("^/+", "/", place))
         if trouble := files.unusable_path(self.root):
@@ -52,13 +60,23 @@ class Store:
             raise UserError(f"warehouse {root}: neither a folder nor a known object store ({error})") from None
 
     def uri(self, name: str) -> str:
-        """Return the path or URI of a table. UserError for a name that could lead out of the warehouse."""
+        """Return the path or URI of a table.
+
+        Raises:
+            UserError: The name has other characters than small letters, digits and `_`, so that it could lead out of
+                the warehouse.
+        """
         if not _NAME.fullmatch(name):
             raise UserError(f"table name {name!r}: it may not leave the warehouse; expected small letters, digits, _")
         return f"{self.root}/{name}"
 
     def check_writable(self) -> None:
-        """Check, before any work is done, that files can be written. UserError if not, Stopped if not at the moment."""
+        """Check that files can be written to the warehouse, before any work is done.
+
+        Raises:
+            UserError: The warehouse cannot be written.
+            Stopped: It cannot be written at the moment: the object store does not answer, or no space is left.
+        """
         try:
             files.write_bytes(f"{self.root}/_runs/.writable", b"", durable=False)
         except OSError as error:
@@ -69,11 +87,11 @@ class Store:
             raise UserError(f"warehouse {self.root}: cannot write there ({error.strerror or error})") from None
 
     def exists(self, name: str) -> bool:
-        """Return whether there is a table of that name."""
+        """Return True if the warehouse has a table of that name."""
         return bool(DeltaTable.is_deltatable(self.uri(name)))
 
     def names(self) -> list[str]:
-        """Return the names of the tables that exist, sorted."""
+        """Return the names of all tables in the warehouse, sorted."""
         fs, path = files.filesystem(self.root)
         try:
             entries = files.entries(fs, path)
@@ -83,9 +101,16 @@ class Store:
         return [n for n in folders if _NAME.fullmatch(n) and self.exists(n)]
 
     def snapshot(self, name: str, version: int | None = None) -> Snapshot:
-        """Pin a version of a table (None: the newest). UserError if there is no such table or version.
+        """Return a version of a table as a snapshot; the table must exist.
 
-        A column that is declared and that an older version of shopbatch did not write is null in every row.
+        A declared column that the table does not have yet, because an older shopbatch wrote it, is null in every row.
+
+        Args:
+            name: The table.
+            version: The version; None: the newest.
+
+        Raises:
+            UserError: There is no such table or version; the message says what fills the table.
         """
         table = delta.open_table(self.uri(name), version)
         if table is None:
@@ -93,13 +118,13 @@ class Store:
         return self._declared(delta.read_snapshot(name, self.uri(name), table))
 
     def _filled_by(self, name: str) -> str:
-        """Say what fills a table that does not exist yet, or what the name was meant to be."""
+        """Say which command fills a table that does not exist yet, or suggest a table with a similar name."""
         if (table := declared(name)) is not None:
             return f"it is filled by {table.filled_by}"
         return hint(name, self.names(), "tables there")
 
     def find(self, name: str) -> Snapshot | None:
-        """Pin the newest version of a table; None if it does not exist."""
+        """Return the newest version of a table as a snapshot; None if the table does not exist."""
         table = delta.open_table(self.uri(name))
         return None if table is None else self._declared(delta.read_snapshot(name, self.uri(name), table))
 
@@ -108,7 +133,10 @@ class Store:
         return as_declared(TABLES[snapshot.name], snapshot) if snapshot.name in TABLES else snapshot
 
     def recall(self, name: str, version: int) -> Snapshot | None:
-        """Pin a former version of a table; None if the log or one of its files is gone."""
+        """Return an earlier version of a table as a snapshot; None if it can no longer be read.
+
+        That is so if its log entries or one of its files are gone.
+        """
         try:
             snapshot = self.snapshot(name, version)
             files.check_whole(snapshot.uri, snapshot.files)
@@ -119,9 +147,18 @@ class Store:
     def require(
         self, table: Table, columns: Sequence[str], version: int | None = None, optional: Sequence[str] = ()
     ) -> Snapshot:
-        """Pin a source that must have these columns. UserError names a column that is missing or of another type.
+        """Return a source table as a snapshot, after checking that it has the columns that a job needs.
 
-        `optional` columns may be missing, as in a table that another system writes, but not of another type.
+        Args:
+            table: The declaration of the table.
+            columns: Columns that the table must have, with the declared types.
+            version: The version; None: the newest.
+            optional: Columns that may be missing, as in a table that another system writes. If present, they must have
+                the declared types.
+
+        Raises:
+            UserError: There is no such table or version; or a column is missing or of another type, and the message
+                names it.
         """
         snapshot = as_declared(table, self.snapshot(table.name, version))
         declared = {c.name: c.type for c in table.columns}
@@ -136,13 +173,26 @@ class Store:
         return snapshot
 
     def check_targets(self, tables: Iterable[Table], mode: Mode = "append") -> None:
-        """Check, before any work is done, that commits of that mode may be made to these tables. UserError if not."""
+        """Check that commits of that mode can be made to these tables, before any work is done. UserError if not.
+
+        Tables that do not exist yet pass.
+        """
         for table in tables:
             if (snapshot := self.find(table.name)) is not None:
                 check_target(table, snapshot, mode)
 
     def write_file(self, table: Table, data: pa.Table, run_id: str, index: int) -> DataFile:
-        """Write one data file of an unpartitioned table, where it will stay; `commit` makes it visible."""
+        """Write one data file of an unpartitioned table. It stays invisible until `commit` adds it to the table.
+
+        Args:
+            table: The declaration of the table.
+            data: The rows, with the table's columns and types (TypeError if not).
+            run_id: The run; it names the folder of the file.
+            index: Number of the file within the run.
+
+        Returns:
+            The description of the file that `commit` takes.
+        """
         path = f"{run_id}/part-{index:05d}.parquet"
         files.write(f"{self.uri(table.name)}/{path}", conform(table, data))
         return files.describe(self.uri(table.name), path, table.file_schema())
@@ -157,25 +207,25 @@ class Store:
         removed: Sequence[str] = (),
         guard: Callable[[Snapshot], None] | None = None,
     ) -> int:
-        """Make files visible in one atomic commit. If another commit comes first, it is repeated on the new version.
+        """Make files visible in one atomic commit; if another commit comes first, try again on top of the new version.
 
-        A commit of its own adds the columns that were declared since the table was made.
+        If columns were declared since the table was made, a separate commit adds them first.
 
         Args:
-            table: The table; it is created if it does not exist.
-            added: Files that lie under the table. Their columns were checked when they were described.
-            mode: `append`: adds the files that are not visible yet. `compact`: takes out the files of `removed`, whose
-                rows the added ones hold. `rewrite`: takes out `removed`, whose rows change; it may add no file.
-                `replace`: takes out everything else.
-            run_key: Names the run in the commit's metadata.
-            metadata: What is stored with the commit. Its key `scope` ({column: value}) names the partition that a
-                `replace` is about: other partitions' files and metadata stay (see `Snapshot.part`). An `append` adds
-                its `loads` and `inputs` to those that the table's metadata lists already.
-            removed: Paths of visible files to take out.
-            guard: Sees the newest snapshot before each attempt, and may raise to give up.
+            table: The declaration of the table, which is created if it does not exist.
+            added: Files that were written under the table's folder. Their columns were checked by `files.describe`.
+            mode: How the files take their place. `append` adds those that are not visible yet. `compact` removes the
+                files of `removed`, whose rows are all in the added files. `rewrite` removes the files of `removed`,
+                whose rows change; it may add no file. `replace` removes all other files.
+            run_key: Name of the run, stored in the commit's metadata.
+            metadata: Further metadata of the commit. Its key `scope` ({column: value}) names the partition to which a
+                `replace` is limited: files and metadata of other partitions stay (see `Snapshot.part`). An `append`
+                adds its `loads` and `inputs` to the lists that the table's metadata holds already.
+            removed: Paths of visible files to remove.
+            guard: Called with the newest snapshot before each attempt; it can raise an error to give up.
 
         Returns:
-            The table's version.
+            The version of the table that shows the files.
 
         Raises:
             UserError: The table cannot be written (see `check_target`).
@@ -189,7 +239,7 @@ class Store:
             snapshot = delta.read_snapshot(table.name, uri, handle)
             check_target(table, snapshot, mode)
             if failures and _landed(snapshot, added, removed, run_key):
-                return snapshot.version  # an object store's answer was lost, not the commit
+                return snapshot.version  # the commit was made; only the object store's answer was lost
             if guard is not None:
                 guard(as_declared(table, snapshot))
             new, gone = _changes(snapshot, added, removed, mode, scope)
@@ -209,9 +259,11 @@ class Store:
 
     @staticmethod
     def _may_succeed(uri: str, snapshot: Snapshot, error: CommitFailedError, failures: int) -> bool:
-        """Whether another attempt may succeed: another commit came first, or the object store did not answer.
+        """Return True if another attempt at a failed commit may succeed.
 
-        A store may list the other commit a moment later, so that the first failures are no proof.
+        The first failures (fewer than _UNEXPLAINED) are always tried again, because a store may list another commit
+        only a moment later. After that, another attempt is made only if another commit came first or the object store
+        did not answer, and never after _ATTEMPTS failures.
         """
         if failures < _UNEXPLAINED:
             return True
@@ -219,7 +271,7 @@ class Store:
         return failures < _ATTEMPTS and explained
 
     def discard(self, table: Table, written: Sequence[DataFile]) -> None:
-        """Delete files that this run wrote and will not make visible."""
+        """Delete files that this run wrote and will not make visible, and their folders if these are then empty."""
         fs, root = files.filesystem(self.uri(table.name))
         folders = set()
         for file in written:
@@ -234,14 +286,22 @@ class Store:
 def _changes(
     snapshot: Snapshot, added: Sequence[DataFile], removed: Sequence[str], mode: Mode, scope: Mapping[str, str] | None
 ) -> tuple[list[DataFile], list[str]]:
-    """The files to show and the paths to take out; a `replace` of the whole table names none of these."""
+    """Return (files to add, paths to remove) of a commit on top of the newest snapshot.
+
+    Files that are visible already are not added again, except by a `replace`. If a `replace` has no `scope`, no paths
+    are listed, because Delta's overwrite removes all files anyway.
+    """
     new = list(added) if mode == "replace" else [f for f in added if f.path not in snapshot.by_path]
     shown = [f.path for f in snapshot.part(scope).files] if scope and mode == "replace" else removed
     return new, [path for path in shown if path in snapshot.by_path]
 
 
 def _said(snapshot: Snapshot, mode: Mode, metadata: dict[str, Any]) -> dict[str, Any]:
-    """Return the metadata of a commit, with what earlier commits stored about other partitions and loads."""
+    """Return the metadata to store with a commit: the commit's own, merged with the table's present metadata.
+
+    The metadata of other partitions is kept. For an `append`, the lists under the keys `loads` and `inputs` are
+    continued, and their newest _LOADS entries are kept.
+    """
     if scope := metadata.get("scope"):
         metadata = {
             "scopes": {**snapshot.metadata.get("scopes", {}), scope_name(scope): metadata},
@@ -254,13 +314,20 @@ def _said(snapshot: Snapshot, mode: Mode, metadata: dict[str, Any]) -> dict[str,
 
 
 def _landed(snapshot: Snapshot, added: Sequence[DataFile], removed: Sequence[str], run_key: str) -> bool:
-    """Return whether a commit that was reported as failed has nevertheless been made."""
+    """Return True if a commit that was reported as failed is in the newest snapshot nevertheless.
+
+    That happens if an object store's answer was lost.
+    """
     shown = all(f.path in snapshot.by_path for f in added) if added else snapshot.metadata.get("run_key") == run_key
     return shown and not any(p in snapshot.by_path for p in removed)
 
 
 def conform(table: Table, data: pa.Table) -> pa.Table:
-    """Give `data` the table's file schema. TypeError: a column is missing, unknown, of another type, or has a null."""
+    """Return the rows with the schema that data files of the table must have.
+
+    Raises:
+        TypeError: A column is missing, unknown, at another place, of another type, or has a null where none is allowed.
+    """
     schema = table.file_schema()
     if data.schema.names != schema.names:
         raise TypeError(f"table {table.name!r} has columns {schema.names}, not {data.schema.names}")

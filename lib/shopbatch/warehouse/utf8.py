@@ -1,4 +1,4 @@
-"""Text that is not valid UTF-8, which Arrow's kernels cannot work on and no reader can decode."""
+"""Finds text that is not valid UTF-8: Arrow's string functions fail on it, and no reader can decode it."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import pyarrow.compute as pc
 
 
 def invalid_utf8(column: pa.ChunkedArray) -> pa.Array | None:
-    """Find the rows that hold text that is not valid UTF-8, also inside lists, structs and maps.
+    """Find the rows with text that is not valid UTF-8, also inside lists, structs and maps.
 
     Returns:
-        A boolean for each row, or None if all rows are valid, which is nearly always so.
+        A boolean mask [n]: True for invalid rows. None if all rows are valid, which is nearly always so.
     """
     if _is_valid(column):
         return None
-    if column.type.num_fields:  # a slice is validated with the elements of the rows around it
+    if column.type.num_fields:  # validating a slice would validate the rows around it, too
         broken = [not _is_valid(column.take(pa.array([row]))) for row in range(len(column))]
         return pa.array(broken) if any(broken) else None
     raw = column.cast(pa.binary()).to_pylist()
@@ -38,7 +38,7 @@ def _decodes(value: bytes) -> bool:
 
 
 def blank(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Replace text that is not valid UTF-8 with empty text, so that Arrow's string kernels can run on the column."""
+    """Replace text that is not valid UTF-8 by "", so that Arrow's string functions can run on the column."""
     bad = invalid_utf8(column)
     if bad is None:
         return column

@@ -1,6 +1,6 @@
-"""Reads every byte of a table and says what is wrong: for `shopbatch verify`. Nothing is written.
+"""Reads every byte of a table and reports what is wrong, for `shopbatch verify`. Writes nothing.
 
-Files are read one row group at a time, so no table has to fit into memory; keys and contents are counted by hash.
+Files are read one row group at a time, so no table has to fit into memory. Keys are compared by hash.
 """
 
 from __future__ import annotations
@@ -31,16 +31,18 @@ _CONTENTS = 8_000_000  # distinct contents that are compared in one go
 
 @dataclass
 class Checked:
-    """One thing that was verified, and what is wrong with it.
+    """The result of verifying one table, model or checkpoint, or the warehouse's secret key.
+
+    Models name their training rows by hashes with that key; `shopbatch erase` needs it to find them.
 
     Attributes:
-        name: The table, model or run of a training.
+        name: The table, model, training run or key file.
         kind: `table`, `model`, `checkpoint` or `key`.
-        files: How many files were read.
-        size: Their bytes.
-        rows: Rows of a table.
-        unprotected: Files without a checksum of their own: those of older versions and of other clients.
-        findings: What is wrong, a line each: the file and what it is.
+        files: Number of files that were read.
+        size: Bytes of these files.
+        rows: Number of rows of a table; None for others.
+        unprotected: Number of files without a checksum of their own: from older versions of shopbatch or other clients.
+        findings: The faults, one line each: the file and what is wrong with it.
     """
 
     name: str
@@ -55,14 +57,21 @@ class Checked:
 def verify_table(store: Store, name: str) -> Checked:
     """Verify a table: its log, every page of every file, row counts, columns, keys, and the memo behind it.
 
+    Args:
+        store: The warehouse.
+        name: The table.
+
+    Returns:
+        Counts and findings. Damage is a finding, not an error.
+
     Raises:
-        UserError: There is no such table.
+        UserError: The name of the table is not allowed.
     """
     uri, checked = store.uri(name), Checked(name, "table")
     checked.findings += _log(uri)
     try:
         snapshot = store.snapshot(name)
-    except UserError as error:  # a damaged file is among the findings of the log already
+    except UserError as error:  # damage of the log is among the findings already
         if not checked.findings:
             checked.findings.append(_line(error) if isinstance(error, DamagedFile) else f"_delta_log/: {_line(error)}")
         return checked
@@ -79,7 +88,7 @@ def _line(error: Exception) -> str:
 
 
 def _log(uri: str) -> Iterator[str]:
-    """What is wrong with the entries of a log: each is readable JSON and what was written, and none is missing."""
+    """Yield what is wrong with a Delta log: missing, unreadable or changed entries and checkpoints."""
     fs, folder = files.filesystem(f"{uri}/_delta_log")
     names = [f.base_name for f in files.entries(fs, folder)]
     numbers = sorted(int(name[:20]) for name in names if log_sums.ENTRY.fullmatch(name))
@@ -109,7 +118,7 @@ def _entry(data: bytes) -> str:
 
 
 def _file(snapshot: Snapshot, file: FileRef, checked: Checked) -> bool:
-    """Read a file whole; what is wrong with it goes to the findings. Whether nothing is."""
+    """Read a whole file, add its faults to the findings, and return True if its contents can be used."""
     checked.files += 1
     checked.size += file.size
     try:
@@ -132,7 +141,7 @@ def _why(error: Exception) -> str:
 
 
 def _read(snapshot: Snapshot, file: FileRef) -> int:
-    """Read every page of a file as the table's columns, and return its rows. DamagedFile if that is not possible."""
+    """Read every page of a file as the table's columns, and return its number of rows; DamagedFile if it fails."""
     rows = 0
     actual = files.read_schema(file.uri)
     for column in actual:
@@ -147,7 +156,10 @@ def _read(snapshot: Snapshot, file: FileRef) -> int:
 
 
 def _keys(whole: Sequence[FileRef], key: Sequence[str], partition_by: Sequence[str]) -> Iterator[str]:
-    """Keys that come twice, in each partition by itself: its columns are part of the key. A table may have no key."""
+    """Yield a finding for each partition in which rows repeat a key; nothing if the table has no key.
+
+    Partitions are searched separately, because the partition columns are part of the key.
+    """
     if not key:
         return
     parts: dict[tuple[str | None, ...], list[str]] = {}
@@ -161,7 +173,13 @@ def _keys(whole: Sequence[FileRef], key: Sequence[str], partition_by: Sequence[s
 
 
 def _memo(store: Store, snapshot: Snapshot, whole: Sequence[FileRef]) -> Iterator[str]:
-    """Published rows whose content the job's memo does not hold under their recipe."""
+    """Yield a finding if the job's memo lacks the results of published rows (by recipe and content hash).
+
+    Args:
+        store: The warehouse.
+        snapshot: The published table. Nothing is checked if no inference job publishes it.
+        whole: Its undamaged files.
+    """
     name = _memo_of(snapshot.metadata)
     if (
         name is None
@@ -172,7 +190,7 @@ def _memo(store: Store, snapshot: Snapshot, whole: Sequence[FileRef]) -> Iterato
     try:
         memo = store.find(name)
     except UserError:
-        return  # that is a finding of the memo's own
+        return  # verifying the memo itself reports that
     if memo is None:
         yield f"there is no {name}, from which its rows come"
         return
@@ -188,7 +206,15 @@ def _memo(store: Store, snapshot: Snapshot, whole: Sequence[FileRef]) -> Iterato
 
 
 def _contents(memo: Snapshot, slices: int, part: int) -> Iterator[pl.DataFrame]:
-    """Recipe and content hash of the memo's rows, file by file; damaged files hold nothing."""
+    """Yield the contents for which the memo has entries, as column `content` (recipe + content hash), file by file.
+
+    Damaged files are skipped.
+
+    Args:
+        memo: The memo.
+        slices: Number of slices into which the contents are divided by hash, so that one slice fits into memory.
+        part: Number of the slice to yield, from 0.
+    """
     columns = memo.select(["hash_hi", "hash_lo"])
     for file in memo.files:
         try:
@@ -206,7 +232,7 @@ def _in_slice(slices: int, part: int) -> pl.Expr:
 
 
 def _memo_of(metadata: Mapping[str, Any]) -> str | None:
-    """The memo of the inference job that published a table."""
+    """Return the name of the memo behind a published table, from the table's metadata; None if there is none."""
     said = [metadata, *metadata.get("scopes", {}).values()]
     made = (each for each in said if "recipe" in each and "job" in each)
     return next((memo_name(str(each["job"]), str(each.get("step", ""))) for each in made), None)

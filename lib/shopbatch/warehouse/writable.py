@@ -1,7 +1,8 @@
-"""What a table that other clients changed asks of its writers; a commit that would not keep it is refused.
+"""Checks whether a table that other clients changed can be written, and refuses commits that would break its rules.
 
 Delta's protocol obliges every writer to keep constraints and table features. Neither `create_write_transaction` nor the
-store evaluates expressions, so that a table with constraints is refused by name, before any work is done.
+store evaluates expressions. So a table with constraints is refused before any work is done, with a message that names
+them.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from shopbatch.tables.schema import Table
 from shopbatch.warehouse.evolution import check_schema
 from shopbatch.warehouse.snapshot import Demands, Mode, Snapshot
 
-# Features that a commit of the store keeps: it adds and removes whole files, checks nulls, and changes no schema but by
-# new columns. What some of them stand for (a constraint, an expression, a mapping) is looked for in the table itself.
+# Features that the store's commits respect: they add and remove whole files, check nulls, and change a schema only by
+# new columns. Constraints, expressions and mappings that some features stand for are looked for in the table itself.
 _KEPT = {
     "appendOnly",
     "changeDataFeed",  # without change files, readers derive the changes from the files added and removed
@@ -31,13 +32,13 @@ _KEPT = {
     "variantType",
     "variantType-preview",
 }
-_LEGACY = {6: "identityColumns"}  # features that a writer version stands for, where they are not among the kept ones
+_LEGACY = {6: "identityColumns"}  # features, not among those above, that a writer version implies
 _CONSTRAINT = "delta.constraints."
 _LONGEST = 120  # characters of an expression that a message shows
 
 
 def read_demands(handle: DeltaTable) -> Demands:
-    """Read what the handle's version of a table asks of its writers."""
+    """Return the constraints and features of a table that its writers must respect, at the handle's version."""
     metadata = handle.metadata()
     refused = [
         f"the writer feature {name}, which shopbatch cannot keep (ALTER TABLE ... DROP FEATURE {name})"
@@ -58,7 +59,7 @@ def read_demands(handle: DeltaTable) -> Demands:
 
 
 def _unknown_features(handle: DeltaTable) -> list[str]:
-    """The features that a writer must support and that are not kept here."""
+    """Return the names of features that a writer must support and that shopbatch does not support."""
     protocol = handle.protocol()
     unknown = sorted(set(protocol.writer_features or ()) - _KEPT)
     if protocol.min_writer_version > 7:
@@ -69,7 +70,7 @@ def _unknown_features(handle: DeltaTable) -> list[str]:
 
 
 def _expressions(column: dict[str, Any]) -> list[str]:
-    """What a column's values must be by its definition, in words."""
+    """Return the rules in a column's definition, also of nested fields, as phrases: "the identity column id"."""
     name, metadata = column["name"], column.get("metadata", {})
     found = []
     if "delta.invariants" in metadata:
@@ -85,7 +86,7 @@ def _expressions(column: dict[str, Any]) -> list[str]:
 
 
 def _rule(invariant: str) -> str:
-    """The expression of an invariant, which stands in JSON in JSON."""
+    """Return the expression of an invariant, which is stored as JSON within JSON; the text itself if it is not."""
     try:
         return one_line(json.loads(invariant)["expression"]["expression"], _LONGEST)
     except (ValueError, KeyError, TypeError):
@@ -93,11 +94,16 @@ def _rule(invariant: str) -> str:
 
 
 def check_target(table: Table, snapshot: Snapshot, mode: Mode = "append") -> None:
-    """Check that a commit of that mode may be made to the table in the warehouse.
+    """Check that a commit of that mode can be made to a table in the warehouse.
+
+    Args:
+        table: The declaration of the table.
+        snapshot: Its newest version in the warehouse.
+        mode: The kind of commit, see `Store.commit`.
 
     Raises:
-        UserError: The table has other columns than those declared, or another client has given it a constraint or a
-            feature that forbids the commit. The message names it and says what to do.
+        UserError: The table has other columns than declared, or another client has given it a constraint or feature
+            that forbids the commit. The message names it and says what to do.
     """
     check_schema(table, snapshot)
     demands, refused = snapshot.demands, list(snapshot.demands.refused)

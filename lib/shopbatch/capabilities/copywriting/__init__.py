@@ -1,1 +1,1 @@
-"""Product copy: prompt, rules that copy must pass, coverage, estimate and report. The entry point is `run.describe`."""
+"""Product copy (the job describe_products, see `run.describe`) and ads (the job write_ads, package `ads`)."""

@@ -1,6 +1,7 @@
-"""What goods are called that only the labels of a catalogue name, and the range that they are from.
+"""Derives nouns for products that have no title, only the labels of a catalogue such as `PITA/TORTILLAS`.
 
-`PITA/TORTILLAS` names one of two goods, `LAWN & GARDEN` none: of those a text says that they are from a range.
+`PITA/TORTILLAS` becomes "pita or tortillas". `LAWN & GARDEN` names no product: copy then says that the product is from
+the lawn and garden range. Used by product_en.py.
 """
 
 from __future__ import annotations
@@ -35,7 +36,12 @@ _WEIGHED = re.compile(
 
 @dataclass(frozen=True)
 class Called:
-    """noun: what goods are called, "" if nothing names them. of: the range they are from where a text says no more."""
+    """The noun that copy uses for a product without a title, derived from a catalogue label.
+
+    Attributes:
+        noun: The noun; "" if the label names no product.
+        of: The range that the product is from, used if there is no usable noun; "" if none is known.
+    """
 
     noun: str
     of: str = ""
@@ -43,10 +49,16 @@ class Called:
 
 @lru_cache(maxsize=4096)
 def called(label: str, category: str, department: str = "") -> Called:
-    """What goods of a label are called, which stand on the shelf of a category; all as the catalogue has them.
+    """Return the noun for a product that only catalogue labels describe, or else the range that it is from.
 
-    The list of such names was made for one catalogue, whose `KITS` are of salad. So a name counts only if the labels
-    say what it says: kits of `CRAFT SUPPLIES` are kits.
+    Examples: (`KITS`, `SALADS`) -> noun "salad kit"; (`LAWN & GARDEN`, ...) -> range "lawn and garden". The list of
+    special nouns (`Names.called`) was made for one catalogue, in which kits are salad kits. A noun of the list is
+    therefore used only if the product's labels contain all its words: kits of `CRAFT SUPPLIES` stay "kits".
+
+    Args:
+        label: The most specific label of the product, as the catalogue writes it.
+        category: Its category in the catalogue; "" if the label is the category.
+        department: Its department in the catalogue.
     """
     names = patterns("en").names
     words = label.lower() if len(label) <= 3 and is_english(label) else plain(label)
@@ -74,7 +86,10 @@ def called(label: str, category: str, department: str = "") -> Called:
 
 
 def one_of(noun: str, size: str) -> str:
-    """A noun for one pack: a pack by weight holds dressing, one by count razors."""
+    """Return the singular of a noun if its pack is sold by weight or volume ("12 oz" of "dressings" -> "dressing").
+
+    Nouns of packs with a count keep the plural ("3 count" of "razors").
+    """
     if not _WEIGHED.fullmatch(size):
         return noun
     head, blank, last = noun.rpartition(" ")
@@ -84,44 +99,56 @@ def one_of(noun: str, size: str) -> str:
 
 
 def amount_of_goods(size: str) -> str:
-    """The part of a size that is an amount of goods: `7-11 lb` of `7-11 lb rw`, "" if none is."""
+    """Return the part of a package size that is an amount ("7-11 lb rw" -> "7-11 lb").
+
+    A size that consists of amounts only is returned whole. "" is returned if there is no amount, or if there are
+    several amounts and other words.
+    """
     amounts = [m[0] for m in _AMOUNT.finditer(size)]
     return size if _AMOUNT.sub("", size).strip(" ,and") == "" else amounts[0] if len(amounts) == 1 else ""
 
 
 def _is_backed(name: str, labels: str) -> bool:
-    """Whether labels hold all that a name says; `item` and `product` say nothing."""
+    """Return True if the labels contain all words of a name; filler words such as "item" and "product" are ignored.
+
+    Args:
+        name: A name of `Names.called`; its slot {goods} is ignored.
+        labels: All labels of the product in plain words.
+    """
     free = patterns("en").names.says_nothing
     return set(phrase_of(name.replace("{goods}", ""))) <= set(phrase_of(f"{labels} {' '.join(free)}"))
 
 
 def _is_brand(noun: str) -> bool:
-    """Whether a label is a name, and not one of goods."""
+    """Return True if a label looks like a brand: it has a capitalised word and does not end in a known product word."""
     proper, goods = patterns("en").names.proper, lexicon("en").find_goods(noun)
     named = (w for w in re.findall(r"[\w'’-]+", noun) if w[0].isupper() and w not in proper)
     return not (goods and goods[-1].end == len(noun)) and any(named)
 
 
 def _shelf_range(shelf: str) -> str:
-    """The range that a category names, "" if it names none."""
+    """Return the range that a category names, without its brackets; "" if the category is too vague to be a range."""
     head = re.sub(r"\s*\(.*", "", shelf)
     return "" if head.lower() in patterns("en").names.no_ranges else _range(head)
 
 
 def _range(name: str) -> str:
-    """A range by a name in plain words."""
+    """Return a label in plain words as the name of a product range: "salads or dips" -> "salads and dips"."""
     return re.sub(r" or ", " and ", name)
 
 
 def _qualities(label: str) -> str:
-    """A label that names nothing but qualities of the goods beside it, "" if it names more: `flavored and other`."""
+    """Return the adjectives of a label that consists of adjectives only; "" if it has other words.
+
+    Example: "flavored and other" -> "flavored".
+    """
     names = patterns("en").names
     said = [w for w in re.findall(r"[\w'’-]+", label.lower()) if w not in names.sundry and w not in ("and", "or")]
     return " ".join(said) if said and all(w in names.adjectives or w in names.grades for w in said) else ""
 
 
 def _joins_goods(noun: str) -> bool:
-    """Whether a noun names several goods: `molasses and syrups`, but no `hand and body lotions`."""
+    """Return True if a noun names several products ("molasses and syrups"), False for "hand and body lotions"."""
     joint = _JOINT.search(noun)
     if noun.split()[-1].lower() in patterns("en").names.shared:
         return False

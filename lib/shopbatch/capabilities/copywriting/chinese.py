@@ -1,4 +1,7 @@
-"""Says the facts of a product in Chinese: a first sentence with what stands around the noun, then clauses."""
+"""Puts the facts of a product into Chinese sentences: a first sentence around the noun, then clauses.
+
+Called by the planner (plan.py).
+"""
 
 from __future__ import annotations
 
@@ -11,19 +14,23 @@ from shopbatch.capabilities.copywriting.product import BOOKS, holds
 from shopbatch.capabilities.copywriting.speaker import Speaker
 from shopbatch.grounding.lexicon import is_chinese, phrase_of
 
-_BEFORE, _BEHIND, _CLAUSES = 2, 3, 3  # facts before the noun, behind it, and in a later sentence, at most
-_FRAGMENT = 7  # characters of what is no sentence by itself, at most
-_ADDED = 2  # parts of a title at most
-_LABEL, _VALUE = 6, 10  # characters of an attribute that is added
+_BEFORE, _BEHIND, _CLAUSES = 2, 3, 3  # maximum facts before the noun, behind it, and per later sentence
+_FRAGMENT = 7  # maximum characters of a text that is too short to be a sentence
+_ADDED = 2  # maximum parts of a title that are added
+_LABEL, _VALUE = 6, 10  # maximum characters of an attribute that fills up a description
 _TITLE_PART = re.compile(r"[\u4e00-\u9fffA-Za-z\d.\-]{2,8}")
 _OF_CONTENT = re.compile("^带(?=.*(?:精油|橄榄油|奶|精华|提取物|果肉|果粒))")
 
 
 class Chinese(Speaker):
-    """Says the facts of one product in Chinese."""
+    """Writes the Chinese sentences about one product."""
 
     def sentences(self, facts: Sequence[Fact]) -> list[str]:
-        """The facts in sentences; those that are said are `stated` then."""
+        """Return sentences that state the facts, and set `stated` to the facts that they really state.
+
+        Args:
+            facts: The facts to state, the most important first.
+        """
         book, facts = self._book(facts)
         pre, rest = self._modifiers(facts) if not self._is_named() else ([], list(facts))
         phrases = [(f, p) for f in rest if (p := self._phrase(f))]
@@ -35,22 +42,38 @@ class Chinese(Speaker):
         sentences = [self._first(pre, posts)]
         for n in range(0, len(said), _CLAUSES):
             text = f"{'，'.join(said[n : n + _CLAUSES])}。"
-            if len(text) <= _FRAGMENT:  # which is no sentence: 防泼水
+            if len(text) <= _FRAGMENT:  # too short for a sentence, such as 防泼水
                 sentences[-1] = f"{sentences[-1].removesuffix('。')}，{text}"
             else:
                 sentences.append(text)
         return sentences
 
     def going_on(self, sentences: list[str], details: str) -> list[str]:
-        """The sentences with one of the shop's own that goes on from the noun: `带导汁槽和把手`."""
+        """Append a sentence fragment of the shop's own description, such as 带导汁槽和把手, to the last sentence.
+
+        Args:
+            sentences: The sentences so far; at least one.
+            details: The fragment.
+        """
         details = _OF_CONTENT.sub("含", details)
         return [*sentences[:-1], f"{sentences[-1].removesuffix('。')}，{details}。"]
 
     def _is_named(self) -> bool:
+        """Return True if the first sentence uses the product's name instead of a noun.
+
+        That is the case for books and for products of unknown kind.
+        """
         return self.goods.only_named or self.goods.kind == BOOKS
 
     def _book(self, facts: Sequence[Fact]) -> tuple[list[str], list[Fact]]:
-        """Who wrote a book and what it is, `莫依琳著的平装小说`, and the other facts."""
+        """Return a book's author and binding as one phrase (莫依琳著的平装小说), and reset `stated` to these facts.
+
+        Args:
+            facts: The facts to state.
+
+        Returns:
+            The phrase in a list, [] for products that are no books; and the facts that the phrase does not use.
+        """
         self.stated = []
         if self.goods.kind != BOOKS:
             return [], list(facts)
@@ -66,7 +89,7 @@ class Chinese(Speaker):
         return [f"{author.value}著的{what}" if author else what], [f for f in facts if f not in self.stated]
 
     def _of_title(self) -> list[str]:
-        """Parts of a title behind the goods that no fact says: `12合1`."""
+        """Return up to two parts of the title that no fact states, such as 12合1."""
         goods = self.goods
         if self._is_named() or " " not in goods.name:
             return []
@@ -78,16 +101,26 @@ class Chinese(Speaker):
         return [p for p in news if p != goods.value("brand")][:_ADDED]
 
     def _first(self, pre: Sequence[Fact], posts: Sequence[str]) -> str:
+        """Return the first sentence about the product, with a pattern that `draw` chooses.
+
+        Args:
+            pre: Facts before the noun.
+            posts: Phrases behind the noun.
+        """
         intros = self.speech.intros
         named = self._is_named()
         options = intros.named if named else intros.with_brand if self.brand else intros.without_brand
         options = tuple(o for o in options if posts or "是" in o or "来自" in o) or options
-        if any(f.role == "origin" for f in self.goods.facts):  # a brand is no place
+        if any(f.role == "origin" for f in self.goods.facts):  # 来自 (from) would read as if the brand were a place
             options = tuple(o for o in options if "来自" not in o) or options
         return fill(self.draw("intro", options), self._slots(pre, posts))
 
     def _modifiers(self, facts: Sequence[Fact]) -> tuple[list[Fact], list[Fact]]:
-        """Up to two facts that stand before the noun, and the others."""
+        """Choose up to two facts whose values stand before the noun.
+
+        Returns:
+            The chosen facts, and all others.
+        """
         pre: list[Fact] = []
         for fact in facts:
             if len(pre) < _BEFORE and self._is_short(fact) and self.chance(f"before {fact.role}") < 0.8:
@@ -95,6 +128,7 @@ class Chinese(Speaker):
         return pre, [f for f in facts if f not in pre]
 
     def _is_short(self, fact: Fact) -> bool:
+        """Return True if a fact's value can stand before the noun: short, Chinese, and not in the noun."""
         role, value = self._role(fact), fact.value
         plain = is_chinese(value) and len(value) <= 6 and not re.search(r"[\d,;/&%+、，\s]", value)
         fits = not role.pre_if or bool(re.search(role.pre_if, value))
@@ -106,17 +140,21 @@ class Chinese(Speaker):
         return role.pre and plain and fits and not overlap
 
     def _phrase(self, fact: Fact) -> str:
+        """Return a fact as a phrase behind the noun; "" if its role has no such pattern."""
         options = [p for p in self._role(fact).options("post", fact.value) if ":" not in p]
         return fill(self.draw(fact.label, options), self._said(fact)) if options else ""
 
     def _clause(self, fact: Fact) -> str:
+        """Return a fact as a clause of a later sentence; "" if its role has no such pattern."""
         options = [p for p in self._role(fact).options("clauses", fact.value) if ":" not in p + fact.value]
         return fill(self.draw(fact.label, options), self._said(fact)) if options else ""
 
     def _role(self, fact: Fact) -> RolePatterns:
+        """Return the patterns of a fact's role for this kind of product; for the role SHOWN those of "measure"."""
         return self.speech.role("measure" if fact.role == SHOWN else fact.role, self.goods.kind)
 
     def _slots(self, pre: Sequence[Fact], posts: Sequence[str]) -> Mapping[str, str]:
+        """Return the slot values for the patterns of a first sentence."""
         goods = self.goods
         np_ = "".join(self._before(f) for f in pre) + goods.noun
         gap = " " if self.brand and self.brand[-1].isascii() == np_[:1].isascii() else ""
@@ -124,15 +162,24 @@ class Chinese(Speaker):
                 "posts": "，".join(posts)}  # fmt: skip
 
     def _before(self, fact: Fact) -> str:
+        """Return the value of a fact as it stands before the noun (棉 -> 棉质)."""
         value = f"{fact.value}质" if fact.role == "material" and len(fact.value) == 1 else fact.value
         return fill(self._role(fact).pre_form, {"value": value})
 
     def _said(self, fact: Fact) -> dict[str, str]:
+        """Return the slot values for the patterns of a fact."""
         return {"value": fact.value, "label": fact.label, "noun": self.goods.noun}
 
 
 def is_sayable(fact: Fact, speech: Patterns) -> bool:
-    """Whether a fact that no pattern is about is good Chinese as `鞋帮为高帮`."""
+    """Return True if a fact whose role has no patterns makes a good Chinese clause "X为Y" (鞋帮为高帮).
+
+    The planner uses it to fill up descriptions with few facts.
+
+    Args:
+        fact: A fact with the role SHOWN; others give False.
+        speech: The Chinese patterns with their word lists.
+    """
     if fact.shown in speech.names.vague or len(fact.label) < 2:
         return False
     if fact.role != SHOWN or not is_chinese(fact.label) or len(fact.label) > _LABEL or len(fact.shown) > _VALUE:
@@ -146,7 +193,7 @@ def is_sayable(fact: Fact, speech: Patterns) -> bool:
 
 
 def _merged(phrases: Sequence[str]) -> list[str]:
-    """Phrases in which all that a product has is one: `带帽子、拇指孔`."""
+    """Join all phrases that begin with 带 (with) into one: 带帽子、拇指孔."""
     parts = [p.removeprefix("带") for p in phrases if re.fullmatch("带[^，]+", p)]
     if len(parts) < 2:
         return list(phrases)

@@ -1,4 +1,4 @@
-"""What is known of products now, and the hashes that name it: today's, and those of versions before this one."""
+"""Reads the present content of products with its hashes, by which reviews notice that a product has changed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,14 @@ from shopbatch.warehouse.store import Store
 
 
 class Contents(NamedTuple):
-    """The contents of some products, [n] each: their keys, their columns, their hashes and their former hashes."""
+    """The present content of n products.
+
+    Attributes:
+        products: Their product_id.
+        columns: The columns of `facts.CONTENT`, [n].
+        hashes: Hashes of the content, as hexadecimal text.
+        former: Hashes as earlier versions of the software computed them, as hexadecimal text.
+    """
 
     products: list[str]
     columns: pa.Table
@@ -24,7 +31,12 @@ class Contents(NamedTuple):
 
 
 def contents_of(store: Store, products: Sequence[str]) -> Contents:
-    """Read what is known of products."""
+    """Read the content of products from the table `products`, with its hashes.
+
+    Args:
+        store: The warehouse.
+        products: The product_id of each; unknown ones are missing in the result.
+    """
     source = store.require(PRODUCTS, ("product_id", *CONTENT))
     rows = rows_with(source, "product_id", products, ["product_id", *CONTENT])
     content = rows.select(CONTENT)

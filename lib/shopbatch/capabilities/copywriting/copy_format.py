@@ -1,4 +1,4 @@
-"""What product copy is: its parts, the JSON schema that a model writes it in, and its parser."""
+"""The format of product copy: its parts, the JSON schema for generators, and the parser of their answers."""
 
 from __future__ import annotations
 
@@ -22,31 +22,38 @@ SCHEMA = json.dumps({
 
 
 class Copy(BaseModel):
-    """One product's copy."""
+    """The copy of one product.
+
+    Attributes:
+        headline: The title of the product page.
+        description: The running text.
+        bullets: Two to six short points.
+        meta: Description for search engines; None if there is none.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     headline: str = Field(min_length=1)
     description: str = Field(min_length=1)
     bullets: tuple[str, ...] = Field(min_length=2, max_length=MOST_BULLETS)
-    meta: str | None = None  # what search engines show
+    meta: str | None = None  # description for search engines
 
     @property
     def body(self) -> str:
-        """Description and bullets, one part per line."""
+        """Return description and bullets, one part per line."""
         return "\n".join([self.description, *self.bullets])
 
     @property
     def text(self) -> str:
-        """The whole copy, one part per line."""
+        """Return the whole copy, one part per line: headline, description, bullets, meta description."""
         return "\n".join([self.headline, self.body, *([self.meta] if self.meta else [])])
 
 
 def parse(text: str) -> Copy | None:
-    """The parsed copy, or None if the text holds no JSON object with exactly the keys and types of Copy.
+    """Parse a generator's answer into copy; None if it holds no JSON object with exactly the keys and types of Copy.
 
-    Two faults are repaired: text around the object is cut off, and an end that is missing after the last whole bullet
-    is added.
+    Two faults are repaired: text before and after the object is cut off, and a missing end is added if the answer
+    breaks off after a bullet.
     """
     start = text.find("{")
     if start < 0:

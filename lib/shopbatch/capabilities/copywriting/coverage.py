@@ -1,4 +1,7 @@
-"""Which attributes a text mentions, and in which words: the evidence beside published copy."""
+"""Finds the attributes that a text mentions, and the words that mention them.
+
+The stage of describe_products publishes them in the columns `evidence` and `coverage`.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,13 @@ _NATIONAL_BRAND = re.compile(r"national(?:ly)?[- ](?:known )?brand|brand(?:ed)? 
 
 @dataclass(frozen=True)
 class Mention:
-    """attribute: its name, as in `grounding.facts`. span: the words of the text that mention it, None if none do."""
+    """The mention of one attribute in a text.
+
+    Attributes:
+        attribute: Name of the attribute, as in `grounding.facts`.
+        value: Its value.
+        span: The words of the text that mention it, joined by " … "; None if the text does not mention it.
+    """
 
     attribute: str
     value: str
@@ -30,32 +39,45 @@ class Mention:
 
 
 def mentions(attributes: Mapping[str, str | None], text: str, language: str) -> list[Mention]:
-    """One Mention for each attribute that says something, but for the description.
+    """Return one Mention for each attribute with a value, except the description.
 
-    A size is mentioned by an equal size; a brand by its name, or as the shop's own or a national brand; a title by more
-    than half of its words; any other attribute by one of its words, in singular or plural.
+    An attribute counts as mentioned under these conditions:
+
+    - A size: the text states an equal size.
+    - A title or a brand: the text has more than half of its words.
+    - The brand values private and national: the text says "own brand" or "national brand".
+    - Any other attribute: the text has one of its words, in the singular or plural.
+
+    Args:
+        attributes: The product's attributes by name.
+        text: The copy.
+        language: ISO 639 code of the copy.
     """
     known = {name: said(name, value) for name, value in attributes.items() if name != DESCRIPTION}
     return [Mention(name, value, _span(name, value, text, language)) for name, value in known.items() if value]
 
 
 def most_specific_name(attributes: Mapping[str, str | None]) -> str:
-    """The most specific name that a product has, "" if it has none."""
+    """Return the most specific name of a product: title, else product type, category, ...; "" if it has none."""
     return next((v for n in NAMES if (v := said(n, attributes.get(n)))), "")
 
 
 def names_product(attributes: Mapping[str, str | None], text: str) -> bool:
-    """Whether a text holds more than half of the words of the product's most specific name."""
+    """Return True if a text contains more than half of the words of the product's most specific name."""
     words = _words(most_specific_name(attributes))
     return sum(_find(w, text) is not None for w in words) > len(words) / 2
 
 
 def mentioned_share(mentioned: Sequence[Mention]) -> float:
-    """Share of the attributes that are mentioned, 0 to 1; 1 if there are none."""
+    """Return the share of attributes that are mentioned, 0 to 1; 1 if there are no attributes."""
     return sum(m.span is not None for m in mentioned) / len(mentioned) if mentioned else 1.0
 
 
 def _span(name: str, value: str, text: str, language: str) -> str | None:
+    """Return the words of the text that mention an attribute; None if it is not mentioned.
+
+    The rules are explained at `mentions`.
+    """
     if name == "package_size" or entry_name(name):
         facts = Facts({name: value})
         for q in quantities(text, language):
@@ -71,7 +93,11 @@ def _span(name: str, value: str, text: str, language: str) -> str | None:
 
 
 def _words(value: str) -> list[str]:
-    """The words that stand for a value, with abbreviations written out and without common words."""
+    """Return the words by which a value is recognised in a text.
+
+    They are in lower case, with abbreviations written out and without common words. A Chinese value gives pairs of
+    characters instead.
+    """
     if re.search(r"[\u4e00-\u9fff]", value):
         return re.findall(rf"[\u4e00-\u9fff]{{2}}|[{LATIN}0-9]{{3,}}", value) or [value.strip()]
     every = re.findall(rf"[{LATIN}0-9]*[0-9][{LATIN}0-9]*|[{LATIN}]{{3,}}", expand(value).lower())
@@ -80,10 +106,10 @@ def _words(value: str) -> list[str]:
 
 
 def _find(word: str, text: str) -> str | None:
-    """The first word of the text that begins with this word's stem."""
+    """Return the first word of the text that begins with the stem of `word`; None if there is none."""
     if is_chinese(word):
         return word if word in text else None
     stem = re.sub(r"(?:ies|es|s|y)$", "", word) if len(word) > 3 else word
-    ending = r"\w{0,4}" if len(word) > 2 else f"(?![{LATIN}0-9])"  # M is no word that begins with m
+    ending = r"\w{0,4}" if len(word) > 2 else f"(?![{LATIN}0-9])"  # the size M is not the beginning of a word
     match = re.search(rf"(?<![{LATIN}0-9]){re.escape(stem)}{ending}", text, re.I)
     return match.group() if match else None

@@ -1,6 +1,6 @@
-"""Estimates what a run of describe_products would compute: rows, tokens, time and money, from a small timed sample.
+"""Estimates the rows, tokens, time and cost of a run of describe_products from a small timed sample.
 
-A dry run calls this. The sample's copy is thrown away, because a dry run changes nothing.
+A dry run calls this. The copy of the sample is discarded, because a dry run changes nothing.
 """
 
 from __future__ import annotations
@@ -27,18 +27,21 @@ from shopbatch.runs.report import Report
 from shopbatch.tables.products import PRODUCTS
 from shopbatch.warehouse.store import Store
 
-_Z = 1.96  # standard errors on either side of a 95 % interval
+_Z = 1.96  # half width of a 95 % interval in standard errors
 _SEED = 7
-_WARM_UP = 2  # prompts of the sample that each worker answers before the clock starts, to load models and fill caches
-_OTHER_WORK = 0.1  # share of the time by which the machine's other work may shift the estimate
+_WARM_UP = 2  # prompts that each worker answers before the clock starts, to load the model and fill caches
+_OTHER_WORK = 0.1  # share of the time by which other work of the machine may shift the estimate
 
 
 @dataclass(frozen=True)
 class _Sample:
-    """What the timed sample showed.
+    """Measurements of the timed sample of n products.
 
-    tokens: of prompts and answers, float64 [2, n]. refused_share: of first attempts that the checks refuse.
-    startup: seconds until all workers were ready. seconds: how long the sample then took.
+    Attributes:
+        tokens: Prompt tokens (row 0) and answer tokens (row 1) of each product, float64 [2, n].
+        refused_share: Share (0 to 1) of first attempts that the checks refuse.
+        startup: Seconds from the start of the estimate until all workers were ready.
+        seconds: Seconds that writing the sample took after that.
     """
 
     tokens: np.ndarray
@@ -48,14 +51,20 @@ class _Sample:
 
 
 def estimate(config: Config, store: Store) -> dict[str, Any]:
-    """Return {language: {rows, sampled, tokens_in, tokens_out, seconds, cost}}.
+    """Estimate what a run would compute, by language, and return it as a dictionary for the dry run.
 
-    The last four are {estimate, low, high}, with the bounds of a 95 % interval. Planned copy needs no model and no
-    tokens: its estimate is {rows, writer}, with the rows of the whole table, and is made without Ray.
+    - Generated copy: {rows, sampled, tokens_in, tokens_out, seconds, cost}. The last four are {estimate, low, high}
+      with the bounds of a 95 % interval; cost also has the currency. It is {rows: 0} if nothing is pending.
+    - Planned copy: {rows, writer}, with the rows of the whole table. It needs no model and no tokens, and Ray is not
+      started.
 
-    seconds: on this machine with as many workers as the run would have, from reading the source to the last row. Each
-    attempt starts its workers again; this is assumed to take as long as it took in this dry run. Raises what
-    `describe` raises.
+    `seconds` is the time on this machine with as many workers as the run would have, from reading the source to the
+    last row. Each attempt starts its workers again; this is assumed to take as long as in this dry run. Errors are
+    those that `run.describe` raises before it publishes.
+
+    Args:
+        config: Settings of describe_products.
+        store: The warehouse.
     """
     report = Report(job="describe_products")
     if isinstance(config.engine, PlanConfig):
@@ -67,7 +76,10 @@ def estimate(config: Config, store: Store) -> dict[str, Any]:
 
 
 def _estimate_language(config: Config, store: Store, spec: Spec) -> dict[str, Any]:
-    """Estimate one language: first attempts are counted, later ones are estimated from the share that is refused."""
+    """Estimate the run of one language.
+
+    Pending rows are counted as first attempts. The number of later attempts follows from the share of refused texts.
+    """
     started = time.monotonic()
     source = store.require(spec.source, spec.columns)
     report = Report(job=spec.job)
@@ -85,7 +97,15 @@ def _estimate_language(config: Config, store: Store, spec: Spec) -> dict[str, An
 
 
 def _draw(spec: Spec, parts: list[Part], units: list[pa.Table], sample: int, schema: pa.Schema) -> pa.Table:
-    """Return the content of `sample` pending rows, drawn with a fixed seed."""
+    """Draw `sample` of the pending rows with a fixed seed and return their content columns.
+
+    Args:
+        spec: The inference job.
+        parts: The parts of the source table.
+        units: Tables of pending rows, with the columns part (number in `parts`) and pos (row number in the part).
+        sample: Number of rows to draw.
+        schema: The content columns as the source stores them.
+    """
     pending = pa.concat_tables(units)
     drawn = np.sort(np.random.default_rng(_SEED).choice(pending.num_rows, sample, replace=False))
     numbers, positions = pending["part"].to_numpy()[drawn], pending["pos"].to_numpy()[drawn]
@@ -96,14 +116,21 @@ def _draw(spec: Spec, parts: list[Part], units: list[pa.Table], sample: int, sch
 
 
 def _time(config: Config, spec: Spec, content: pa.Table, started: float) -> _Sample:
-    """Write copy for the sample with as many workers as a run would have."""
+    """Write copy for the sample, with as many Ray workers as a run would have, and return the measurements.
+
+    Args:
+        config: Settings of describe_products.
+        spec: The inference job of a language.
+        content: The content columns of the sample, [n].
+        started: When the estimate began, by `time.monotonic`; start-up time counts from here.
+    """
     workers, gpus = min(config.workers or int(cluster_cpus()), content.num_rows), spec.stage.gpus
     if gpus:
         workers = max(1, min(workers, int(ray.cluster_resources().get("GPU", 0) // gpus)))
     shares = [content.take(pa.array(np.arange(content.num_rows)[i::workers])) for i in range(workers)]
     actor = ray.remote(num_cpus=0.0 if gpus else actor_cpus(workers), num_gpus=gpus)(_TimedWriter)
     writers = [actor.remote(spec) for _ in shares]
-    ray.get([w.warm_up.remote(content.slice(0, _WARM_UP)) for w in writers])  # all work at the same time, as in a run
+    ray.get([w.warm_up.remote(content.slice(0, _WARM_UP)) for w in writers])  # the workers run in parallel, as in a run
     began = time.monotonic()
     results = ray.get([w.run.remote(share) for w, share in zip(writers, shares, strict=True)])
     seconds = time.monotonic() - began
@@ -115,37 +142,50 @@ def _time(config: Config, spec: Spec, content: pa.Table, started: float) -> _Sam
 
 
 class _TimedWriter:
-    """An actor that writes copy for the measurement and discards it."""
+    """A Ray actor that writes copy to measure time and tokens, and discards the texts."""
 
     def __init__(self, spec: Spec) -> None:
         self.stage, self.scorer = spec.stage, spec.stage.open()
 
     def warm_up(self, content: pa.Table) -> None:
+        """Write a few rows before the clock starts, so that models are loaded and caches are filled."""
         self._write(content)
 
     def run(self, content: pa.Table) -> tuple[np.ndarray, np.ndarray]:
-        """Return the tokens of prompts and answers, [2, n], and which answers the checks refuse, bool [n]."""
+        """Write copy for a share of the sample.
+
+        Returns:
+            The tokens of prompts (row 0) and answers (row 1), int32 [2, n]; and a boolean mask [n] of the texts that
+            the checks refuse.
+        """
         raw = self._write(content)
         refused = np.array([r is not None for r in self.stage.judge(raw.drop_columns(["tokens"])).to_pylist()])
         return np.stack([raw["tokens"].to_numpy(), raw["tokens_out"].to_numpy()]), refused
 
     def _write(self, content: pa.Table) -> pa.Table:
+        """Write the first attempt at each product and return the raw outputs."""
         return self.scorer.run(content, np.ones(content.num_rows, np.int8))
 
 
 def _extrapolate(config: Config, rows: int, sample: _Sample) -> dict[str, Any]:
-    """Extrapolate the figures of all rows from those of the sample."""
+    """Return the estimate of all pending rows from the measurements of the sample, see `estimate`.
+
+    Args:
+        config: Settings of describe_products, with price and number of attempts.
+        rows: Number of pending rows.
+        sample: The measurements.
+    """
     n = sample.tokens.shape[1]
     refused = sample.refused_share if config.attempts > 1 else 0.0
-    attempts = sum(refused**number for number in range(config.attempts))  # mean per row
+    attempts = sum(refused**number for number in range(config.attempts))  # mean number of attempts per row
     startup = sample.startup * (config.attempts if refused else 1)
     mean = sample.tokens.mean(axis=1)
     deviation = sample.tokens.std(axis=1, ddof=1) if n > 1 else mean
-    # the last factor corrects for sampling without replacement: a sample of all rows has no error
+    # the last factor corrects for sampling without replacement: if all rows are sampled, there is no error
     error = deviation * attempts / np.sqrt(n) * np.sqrt(max(0.0, 1 - n / rows))
     tokens_in, tokens_out = (rows * mean * attempts).tolist()
     price = config.price
-    # time is assumed to be proportional to the tokens of answers, at the sample's rate, and to vary as they do
+    # time is assumed to be proportional to the answers' tokens, and to vary as they do
     spread = float(_Z * deviation[1] / (np.sqrt(n) * mean[1])) if mean[1] else 0.0
     seconds = sample.seconds / n * rows * attempts
     half_in, half_out = (rows * _Z * error).tolist()
@@ -161,6 +201,10 @@ def _extrapolate(config: Config, rows: int, sample: _Sample) -> dict[str, Any]:
 
 
 def _interval(middle: float, half: float, digits: int = 1) -> dict[str, float]:
+    """Return {estimate, low, high}, rounded to `digits`, for a value and the half width of its interval.
+
+    `low` is at least 0.
+    """
     return {
         "estimate": round(float(middle), digits),
         "low": round(max(0.0, float(middle - half)), digits),

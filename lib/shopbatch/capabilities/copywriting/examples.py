@@ -1,4 +1,4 @@
-"""Reviewed copy as teaching examples: what people accepted or edited becomes rows of product_copy."""
+"""Turns reviewed copy into training examples: texts that people accepted or edited become rows of `product_copy`."""
 
 from __future__ import annotations
 
@@ -18,22 +18,26 @@ from shopbatch.warehouse import files
 from shopbatch.warehouse.store import Snapshot, Store
 
 SOURCE = "review"
-_PREFIX = "r-"  # of the ids of these examples; those of others begin with c-
+_PREFIX = "r-"  # begins the ids of reviewed examples; ids of other examples begin with c-
 _TYPE = re.compile(rf"^{SHOWN['product_type']}: (.*)$", re.M)
 
 
 def update_examples(store: Store, reviews: Sequence[Review]) -> int:
-    """Bring the reviewed examples of product_copy up to date in one commit; nothing is written if they are.
+    """Bring the reviewed examples in the table `product_copy` up to date in one commit.
 
-    An example whose text was refused or edited since is taken out. A trusted edit is none, because it says what the
-    product's facts do not back.
+    Called after verdicts are loaded. Examples whose text was refused or edited since are removed. Edits that are marked
+    as trusted (`Review.trusted`) become no example, because they state claims that the product's attributes do not
+    back. Nothing is written if the table is up to date.
 
     Args:
         store: The warehouse.
         reviews: The latest verdict on each text.
 
     Returns:
-        The number of examples.
+        The number of reviewed examples in the table.
+
+    Raises:
+        Stopped: Another command changed the table meanwhile. Nothing was committed.
     """
     wanted = dict(e for e in map(_example, reviews) if e is not None)
     snapshot = store.find(PRODUCT_COPY.name)
@@ -48,21 +52,22 @@ def update_examples(store: Store, reviews: Sequence[Review]) -> int:
     added = [store.write_file(PRODUCT_COPY, data, run, 0)] if data.num_rows else []
 
     def guard(newest: Snapshot) -> None:
+        """Refuse the commit if another command has replaced one of the files to be removed."""
         if not removed.keys() <= newest.by_path.keys():
             store.discard(PRODUCT_COPY, added)
             raise Stopped("another command changed product_copy meanwhile; the same command completes the load")
 
-    # a sample that was filled stays recognised, so that `shopbatch sample` goes on to work
+    # keep the mark of sample data, which `shopbatch sample` looks for
     metadata = {name: snapshot.metadata[name] for name in ("sample",) if snapshot and name in snapshot.metadata}
     store.commit(PRODUCT_COPY, added, "rewrite", f"review/{run}", metadata, list(removed), guard)
     return len(wanted)
 
 
 def _example(review: Review) -> tuple[str, dict[str, str | None]] | None:
-    """The id and the row of product_copy that a verdict makes; None if it makes none."""
+    """Return (copy_id, row of `product_copy`) for a verdict; None for a refusal and for a trusted edit."""
     if review.verdict == "refuse" or review.trusted:
         return None
-    # the instruction for models asks for no meta description
+    # without meta description, because the model's instruction asks for none
     copy, kind = copy_json(review.copy.model_copy(update={"meta": None})), _TYPE.search(review.attributes)
     digest = hashlib.blake2b(f"{review.attributes}\n{copy}".encode(), digest_size=12).hexdigest()
     return f"{_PREFIX}{digest}", {
@@ -76,7 +81,11 @@ def _example(review: Review) -> tuple[str, dict[str, str | None]] | None:
 
 
 def _taken_out(snapshot: Snapshot | None) -> tuple[Mapping[str, list[str]], list[pa.Table]]:
-    """Return the ids of reviewed examples by file, for the files that hold any, and the other rows of these files."""
+    """Find the data files of `product_copy` that contain reviewed examples.
+
+    Returns:
+        {path of the file: ids of its reviewed examples}; and the other rows of these files, which are written again.
+    """
     removed: dict[str, list[str]] = {}
     kept: list[pa.Table] = []
     for file in snapshot.files if snapshot else ():

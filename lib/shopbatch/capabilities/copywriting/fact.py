@@ -1,13 +1,17 @@
-"""A fact as copy can say it, and what facts can be about besides the roles of the lexicon."""
+"""The class `Fact`, one attribute of a product prepared for planned copy, and the roles that facts can have.
+
+A role is the subject of an attribute, for example colour or material. Most roles come from the lexicon; this file adds
+the roles that only planned copy knows.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-SHOWN = "shown"  # in place of a role: a fact that is shown in a bullet and not told in a sentence
-PART, ABLE = "part", "able"  # in place of a role: what a product has, and what it is
-OWN_LABEL, NATIONAL = "private", "national"  # in place of a brand: goods of the shop's own label, and of others
-# facts that a reader wants in a sentence, the first ones first; others are bullets
+SHOWN = "shown"  # role of facts that only bullets show
+PART, ABLE = "part", "able"  # roles: a part ("a hood"); a property ("foldable")
+OWN_LABEL, NATIONAL = "private", "national"  # values of the column brand that name no brand
+# roles of facts that sentences state, the most interesting first; other facts are bullets
 TOLD = (
     "own_label", "pieces", "gender", "age_group", "players", "persons", "colour", "colours", "shade", "material",
     "pattern", "neckline", "sleeve", "fit", "closure", "flavour", "scent", "capacity", "package_size", "skin_type",
@@ -18,20 +22,28 @@ TOLD = (
     "runs_on_cells", "mah", "output", "origin", "dimensions", "height", "width", "depth", "diameter", "thickness",
     "weight", "sizes",
 )  # fmt: skip
-BINDINGS = frozenset({"binding", "format", "cover"})  # names of how a book is bound
-# attributes that are told if little else is known, all in one pattern: a weight of 2 kg
+BINDINGS = frozenset({"binding", "format", "cover"})  # names of the attribute for a book's binding
+# roles of measures, which share one pattern ("a weight of 2 kg")
 MEASURES = frozenset({
     "weight", "dimensions", "height", "width", "depth", "diameter", "thickness", "resolution", "noise", "speed",
     "voltage",
 })  # fmt: skip
-# what no one buys goods for: told last
+# roles that nobody buys a product for; they are stated last
 MARGINAL = frozenset({"height", "width", "depth", "diameter", "thickness", "weight", "noise", "voltage"})
 
 
 @dataclass(frozen=True)
 class Fact:
-    """role: of the lexicon, of SHELF, PART, ABLE or SHOWN. label, shown: as a bullet has them. value: as a sentence
-    says it. bare: whether the bullet is the value alone."""
+    """One attribute of a product, prepared for planned copy.
+
+    Attributes:
+        role: Subject of the attribute: a role of the lexicon or of the sayings (patterns.py), an element of
+            `goods.SHELF`, or PART, ABLE, SHOWN, "measure".
+        label: The attribute's name, as a bullet shows it.
+        shown: The value, as a bullet shows it ("Navy").
+        value: The value, as a sentence contains it ("navy").
+        bare: Whether the bullet shows the value without the label ("Waterproof").
+    """
 
     role: str
     label: str

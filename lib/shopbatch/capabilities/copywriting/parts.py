@@ -1,4 +1,4 @@
-"""What a product has, as English copy says it: `2 pockets`, `a detachable hood`."""
+"""Phrases for the parts of a product in English copy: "2 pockets", "a detachable hood"."""
 
 from __future__ import annotations
 
@@ -18,7 +18,16 @@ _HAD = frozenset({"included", "with", "incl.", "available", "present"})
 
 
 def part_of(label: str, value: str, names: Names) -> str:
-    """What a product has, with its article: `2 pockets`, `a detachable hood`; "" if it cannot be said so."""
+    """Return an attribute as a noun phrase that can follow "has" or "with"; "" if it cannot be phrased so.
+
+    Examples: ("pockets", "2") -> "2 pockets"; ("hood", "detachable") -> "a detachable hood"; ("torque", "45 Nm") -> "45
+    Nm of torque"; ("hood", "") -> "a hood".
+
+    Args:
+        label: The attribute's name in lower case.
+        value: The attribute's value; "" for an attribute whose value is just yes.
+        names: The English word lists.
+    """
     last = label.split()[-1] if label else ""
     several = last.endswith("s") and not last.endswith("ss")
     single = re.sub(r"(?<=[^s])s$", "", label)
@@ -57,7 +66,14 @@ def part_of(label: str, value: str, names: Names) -> str:
 
 
 def had(thing: str, names: Names) -> str:
-    """What goods have, with its article, "" if it cannot be said so: `a cup holder`, `pockets`."""
+    """Return the parts that a title names behind "with", with articles; "" if they cannot be phrased so.
+
+    Examples: "cup holder" -> "a cup holder"; "hood and pockets" -> "a hood and pockets".
+
+    Args:
+        thing: One or several parts, joined by "and", "&" or commas.
+        names: The English word lists.
+    """
     things = re.split(r" and | & |, ", thing)
     said = []
     for one in things:

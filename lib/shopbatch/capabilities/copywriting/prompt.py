@@ -1,4 +1,4 @@
-"""The attributes of a product as a model is given them: one per line, between fences that no value can close."""
+"""Formats a product's attributes for a model: one per line, between `<product>` tags that no value can close."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from shopbatch.grounding.facts import DESCRIPTION, entry_name
 from shopbatch.text.expand import expand
 from shopbatch.text.markup import plain
 
-# column of `products` -> its name in the prompt, in the order of the prompt
+# names in the prompt by column of `products`, in the order of the prompt
 SHOWN = {
     "title": "title",
     "division": "division",
@@ -22,16 +22,17 @@ SHOWN = {
 OPEN, CLOSE = "<product>", "</product>"
 _BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
 _SHOUTED = re.compile(r"[A-Z]{3}")
-_MARKUP = re.compile(r"[<>{}|`\[\]]")  # signs of fences, chat templates and JSON, which no product name needs
+_MARKUP = re.compile(r"[<>{}|`\[\]]")  # characters of tags, chat templates and JSON, which no product name needs
 
 
 def fenced(attributes: Mapping[str, str | None]) -> str:
-    """The user's message: `<product>`, a line `name: value` for each attribute, `</product>`.
+    """Return the user message for a product: `<product>`, a line `name: value` for each attribute, `</product>`.
 
-    Columns come first, in the order of SHOWN, then the entries of `attributes` by name, then the description. An entry
-    that repeats a column is left out.
+    The columns come first, in the order of SHOWN, then the entries of `attributes` by name, then the description. Empty
+    values, other columns, and entries that repeat a column are left out.
 
-    attributes: as `facts.known_facts` returns them. Null and blank ones are left out, and columns that are not shown.
+    Args:
+        attributes: The product's attributes, as `facts.known_facts` returns them.
     """
     columns = [(name, clean_value(attributes.get(column) or "")) for column, name in SHOWN.items()]
     entries = sorted((_entry_name(a), clean_value(v)) for a, v in attributes.items() if entry_name(a) and v)
@@ -41,14 +42,14 @@ def fenced(attributes: Mapping[str, str | None]) -> str:
 
 
 def _entry_name(attribute: str) -> str:
-    """The name of an entry of `attributes` on one line: `pa_colour` is "pa colour"."""
+    """Return the name of an entry of `attributes` as the prompt shows it ("attributes.pa_colour" -> "pa colour")."""
     return " ".join(re.sub(r"[_:]", " ", clean_value(entry_name(attribute))).split())
 
 
 def clean_value(value: str) -> str:
-    """A value on one line, without HTML, control and direction marks, and the signs that markup is made of.
+    """Return a value for a prompt: as `one_line`, and without words in capitals ("SFT DRNK" -> "soft drink").
 
-    A value in capitals is written in small letters and its abbreviations are written out, because a small model garbles
+    A value in capitals is put into lower case and its abbreviations are written out, because a small model garbles
     SHAMPOO and SFT DRNK.
     """
     text = one_line(value)
@@ -56,5 +57,8 @@ def clean_value(value: str) -> str:
 
 
 def one_line(value: str) -> str:
-    """A value on one line, without HTML, control and direction marks, and the signs that markup is made of."""
+    """Return a value on one line, without HTML, invisible characters and the characters of markup.
+
+    Invisible are control and direction characters; markup is `<>{}|[]` and the backtick.
+    """
     return _BLANK.sub(" ", _MARKUP.sub(" ", plain(value))).strip()

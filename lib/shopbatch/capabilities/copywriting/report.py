@@ -1,4 +1,7 @@
-"""Makes the figures that only describe_products has in its report. `run.py` adds them after publishing."""
+"""Builds the figures of describe_products for its run report: examples, reasons, near-duplicates, cost, comparison.
+
+`run.py` adds them after publishing.
+"""
 
 from __future__ import annotations
 
@@ -28,20 +31,25 @@ from shopbatch.models import registry
 from shopbatch.runs.report import Figure, Report
 from shopbatch.warehouse.store import Store
 
-SHOWN_TEXTS = 10  # of those that passed, and of those that were refused
-MAX_TEXTS = 20_000  # stored texts that the figures are made from
-SIMILAR = 0.8  # Jaccard similarity from which the copy of another product counts as a near-duplicate
-_DISTINCT_TEXTS = 500  # distinct-4 falls with the number of texts, so it is measured on this many at most
-_TASK_TEXTS = 500  # texts that one Ray task judges at least
+SHOWN_TEXTS = 10  # example texts in each table
+MAX_TEXTS = 20_000  # maximum number of stored texts that the figures are made from
+SIMILAR = 0.8  # minimum Jaccard similarity of near-duplicates
+_DISTINCT_TEXTS = 500  # maximum for distinct-4, because distinct-4 falls with the number of texts
+_TASK_TEXTS = 500  # minimum number of texts per Ray task
 _TASKS = 8
 
 
 @dataclass(frozen=True)
 class JudgedText:
-    """A text, the attributes that it was written from, and the verdict.
+    """A text with the attributes that it was written from and the verdict of the rules.
 
-    copy: headline, description and bullets, "" if the text is not copy. claims: those without backing, quoted, each
-    with the fact that it contradicts.
+    Attributes:
+        attributes: The product's attributes by name.
+        text: The text as the writer returned it.
+        reason: Name of the rule that it breaks; None if it passed.
+        copy: Headline, description, bullets and meta description, one per line; "" if the text could not be parsed.
+        claims: The claims that no attribute backs, in quotation marks, each with the attribute that it contradicts, if
+            any.
     """
 
     attributes: Mapping[str, str | None]
@@ -54,9 +62,18 @@ class JudgedText:
 def add_figures(
     config: Config, store: Store, report: Report, languages: Sequence[tuple[str, Spec]], compare: bool
 ) -> None:
-    """Add the copy's figures to the report: by department, texts, near-duplicates, cost, and the comparison.
+    """Add the figures about the copy to the report, for each language.
 
-    compare: whether to compare the model with its base and a template.
+    They are the counts by department, refused and accepted examples, the reasons of refusal, the share of
+    near-duplicates, the cost of tokens, and the comparison of the model with its base.
+
+    Args:
+        config: Settings of describe_products.
+        store: The warehouse; the texts are read from the memo.
+        report: The run's report, which is extended.
+        languages: (language, inference job) pairs.
+        compare: Whether to compare the model with its base model and with the fixed template. This is done in the first
+            language only, because it generates text.
     """
     for language, spec in languages:
         texts = _stored_texts(store, spec)
@@ -82,7 +99,15 @@ def add_figures(
 
 
 def judge_texts(stage: DescriptionStage, rows: Sequence[Mapping[str, Any]]) -> list[JudgedText]:
-    """Judge texts by all rules. rows: text, finish, writer and attributes, as the memo stores them."""
+    """Judge texts by all rules of a stage; also run as a Ray task.
+
+    Args:
+        stage: The stage of the texts' language.
+        rows: Rows of the memo with text, finish, writer and attributes. A missing writer means the model.
+
+    Returns:
+        One JudgedText per row, in order.
+    """
     judged = []
     for row in rows:
         text = stage.text(row["text"], row.get("writer") or MODEL, row["attributes"])
@@ -94,7 +119,7 @@ def judge_texts(stage: DescriptionStage, rows: Sequence[Mapping[str, Any]]) -> l
 
 
 def _from_template(stage: DescriptionStage, texts: Sequence[JudgedText]) -> list[JudgedText]:
-    """Return the fixed template's copy of the same products, judged by the same rules."""
+    """Return the copy that template.py makes for the products of these texts, judged by the same rules."""
     rows = [
         {"text": template(t.attributes), "finish": "stop", "attributes": json.dumps(dict(t.attributes))} for t in texts
     ]
@@ -102,7 +127,11 @@ def _from_template(stage: DescriptionStage, texts: Sequence[JudgedText]) -> list
 
 
 def _stored_texts(store: Store, spec: Spec) -> list[JudgedText]:
-    """Return the texts that the memo holds under this recipe: the last attempt at each content, at most MAX_TEXTS."""
+    """Read the texts that the memo holds under the job's recipe and judge them in Ray tasks.
+
+    Returns:
+        The last attempt at each content, at most MAX_TEXTS; [] if the memo does not exist.
+    """
     memo = store.find(spec.memo.name)
     if memo is None or not isinstance(spec.stage, DescriptionStage):
         return []
@@ -117,7 +146,11 @@ def _stored_texts(store: Store, spec: Spec) -> list[JudgedText]:
 
 
 def _metrics(texts: Sequence[JudgedText], language: str) -> dict[str, float]:
-    """Return the share of texts that pass all checks, the mean share of attributes mentioned, and distinct-4."""
+    """Return the metrics of some texts, as {name: value}.
+
+    They are the number of texts; the share that passes all checks; the mean share of attributes mentioned; and
+    distinct-4, the share of distinct ones among all sequences of four words in the first `_DISTINCT_TEXTS` texts.
+    """
     good = [t for t in texts if t.reason is None]
     covered = [mentioned_share(mentions(t.attributes, t.copy, language)) for t in texts if t.copy]
     return {
@@ -129,9 +162,10 @@ def _metrics(texts: Sequence[JudgedText], language: str) -> dict[str, float]:
 
 
 def _near_duplicate_share(good: Sequence[JudgedText]) -> float:
-    """Return the share of texts that resemble the copy of a product with other attributes.
+    """Return the share (0 to 1) of texts that are near-duplicates of copy for a product with other attributes.
 
-    It is measured on every second text; each of them is compared with all texts of the other half.
+    The texts are split into two halves (those at even and at odd places); each text of the first half is compared with
+    all texts of the second.
     """
     if len(good) < 2:
         return 0.0
@@ -140,6 +174,7 @@ def _near_duplicate_share(good: Sequence[JudgedText]) -> float:
 
 
 def _by_department(texts: Sequence[JudgedText], prefix: str) -> Figure:
+    """Return a bar chart: the number of texts that passed and that were refused, for the 20 largest departments."""
     counts = Counter((t.attributes.get("department") or "none", t.reason is None) for t in texts)
     names = [n for n, _ in Counter(d for d, _ in counts.elements()).most_common(20)]
     series = {"passed": [counts[n, True] for n in names], "refused": [counts[n, False] for n in names]}
@@ -147,13 +182,24 @@ def _by_department(texts: Sequence[JudgedText], prefix: str) -> Figure:
 
 
 def _reasons(bad: Sequence[JudgedText], prefix: str) -> Figure:
+    """Return a table of the 20 most frequent reasons of refusal with their numbers of texts."""
     counts = Counter(str(t.reason) for t in bad).most_common(20)
     rows = [[reason, n] for reason, n in counts]
     return Figure("table", f"{prefix}Why copy was refused", {"columns": ["reason", "texts"], "rows": rows})
 
 
 def _examples(texts: Sequence[JudgedText], language: str, title: str, last_column: str) -> Figure:
-    """Show some texts beside their attributes, with the words that mention an attribute or that no attribute backs."""
+    """Return a table of SHOWN_TEXTS texts beside the attributes that they were written from.
+
+    The last column quotes words of each text: of a text that passed, those that mention an attribute; of a refused
+    text, the claims that no attribute backs.
+
+    Args:
+        texts: Texts that passed, or texts that were refused.
+        language: ISO 639 code of the texts.
+        title: Title of the table.
+        last_column: Heading of the last column.
+    """
     rows = []
     for t in texts[:: max(1, len(texts) // SHOWN_TEXTS)][:SHOWN_TEXTS]:
         evidence = [f"«{m.span}»" for m in mentions(t.attributes, t.copy, language) if m.span]
@@ -164,7 +210,12 @@ def _examples(texts: Sequence[JudgedText], language: str, title: str, last_colum
 
 
 def _compare(config: Config, store: Store, spec: Spec, texts: Sequence[JudgedText]) -> dict[str, dict[str, float]]:
-    """Return the metrics of the model, its base and the fixed template on the same products."""
+    """Return the metrics of the model, its base model and the fixed template on the same products.
+
+    Returns:
+        {writer: its metrics, see `_metrics`}. The writers are "model", "template", and "base" if the model has a base
+        model that still exists.
+    """
     stage = spec.stage
     assert isinstance(stage, DescriptionStage)
     some = texts[:: max(1, len(texts) // config.compare)][: config.compare]
@@ -179,25 +230,38 @@ def _compare(config: Config, store: Store, spec: Spec, texts: Sequence[JudgedTex
 
 
 def _base_model(config: Config, store: Store) -> str:
-    """Return the folder of the base that the model was trained from, "" if there is none."""
+    """Return the folder of the base model from which the configured model was trained; "" if there is none any more."""
     if not config.loads_model:
         return ""
     models = f"{store.root}/_models"
     reference = str(registry.base(models, config.model).manifest.get("base") or "")
     try:
         return registry.find(models, reference).path
-    except ValueError:  # it was deleted
+    except ValueError:  # the base model was deleted
         return ""
 
 
 def _write(stage: DescriptionStage, model: str, attributes: list[dict[str, str | None]]) -> list[JudgedText]:
-    """Return what another model writes about these products in its first attempt, judged by the same rules."""
+    """Return the first attempts of another model at these products, judged by the same rules; run as a Ray task.
+
+    Args:
+        stage: The stage of the language.
+        model: Folder of the other model.
+        attributes: The attributes of each product.
+    """
     writer = dataclasses.replace(stage, model=model).open()
     raw = writer.run(content_of(attributes), np.ones(len(attributes), np.int8)).to_pylist()
     return judge_texts(stage, raw)
 
 
 def _comparison(compared: Mapping[str, Mapping[str, float]], prefix: str, whole: Mapping[str, float]) -> Figure:
+    """Return the comparison of writers as a table: a row per writer, and a last row for all texts of the model.
+
+    Args:
+        compared: The metrics by writer, as `_compare` returns them.
+        prefix: Beginning of the title: "" or the language.
+        whole: The metrics of all texts of the model.
+    """
     rows = [[name, n["texts"], n["passed"], n["coverage"], n["distinct_4"]] for name, n in compared.items()]
     rows.append(["model, all texts", whole["texts"], whole["passed"], whole["coverage"], whole["distinct_4"]])
     columns = ["writer", "texts", "pass all checks", "attributes mentioned", "distinct-4"]

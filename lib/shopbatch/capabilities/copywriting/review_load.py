@@ -1,4 +1,7 @@
-"""Verdicts on published copy on their way into the warehouse: every row of a sheet is checked, then one commit."""
+"""Loads reviewers' verdicts on published copy from a spreadsheet into the table `copy_reviews`.
+
+Every row of the sheet is checked; all valid verdicts are written in one commit.
+"""
 
 from __future__ import annotations
 
@@ -28,15 +31,16 @@ from shopbatch.warehouse.store import Store
 
 @dataclass(frozen=True)
 class LoadedReviews:
-    """What a loaded sheet has brought.
+    """The result of loading a review sheet.
 
     Attributes:
-        reviews: The new verdicts.
-        repeated: Number of verdicts that were loaded before.
+        reviews: The verdicts that were newly loaded.
+        repeated: Number of verdicts that had been loaded before.
         unreviewed: Number of rows without a verdict.
-        problems: (row number, what is wrong) of the rows that were not loaded.
-        examples: Number of teaching examples that stand in product_copy by now.
-        undone: What others had done to copy_reviews and was undone first, a sentence each.
+        problems: (row number, description of the problem) of the rows that were not loaded.
+        examples: Number of reviewed examples that are now in `product_copy`.
+        undone: A sentence for each change that another program had made to `copy_reviews` and that was undone before
+            loading.
     """
 
     reviews: Sequence[Review]
@@ -47,7 +51,7 @@ class LoadedReviews:
     undone: Sequence[str] = ()
 
     def lines(self) -> list[str]:
-        """The report for a person."""
+        """Return the result as lines of text for the command line."""
         verdicts = Counter(review.verdict for review in self.reviews)
         counts = [(verdicts["accept"], "accepted"), (verdicts["edit"], "edited"), (verdicts["refuse"], "refused")]
         more = [(self.repeated, "loaded before"), (self.unreviewed, "without a verdict")]
@@ -61,18 +65,20 @@ class LoadedReviews:
 
 
 def load_reviews(store: Store, config: Config, path: str | Path, trust: bool = False) -> LoadedReviews:
-    """Load the verdicts of a sheet: one commit of copy_reviews, then the teaching examples that follow from it.
+    """Load the verdicts of a review sheet, and update the training examples that follow from them.
 
-    A sheet that is loaded again changes nothing, and completes a load that was interrupted.
+    The verdicts are one commit of `copy_reviews`, the examples one of `product_copy`. Loading a sheet again changes
+    nothing, and completes a load that was interrupted.
 
     Args:
         store: The warehouse.
-        config: Of describe_products, whose rules edited texts must keep to.
-        path: The sheet.
-        trust: Whether edits may say what the product's facts do not back.
+        config: Settings of describe_products; edited texts must pass its rules.
+        path: The sheet: a CSV file or a workbook.
+        trust: Whether edited texts may state claims that the product's attributes do not back.
 
     Raises:
-        UserError: The file cannot be read, or holds no verdict. Nothing is written.
+        UserError: The file cannot be read, or contains no verdict. Nothing is written.
+        Stopped: Another command changed `product_copy` meanwhile.
     """
     store.check_writable()
     undone = put_all_right(store, [COPY_REVIEWS])
@@ -95,7 +101,7 @@ def load_reviews(store: Store, config: Config, path: str | Path, trust: bool = F
 
 
 def _table(reviews: Sequence[Review]) -> pa.Table:
-    """The verdicts as rows of copy_reviews."""
+    """Return verdicts as rows of `copy_reviews`."""
     rows = [
         vars(r)
         | {
@@ -111,21 +117,21 @@ def _table(reviews: Sequence[Review]) -> pa.Table:
 
 
 class _Problem(Exception):
-    """Why a row is not loaded."""
+    """The reason why a row of the sheet cannot be loaded, as a sentence for the reviewer."""
 
 
 @dataclass
 class _Load:
-    """One load under way.
+    """State of loading one review sheet: checks row after row and collects verdicts and problems.
 
     Attributes:
         store: The warehouse.
-        config: Of describe_products.
-        trust: Whether edits may say what the facts do not back.
+        config: Settings of describe_products.
+        trust: Whether edited texts may state claims that the product's attributes do not back.
         rows: The rows of the sheet.
-        reviews: The new verdicts.
-        problems: (row number, what is wrong).
-        repeated: Number of verdicts that were loaded before.
+        reviews: The new verdicts so far.
+        problems: (row number, description of the problem) so far.
+        repeated: Number of verdicts that had been loaded before.
         unreviewed: Number of rows without a verdict.
     """
 
@@ -141,14 +147,14 @@ class _Load:
     def __post_init__(self) -> None:
         self.now, self.known = datetime.now(UTC), latest_reviews(self.store)
         wanted = {row.cells["text_digest"] for row in self.rows}
-        # a text that was reviewed before need not be published any more: it may be edited or refused
+        # also texts that were reviewed before and are not published any more, because they were edited or refused
         self.texts: dict[str, PublishedText | Review] = {d: review for d, review in self.known.items() if d in wanted}
         self.texts |= {text.digest: text for text in published_texts(self.store) if text.digest in wanted}
         self.facts = facts_of(self.store, [text.product_id for text in self.texts.values()])
         self.numbers: dict[str, int] = {}
 
     def take(self, row: SheetRow) -> None:
-        """Check a row and count it, or list what is wrong with it."""
+        """Check one row, and add it to the verdicts, the counts or the problems."""
         if not row.cells["verdict"] and not row.new:
             self.unreviewed += 1
             return
@@ -165,7 +171,11 @@ class _Load:
             self.reviews.append(review)
 
     def _review(self, row: SheetRow) -> Review | None:
-        """Return the verdict of a row; None if it was loaded before. Raises _Problem."""
+        """Return the verdict of a row; None if it was loaded before.
+
+        Raises:
+            _Problem: The row cannot be loaded.
+        """
         verdict = _checked_verdict(row)
         text, facts, original = self._original(row)
         copy = _edited(row, original) if verdict == "edit" else original
@@ -186,7 +196,16 @@ class _Load:
         return self._judged(review, facts) if verdict == "edit" else review
 
     def _original(self, row: SheetRow) -> tuple[PublishedText | Review, Facts, Copy]:
-        """Return what was reviewed, what is known of its product, and the text that was exported. Raises _Problem."""
+        """Find the text that a row is about.
+
+        Returns:
+            The published text, or the former verdict on a text that is not published any more; the present attributes
+            of its product; and the text as it was exported.
+
+        Raises:
+            _Problem: No such text was published or reviewed, the text was changed in the sheet or is in two rows, or
+                the product changed.
+        """
         digest = row.cells["text_digest"]
         text = self.texts.get(digest)
         if text is None:
@@ -205,7 +224,11 @@ class _Load:
         return text, facts, text.copy if isinstance(text, PublishedText) else original
 
     def _judged(self, review: Review, facts: Facts) -> Review:
-        """Return an edit that keeps to the rules, marked as trusted if it needs to be. Raises _Problem."""
+        """Return an edit that passes the rules; it is marked as trusted if it passes only because `trust` is set.
+
+        Raises:
+            _Problem: The edited text breaks a rule.
+        """
         rules, copy = self.config.rules, review.copy
         verdict = judge_edit(rules, review.language, copy, facts, trusted=False)
         if verdict.reason is None:
@@ -219,6 +242,11 @@ class _Load:
 
 
 def _checked_verdict(row: SheetRow) -> str:
+    """Return the verdict of a row: accept, edit or refuse.
+
+    Raises:
+        _Problem: The verdict is missing or unknown, or does not agree with the new text in the row.
+    """
     verdict = row.verdict
     if not row.cells["verdict"]:
         raise _Problem("there is new text, but no verdict: write edit")
@@ -230,7 +258,11 @@ def _checked_verdict(row: SheetRow) -> str:
 
 
 def _edited(row: SheetRow, original: Copy) -> Copy:
-    """The text with what the reviewer wrote in place of the old parts."""
+    """Return the original copy with the parts that the reviewer rewrote.
+
+    Raises:
+        _Problem: The number of bullets is wrong, or nothing was rewritten.
+    """
     copy = _copy({**sheet_cells(original), **row.new})
     if copy is None:
         raise _Problem(f"new_bullets holds 2 to {MOST_BULLETS} bullets, one per line")
@@ -240,7 +272,11 @@ def _edited(row: SheetRow, original: Copy) -> Copy:
 
 
 def _copy(cells: Mapping[str, str]) -> Copy | None:
-    """The copy in these cells; None if they hold none."""
+    """Parse the copy in the cells of a row; None if a part is missing or the number of bullets is wrong.
+
+    Args:
+        cells: Text by column of the sheet; the columns TEXTS are read.
+    """
     try:
         return copy_of(columns_of({name: cells[name] for name in TEXTS}))
     except ValidationError:
@@ -248,4 +284,5 @@ def _copy(cells: Mapping[str, str]) -> Copy | None:
 
 
 def _same(known: Review, review: Review) -> bool:
+    """Return True if two verdicts have the same decision, text and reason."""
     return (known.verdict, known.copy, known.reason) == (review.verdict, review.copy, review.reason)

@@ -1,4 +1,7 @@
-"""Published copy on its way to a person who reviews it: which texts, with what is known of their products."""
+"""Selects published copy for human review, with the attributes of its products.
+
+Used by the command that writes the review sheet and by review_load.py, which reads the sheet back.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,15 @@ Facts = Mapping[str, str | None]
 
 @dataclass(frozen=True)
 class PublishedText:
-    """A published text."""
+    """A row of `product_descriptions`: the published copy of a product in one language.
+
+    Attributes:
+        product_id: The product.
+        language: ISO 639 code of the copy.
+        content_hash: Hash of the product's content at the time when the copy was written.
+        copy: The copy.
+        writer: Writer of the copy: plan, model, repaired or review.
+    """
 
     product_id: str
     language: str
@@ -30,19 +41,23 @@ class PublishedText:
 
     @property
     def digest(self) -> str:
+        """Return the digest that identifies the text in review sheets."""
         return text_digest(self.product_id, self.language, self.copy)
 
 
 def to_review(store: Store, count: int | None, where: Sequence[str]) -> tuple[list[dict[str, str]], int]:
-    """Return what has not been reviewed yet as cells of the sheet, in the order of products and languages.
+    """Return the published texts that nobody has reviewed yet, as rows of a review sheet.
+
+    The rows are sorted by product and language.
 
     Args:
         store: The warehouse.
-        count: How many texts at most; None: all.
-        where: Conditions on the rows of product_descriptions, see `warehouse.filters`.
+        count: Maximum number of texts; None: all.
+        where: Conditions on the rows of `product_descriptions`, such as "language=en" (syntax: `warehouse.filters`).
 
     Returns:
-        The cells of each text, and the number of texts that are left out because their product has changed since.
+        For each text its cells, {column of the sheet: text}; and the number of texts that are left out because their
+        product changed after they were written.
     """
     known = latest_reviews(store)
     texts = sorted(published_texts(store, where), key=lambda text: (text.product_id, text.language))
@@ -64,7 +79,12 @@ def to_review(store: Store, count: int | None, where: Sequence[str]) -> tuple[li
 
 
 def published_texts(store: Store, where: Sequence[str] = ()) -> Iterator[PublishedText]:
-    """Read the texts of product_descriptions that meet the conditions."""
+    """Yield the texts of `product_descriptions` that meet the conditions.
+
+    Args:
+        store: The warehouse.
+        where: Conditions on its rows, such as "language=en" (syntax: `warehouse.filters`); (): all texts.
+    """
     snapshot = store.snapshot(PRODUCT_DESCRIPTIONS.name)
     for rows in read_rows(snapshot, Query(where=where)):
         names = ("product_id", "language", "content_hash", "writer")
@@ -74,7 +94,16 @@ def published_texts(store: Store, where: Sequence[str] = ()) -> Iterator[Publish
 
 
 def facts_of(store: Store, products: Sequence[str]) -> dict[tuple[str, str], Facts]:
-    """Return what is known of products, by (product_id, content hash), also by the hash that older versions stored."""
+    """Read the present attributes of products.
+
+    Args:
+        store: The warehouse.
+        products: The product_id of each.
+
+    Returns:
+        {(product_id, content hash): attributes}. Each product has two keys: its present hash, and the hash that earlier
+        versions of the software computed for the same content.
+    """
     contents = contents_of(store, products)
     facts = known_facts(contents.columns)
     return {

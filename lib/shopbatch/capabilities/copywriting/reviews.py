@@ -1,4 +1,7 @@
-"""What people said of published copy, as describe_products applies it: edits replace texts, refused ones are hidden."""
+"""Reviewers' verdicts on published copy, and how describe_products applies them.
+
+An edited text replaces the published one; a refused text is no longer published.
+"""
 
 from __future__ import annotations
 
@@ -18,24 +21,24 @@ from shopbatch.runs.report import Report
 from shopbatch.tables.copy_reviews import COPY_REVIEWS
 from shopbatch.warehouse.store import Store
 
-WRITER = "review"  # of an edited text, in product_descriptions.writer
+WRITER = "review"  # value of product_descriptions.writer for edited texts
 REFUSED = "refused_by_reviewer"
 
 
 @dataclass(frozen=True)
 class Review:
-    """A verdict on a text.
+    """A reviewer's verdict on one published text; a row of `copy_reviews`.
 
     Attributes:
         product_id: The product.
-        language: Of the copy.
-        text_digest: Names the text that was read, see `text_digest`.
-        content_hash: Hash of what was known of the product.
-        attributes: What was known of it, as the fenced block.
+        language: ISO 639 code of the copy.
+        text_digest: Digest of the reviewed text, see the function `text_digest`.
+        content_hash: Hash of the product's content from which the reviewed text was written.
+        attributes: The product's attributes when the verdict was loaded, as `prompt.fenced` formats them.
         verdict: accept, edit or refuse.
-        copy: The text; of an edit the new one.
-        reason: In the reviewer's words.
-        trusted: Whether an edit may say what the facts do not back.
+        copy: The reviewed text; for an edit the new text.
+        reason: The reviewer's reason; None if none was given.
+        trusted: Whether the new text may state claims that the attributes do not back.
         reviewed_at: When the verdict was loaded.
     """
 
@@ -53,51 +56,69 @@ class Review:
 
 @dataclass(frozen=True)
 class Decisions:
-    """The verdicts of one language that change what is published.
+    """The verdicts of one language that change what is published: edits and refusals.
 
     Attributes:
-        edits: The latest edit by (product_id, content hash).
-        refused: Digests of the refused texts by product_id.
+        edits: The latest edit of each (product_id, content hash).
+        refused: For each product_id the digests of its refused texts.
     """
 
     edits: Mapping[tuple[str, str], Review] = field(default_factory=dict)
     refused: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
+        """Return True if there is an edit or a refusal."""
         return bool(self.edits or self.refused)
 
     @property
     def identity(self) -> str:
-        """Digest of all that can change a published row, to be part of the version of the stage's checks."""
+        """Return the digest of the verdicts; if it changes, the stage publishes again."""
         edits = sorted([*key, copy_json(e.copy), e.trusted] for key, e in self.edits.items())
         return digest([edits, sorted(text for texts in self.refused.values() for text in texts)])
 
 
 def text_digest(product_id: str, language: str, copy: Copy) -> str:
-    """Name a text of a product. White space makes no difference, because spreadsheets change it.
+    """Return the digest that identifies a text of a product in review sheets and in `copy_reviews`.
 
-    The name begins with a letter, so that no spreadsheet takes it for a number.
+    White space is ignored, because spreadsheets change it. The digest begins with a letter, so that no spreadsheet
+    takes it for a number.
+
+    Args:
+        product_id: The product.
+        language: ISO 639 code of the copy.
+        copy: The text.
     """
     parts = [copy.headline, copy.description, *copy.bullets, copy.meta or ""]
     return f"t{digest([product_id, language, [' '.join(part.split()) for part in parts]])}"
 
 
 def copy_json(copy: Copy) -> str:
-    """Write copy as a generator writes it: JSON on one line, which `copy_format.parse` reads."""
+    """Return copy as JSON on one line, the form in which generators write it and `copy_format.parse` reads it."""
     parts: dict[str, Any] = {"headline": copy.headline, "description": copy.description, "bullets": list(copy.bullets)}
     return json.dumps(parts | ({"meta": copy.meta} if copy.meta else {}), ensure_ascii=False)
 
 
 def copy_of(row: Mapping[str, Any]) -> Copy:
-    """Read copy from the columns headline, description, bullets and meta_description."""
+    """Build copy from a row with the columns headline, description, bullets and meta_description.
+
+    Raises:
+        ValidationError: A part is missing or the number of bullets is wrong.
+    """
     bullets, meta = tuple(row["bullets"]), row["meta_description"]
     return Copy(headline=row["headline"], description=row["description"], bullets=bullets, meta=meta)
 
 
 def judge_edit(rules: Rules, language: str, copy: Copy, facts: Mapping[str, str | None], trusted: bool) -> Verdict:
-    """Judge an edited text by the rules of written ones. If it is trusted, only banned claims count among its claims.
+    """Judge an edited text by the same rules as generated ones.
 
-    Naming the product and mentioning enough of its facts is left to the editor.
+    Two rules are left to the reviewer: whether the text names the product, and whether it mentions enough attributes.
+
+    Args:
+        rules: Settings of the rules.
+        language: ISO 639 code of the copy.
+        copy: The edited text.
+        facts: The product's attributes.
+        trusted: Whether claims without backing are accepted; banned claims never are.
     """
     verdict = Judge(rules, language, "")(copy_json(copy), "stop", Facts(facts))
     if trusted and verdict.findings and all(finding.kind != "banned" for finding in verdict.findings):
@@ -106,14 +127,16 @@ def judge_edit(rules: Rules, language: str, copy: Copy, facts: Mapping[str, str 
 
 
 def latest_reviews(store: Store, report: Report | None = None) -> dict[str, Review]:
-    """Read the latest verdict on each text, by the digest of the text; the oldest first.
+    """Return a dict from the digest of each reviewed text to the latest verdict on it, ordered by time, earliest first.
+
+    It is {} if the table `copy_reviews` does not exist.
 
     Args:
         store: The warehouse.
-        report: Is told which version was read.
+        report: A run's report that records the version of the table; None: nothing is recorded.
 
     Raises:
-        UserError: The table has other columns than those declared.
+        UserError: A declared column of the table is missing or has another type.
     """
     if not store.exists(COPY_REVIEWS.name):
         return {}
@@ -130,7 +153,12 @@ def latest_reviews(store: Store, report: Report | None = None) -> dict[str, Revi
 
 
 def _renamed(store: Store, reviews: Mapping[str, Review]) -> dict[str, Review]:
-    """Name contents by today's hash, so that verdicts that an older version stored count on."""
+    """Replace content hashes of earlier software versions by the present ones, so that old verdicts stay valid.
+
+    Args:
+        store: The warehouse, for the present content of the products.
+        reviews: The verdicts by digest of the text.
+    """
     contents = contents_of(store, [review.product_id for review in reviews.values()])
     names = dict(zip(zip(contents.products, contents.former, strict=True), contents.hashes, strict=True))
     return {
@@ -140,7 +168,12 @@ def _renamed(store: Store, reviews: Mapping[str, Review]) -> dict[str, Review]:
 
 
 def decisions(reviews: Sequence[Review], language: str) -> Decisions:
-    """Choose what the verdicts change in a language. reviews: the latest on each text, the oldest first."""
+    """Select the edits and refusals of a language.
+
+    Args:
+        reviews: The latest verdict on each text, ordered by time, earliest first.
+        language: ISO 639 code.
+    """
     edits: dict[tuple[str, str], Review] = {}
     refused: dict[str, frozenset[str]] = {}
     for review in reviews:

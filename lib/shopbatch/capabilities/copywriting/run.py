@@ -1,4 +1,4 @@
-"""Runs the job describe_products: each language is an inference job of its own, and one report covers all of them."""
+"""Runs the job describe_products: one inference job per language, with one report for all of them."""
 
 from __future__ import annotations
 
@@ -34,20 +34,38 @@ JOB = "describe_products"
 
 @dataclass(frozen=True)
 class LanguageSpec:
-    """The inference job of one language."""
+    """The inference job that writes the copy of one language.
+
+    Attributes:
+        language: ISO 639 code.
+        spec: The job as the inference machinery runs it: source table, stage, target table and scope.
+    """
 
     language: str
     spec: Spec
 
 
 def language_specs(config: Config, store: Store, report: Report) -> list[LanguageSpec]:
-    """The inference job of each language. Raises UserError (no such prompt) or ModelError (no such model)."""
+    """Build the inference job of each configured language, in the order of `config.languages`.
+
+    Registers the model in `report.models` and prepares the engine. Used by `describe` and by the dry run in
+    estimate.py.
+
+    Args:
+        config: Settings of describe_products.
+        store: The warehouse; it is read for the reviewers' verdicts and for the model.
+        report: The run's report; receives the digests of the models and the version of `copy_reviews` that was read.
+
+    Raises:
+        UserError: A prompt file is missing, or the planner has no patterns for a language.
+        ModelError: The model is not registered or damaged.
+    """
     planned = isinstance(config.engine, PlanConfig)
     if planned and (unknown := [x for x in config.languages if x not in LANGUAGES]):
         raise UserError(
             f"languages={unknown[0]}: the planner writes {', '.join(LANGUAGES)}; for other languages name an engine"
         )
-    # before the model is loaded, which takes longer
+    # read first, so that a missing prompt is found before the model is loaded
     prompts = {x: Prompt("") if planned else _prompt(config, x) for x in config.languages}
     path, models = "", {}
     if config.loads_model:
@@ -62,11 +80,22 @@ def language_specs(config: Config, store: Store, report: Report) -> list[Languag
 
 
 def copy_specs(config: Config, store: Store, report: Report) -> list[Spec]:
-    """The inference jobs that describe_products is made of, one per language."""
+    """Return the inference jobs that make up describe_products, one per language.
+
+    Args:
+        config: Settings of describe_products.
+        store: The warehouse.
+        report: The run's report, see `language_specs`.
+    """
     return [each.spec for each in language_specs(config, store, report)]
 
 
 def _prompt(config: Config, language: str) -> Prompt:
+    """Read the instruction and the configured examples of a language.
+
+    Raises:
+        UserError: The file is missing, or several languages would share one file.
+    """
     if "{language}" not in config.prompts and len(config.languages) > 1:
         raise UserError(f"prompts={config.prompts}: with several languages the name must hold {{language}}")
     text = read_text(config.prompts.replace("{language}", language))
@@ -75,6 +104,15 @@ def _prompt(config: Config, language: str) -> Prompt:
 
 
 def _stage(config: Config, path: str, models: dict[str, str], language: str, prompt: Prompt) -> DescriptionStage:
+    """Build the stage of a language, without the reviewers' verdicts.
+
+    Args:
+        config: Settings of describe_products.
+        path: The model's folder; "" if the engine loads no model.
+        models: Digest of the model by its use, part of the recipe.
+        language: ISO 639 code.
+        prompt: The instruction and the examples.
+    """
     return DescriptionStage(
         engine=config.engine,
         model=path,
@@ -92,15 +130,25 @@ def _stage(config: Config, path: str, models: dict[str, str], language: str, pro
 
 
 def _spec(stage: DescriptionStage) -> LanguageSpec:
+    """Wrap a stage into its inference job, which replaces only the rows of the stage's language."""
     scope = {"language": stage.language}
     spec = Spec(JOB, PRODUCTS, stage, PRODUCT_DESCRIPTIONS, PRODUCT_DESCRIPTIONS_REJECTS, scope)
     return LanguageSpec(stage.language, spec)
 
 
 def describe(config: Config, store: Store, report: Report) -> None:
-    """Write copy for new and changed products, language by language, and publish each that passes its gates.
+    """Write copy for new and changed products and publish each language that passes its gates.
 
-    Raises what `run_inference` raises. If a gate refuses one language, the others are still published.
+    The entry point of the job. If a gate refuses one language, the others are still published. The report's figures are
+    added last; if they fail, the published copy stays. Also raises what `inference.run.run_inference` raises.
+
+    Args:
+        config: Settings of describe_products.
+        store: The warehouse.
+        report: The run's report, which is filled in.
+
+    Raises:
+        GateRefused: A gate refused at least one language.
     """
     if isinstance(config.engine, PlanConfig):
         config = config.model_copy(update={"attempts": 1})  # another attempt would give the same text
@@ -120,7 +168,7 @@ def describe(config: Config, store: Store, report: Report) -> None:
             start_ray()
             try:
                 add_figures(config, store, report, [(p.language, p.spec) for p in languages], compare=new_recipe)
-            except (UserError, EngineError, RayError) as error:  # what is published stays published
+            except (UserError, EngineError, RayError) as error:  # the published copy is not affected
                 report.message = "; ".join(filter(None, [report.message, f"no figures: {one_line(error, 200)}"]))
     if run.refused:
         raise GateRefused("; ".join(run.refused))

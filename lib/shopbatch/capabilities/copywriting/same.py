@@ -1,4 +1,7 @@
-"""Whether a text says a value already, in any spelling: 55" and 55 inch, 6x330ml and 6 x 330 ml, 纯棉 and 100%棉."""
+"""Compares values and texts in different spellings: 55" and 55 inch, 6x330ml and 6 x 330 ml, 纯棉 and 100%棉.
+
+The planner uses it to avoid stating a fact twice.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from shopbatch.capabilities.copywriting.patterns import patterns
 from shopbatch.grounding.lexicon import phrase_of, words_of
 from shopbatch.text.letters import LATIN
 
-# units as they are compared; the longer ones first
+# normal form of units and their spellings; the longer ones first
 _UNITS = (
     ("inch", r"inch(?:es)?|in\b(?! )|[\"″”]|''|英寸|寸"), ("kg", r"kg|千克|公斤|kilograms?|kilos?"), ("mm", r"mm|毫米"),
     ("cm", r"cm|厘米|公分"), ("ml", r"ml|毫升"), ("g", rf"grams?\b|g(?![{LATIN}])|克"),
@@ -24,18 +27,27 @@ _PURE = re.compile(r"100% ?([\u4e00-\u9fff]+)")
 
 @lru_cache(maxsize=4096)
 def _tight(text: str) -> str:
-    """A text in small letters in which numbers stand close to their units, in one spelling of these."""
+    """Normalise measures for comparison: lower case, no blanks, one spelling per unit ("6 x 330 ml" -> "6x330ml")."""
     text = _UNIT.sub(lambda m: m.lastgroup or "", text.lower())
     return _GAPS.sub(lambda m: "x" if m[0].strip() else "", text)
 
 
 @lru_cache(maxsize=4096)
 def _words(text: str) -> frozenset[str]:
+    """Return the stems of the words of a text; cached."""
     return frozenset(phrase_of(text))
 
 
 def holds(name: str, value: str, language: str) -> bool:
-    """Whether a name holds all words of a value, or the same measure."""
+    """Return True if a text already contains a value: all of its words, or the same measure in any spelling.
+
+    Examples: "TV 55 inch" contains `55"`; "Greek olives" contains the origin "Greece".
+
+    Args:
+        name: The text, for example a title or a noun.
+        value: The value; "" gives False.
+        language: One of `lexicon.LANGUAGES`.
+    """
     if not value:
         return False
     tight = _tight(value)
@@ -54,7 +66,7 @@ def holds(name: str, value: str, language: str) -> bool:
 
 
 def repeats(name: str, sentence: str, language: str) -> bool:
-    """Whether a sentence says little more than a name."""
+    """Return True if more than half of a sentence's words (Chinese: characters) are in the product's name."""
     if language == "zh":
         return sum(c in name for c in sentence) > len(sentence) / 2
     words = set(phrase_of(sentence))
@@ -62,7 +74,17 @@ def repeats(name: str, sentence: str, language: str) -> bool:
 
 
 def literally(name: str, product_type: str) -> tuple[int, int] | None:
-    """Where a title holds a product type, in singular or plural, in one word or several."""
+    """Find a product type in a title, regardless of singular, plural and word breaks.
+
+    Example: "hiking boot" in "Blue Hiking Boots Men" -> (5, 17).
+
+    Args:
+        name: The title.
+        product_type: The product type; "" is never found.
+
+    Returns:
+        Start and end in the title; None if it is not found.
+    """
     wanted = _compared(product_type)
     words = words_of(name)
     for first in range(len(words)):
@@ -75,5 +97,5 @@ def literally(name: str, product_type: str) -> tuple[int, int] | None:
 
 
 def _compared(text: str) -> str:
-    """The stems of a text in one word, of scarves as of a scarf."""
+    """Return the stems of a text's words without blanks ("hiking boots" -> "hikboot"), to compare texts by."""
     return "".join(re.sub("v$", "f", word).rstrip("e") for word in phrase_of(text))

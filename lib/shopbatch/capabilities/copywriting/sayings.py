@@ -1,4 +1,7 @@
-"""How attributes are said in English by their names and values: `Max load: 120 kg` is "takes up to 120 kg"."""
+"""Phrases for English attributes that are recognised by name and value: "Max load: 120 kg" -> "takes up to 120 kg".
+
+Called by values.py.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from shopbatch.capabilities.copywriting.wording import article, capital, listed,
 _PART_MEASURE = re.compile(r"(.+) (?:length|diameter|height)")  # Cable length: 1.2 m
 _BOUND = re.compile(r"(?:hard|paper|soft)(?:back|cover)|spiral", re.I)
 _COUNT = re.compile(r"\d{1,4}")
-_STANDING = frozenset({"heel", "pile", "collar"})  # parts that have a height as a whole
+_STANDING = frozenset({"heel", "pile", "collar"})  # parts whose height is their own, not the product's
 _PART_MATERIAL = re.compile(r"(.+) material")
 _YEARS = re.compile(r"(\d{1,2}) ?-?years?")
 _MEASURE = re.compile(r"\d[\d.,]* ?(?:mm|cm|m|in|inch|inches|ft|\")")
@@ -20,7 +23,15 @@ _MATERIAL = re.compile(r"[A-Za-z][a-z]+(?: [a-z]+)?")
 
 
 def saying_of(label: str, shown: str, speech: Patterns) -> tuple[str, str]:
-    """The role of an attribute among the sayings of the patterns, and its value as a sentence has it; "" and ""."""
+    """Return the special role of an attribute and its value as a sentence contains it; ("", "") if it has none.
+
+    Example: ("Players", "2-4 players") -> ("players", "2-4").
+
+    Args:
+        label: The attribute's name.
+        shown: Its value as a bullet shows it.
+        speech: The patterns; `Patterns.sayings` has the rules for special roles.
+    """
     low = lowered(label).lower()
     for role, saying in speech.sayings.items():
         if _compiled(saying.label).fullmatch(low) and (match := _compiled(saying.value).fullmatch(shown)):
@@ -31,18 +42,31 @@ def saying_of(label: str, shown: str, speech: Patterns) -> tuple[str, str]:
 
 @lru_cache(maxsize=256)
 def _compiled(expression: str) -> re.Pattern[str]:
+    """Compile a regular expression that ignores case; cached."""
     return re.compile(expression, re.I)
 
 
 def _in_words(value: str) -> str:
-    """A list of names as a sentence has it: `most wooden railways`, `Windows, macOS and Linux`."""
+    """Return a list of names as a sentence contains it: "Windows, macOS / Linux" -> "Windows, macOS and Linux".
+
+    A first word such as Most becomes lower case.
+    """
     first, blank, rest = value.partition(" ")
     value = f"{first.lower()}{blank}{rest}" if first.lower() in ("all", "any", "most", "many") else value
     return listed(re.split(r"\s*[,/]\s+", value))
 
 
 def part_with(label: str, shown: str, names: Names) -> str:
-    """A part with a measure or a material as a sentence has it: `a 1.2 m cable`, `an acetate frame`; else ""."""
+    """Return an attribute about a part of the product as a noun phrase; "" if it is about no part.
+
+    Examples: ("Cable length", "1.2 m") -> "a 1.2 m cable"; ("Frame material", "Acetate") -> "an acetate frame";
+    ("Warranty", "2 years") -> "a 2-year warranty".
+
+    Args:
+        label: The attribute's name.
+        shown: Its value as a bullet shows it.
+        names: The English word lists.
+    """
     low = lowered(label)
     if measured := _PART_MEASURE.fullmatch(low):
         part = measured[1]
@@ -58,7 +82,10 @@ def part_with(label: str, shown: str, names: Names) -> str:
 
 
 def of_book(label: str, shown: str) -> Fact | None:
-    """The pages and the binding of an English book, which need no name beside them."""
+    """Return the pages or the binding of a book as a fact that is shown without its label; None for other attributes.
+
+    Example: ("Pages", "192") -> "192 pages".
+    """
     if label.lower() == "pages" and _COUNT.fullmatch(shown):
         return Fact(PART, label, f"{shown} pages", f"{shown} pages", True)
     if label.lower() in BINDINGS and _BOUND.fullmatch(shown):

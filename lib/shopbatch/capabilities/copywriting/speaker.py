@@ -1,4 +1,4 @@
-"""What says the facts of a product in a language: what `english.py` and `chinese.py` have in common."""
+"""The base class of `English` and `Chinese`, which put the facts of a product into sentences."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from shopbatch.capabilities.copywriting.product import Goods
 
 @dataclass
 class Speaker:
-    """Says the facts of one product.
+    """State that is needed to write sentences about one product, in any language.
 
     Attributes:
         goods: The product.
         speech: The patterns of the language.
-        draw: Chooses one of several patterns, by a topic.
-        chance: A number from 0 to 1, by a topic.
-        brand: What the sentences name as brand, "" if they name none.
-        stated: The facts that the last `sentences` state.
+        draw: Function that chooses one of several patterns for an occasion (its first argument); equal facts choose
+            equally.
+        chance: Returns a pseudo-random number from 0 to 1 for an occasion.
+        brand: The brand that sentences name; "" if they name none.
+        stated: The facts that the sentences of the last call of `sentences` state.
     """
 
     goods: Goods

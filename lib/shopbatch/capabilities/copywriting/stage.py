@@ -1,4 +1,8 @@
-"""The attributes of a product -> copy in one language, written by a text generator; only grounded copy is published."""
+"""The inference stage of describe_products: writes and checks the copy of products in one language.
+
+Copy comes from the planner (sentence patterns) or from a text generator. Only copy whose every claim is backed by the
+product's attributes is published.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +53,7 @@ from shopbatch.text.markup import plain_text
 from shopbatch.text.visible import has_word
 from shopbatch.warehouse.utf8 import blank, invalid_utf8
 
-VERSION = 3  # of all between the columns and the raw output; a test fails if the source changes and this does not
+VERSION = 3  # of the code from content to raw outputs; a test fails if that changes without a new version
 _UNMENTIONED = "attributes not mentioned, mean"
 
 
@@ -57,14 +61,30 @@ _UNMENTIONED = "attributes not mentioned, mean"
 class DescriptionStage(BaseStage):
     """The stage of the job describe_products for one language.
 
-    model: the model's folder, "" if the engine loads none. models: digests of models, part of the recipe.
-    call_rows: prompts in one call of the engine. max_bytes: a product whose columns of SHOWN are longer is rejected as
-    too_long.
-    unmentioned: limit of the gate on the mean share of attributes that copy leaves out. style: of planned copy.
-    repair, plan_from: see `writer.Writer`. decisions: what people said of published texts.
+    Planned copy is copy that the planner makes from sentence patterns, without a model. It depends only on the
+    attributes that the memo stores beside it, so it is planned again whenever it is judged or published. A changed
+    sentence pattern therefore recomputes no row of the memo, and changes only the copy in which the pattern is used.
 
-    A planned text is a function of the attributes that are stored beside it: it is made anew whenever it is judged or
-    published, so that a changed pattern computes nothing again and changes only the copy that it is part of.
+    Attributes:
+        engine: The writer: the planner or a text generator.
+        model: The model's folder; "" if the engine loads none.
+        models: Digests of the models, part of the recipe.
+        language: ISO 639 code of the copy.
+        prompt: The model's instruction and examples.
+        attempts: Sampling of the first and of later attempts.
+        rules: Rules that copy must pass.
+        call_rows: Number of prompts in one call of the engine.
+        max_bytes: Maximum size of the columns of `prompt.SHOWN` together; longer products are rejected as too_long.
+        unmentioned: Limit of the gate on the mean share (0 to 1) of attributes that copy leaves out.
+        style: Style of planned copy.
+        repair: Whether a generator may correct unbacked words once per attempt, see `writer.Writer`.
+        plan_from: Attempt (from 1) from which planned copy replaces a text that breaks a rule; 0: never.
+        decisions: Reviewers' verdicts that change the published texts.
+        content: Columns of `products` that copy depends on.
+        passthrough_columns: Columns of `products` that are copied to the published rows.
+        drift_columns: Two published columns. The gate `drift` refuses the table if its rows are spread over their
+            values too differently from the live table.
+        outputs: Columns that the memo stores for each text.
     """
 
     engine: CopyEngine
@@ -93,14 +113,20 @@ class DescriptionStage(BaseStage):
 
     @property
     def stateless(self) -> bool:
+        """Return True for the planner, which loads nothing; the stage then runs in tasks instead of actors."""
         return bool(getattr(self.engine, "light", False))
 
     @property
     def gpus(self) -> float:
+        """Return the number of GPUs that one worker needs; 0 for engines without a GPU."""
         return float(getattr(self.engine, "gpus", 0.0))
 
     @property
     def checks(self) -> str:
+        """Return the digest of everything that `judge`, `refuse` and `publish` depend on besides the memo.
+
+        If it changes, stored texts are judged and published again; no text is generated.
+        """
         planned = [PLAN_VERSION, patterns_digest(self.language), self.style.identity] if self._plans else []
         conf = self.rules.identity
         said = {"reviews": self.decisions.identity} if self.decisions else {}
@@ -108,15 +134,23 @@ class DescriptionStage(BaseStage):
 
     @property
     def harmless(self) -> tuple[str, ...]:
-        """What a person refused, and what is left to another language."""
+        """Return the reject reasons that the gate on rejected rows ignores.
+
+        They are texts that a reviewer refused, and products whose attributes are written in another language.
+        """
         return (REFUSED, FOREIGN)
 
     @property
     def _plans(self) -> bool:
-        """Whether copy of this stage may be planned."""
+        """Return True if the planner may write copy of this stage, as the engine or as the fallback."""
         return isinstance(self.engine, PlanConfig) or self.plan_from > 0
 
     def recipe(self) -> Mapping[str, Any]:
+        """Return everything that can change a generated text, as JSON values.
+
+        The digest of these values names the partition of the memo. Rules and sentence patterns are not part of it,
+        because they are applied to stored texts (see `checks`).
+        """
         made = {"stage": "description", "version": VERSION, "language": self.language, "engine": self.engine.identity()}
         if isinstance(self.engine, PlanConfig):
             return made
@@ -130,16 +164,17 @@ class DescriptionStage(BaseStage):
         }
 
     def check(self, content: pa.Table) -> pa.Array:
-        """Return why each row is rejected, or null.
+        """Return the reject reason of each product before any text is written, string [n]; null if it is accepted.
 
-        empty: no attribute names the product. too_long, invalid_utf8. foreign_facts: the planner would have to mix two
-        languages.
+        The reasons, the strongest first: invalid_utf8; empty (no name column holds a word); too_long (more than
+        `max_bytes`); foreign_facts (only with the planner: its patterns and the product's attributes are in different
+        languages).
         """
         broken = [mask for c in content.columns if (mask := invalid_utf8(c)) is not None]
         bad = np.logical_or.reduce([m.to_numpy(zero_copy_only=False) for m in broken]) if broken else None
         size = np.zeros(content.num_rows, np.int64)
         named = np.zeros(content.num_rows, bool)
-        for name in SHOWN:  # attributes and description are cut to what a prompt has room for
+        for name in SHOWN:  # attributes and description do not count, because they are cut to fit into a prompt
             size += pc.fill_null(pc.binary_length(content[name]), 0).to_numpy()
             if name in NAMES:
                 named |= _holds_name(content[name] if bad is None else blank(content[name]))
@@ -155,11 +190,12 @@ class DescriptionStage(BaseStage):
 
     @property
     def _limits(self) -> Limits:
-        """What planned copy keeps to."""
+        """Return the lengths and banned claims that planned copy must respect, taken from the rules."""
         rules = self.rules
         return Limits(rules.headline, rules.description, rules.bullet, rules.banned_in(self.language))
 
     def open(self) -> Scorer:
+        """Return the writer for one worker: the planner, or a `Writer` with a loaded text generator."""
         if isinstance(self.engine, PlanConfig):
             return Planner(self.language, self.style, self._limits)
         task = Task(known_facts, self.prompt.messages, self._plan, stored, self.verdict)
@@ -167,10 +203,14 @@ class DescriptionStage(BaseStage):
         return Writer(generator, self.engine.kind, task, self.attempts, self.call_rows, self.repair, self.plan_from)
 
     def _plan(self, facts: Mapping[str, str | None]) -> str:
+        """Return the planned copy of a product as JSON text, the fallback of the generator."""
         return plan(facts, self.language, self.style, self._limits)
 
     def judge(self, raw: pa.Table) -> pa.Array:
-        """Return the first rule that each text breaks; null if it breaks none or there is no text."""
+        """Return the name of the first rule that each text breaks, string [n].
+
+        It is null for texts that break none, and for rows without a text.
+        """
         rows = raw.select(["text", "finish", "writer", "attributes"]).to_pylist()
         reasons = [
             None
@@ -181,14 +221,28 @@ class DescriptionStage(BaseStage):
         return pa.array(reasons, pa.string())
 
     def text(self, text: str, writer: str, stored_attributes: str) -> str:
-        """The text that counts: of a planned one that of today's patterns."""
+        """Return the text to judge and publish: the stored text if a model wrote it, else copy planned anew.
+
+        Planned copy (from sentence patterns) is made again, so that it follows the present patterns.
+
+        Args:
+            text: The text in the memo. For planned copy it is not used, because it follows the patterns of an earlier
+                day.
+            writer: Writer of the text: plan, model or repaired.
+            stored_attributes: The attributes beside the text in the memo, as JSON.
+        """
         return _planned(stored_attributes, self.language, self.style, self._limits) if writer == PLAN else text
 
     def verdict(self, text: str, finish: str, stored_attributes: str) -> Verdict:
-        """Judge a text by all rules.
+        """Judge one text by all rules and return the verdict, with the parsed copy and the unbacked claims.
 
-        There are two more reasons than those of `rules.Judge`: unnamed (the text does not name the product) and
-        unmentioned (it mentions too few of the attributes).
+        Adds two reasons to those of `rules.Judge`: unnamed (the text does not name the product) and unmentioned (it
+        mentions fewer attributes than `rules.coverage` asks for).
+
+        Args:
+            text: The copy as JSON text.
+            finish: How the generator ended: "stop" or "length".
+            stored_attributes: The product's attributes as the memo stores them, as JSON.
         """
         attributes = parse_attributes(stored_attributes)
         judge = Judge(self.rules, self.language, self.prompt.instruction)
@@ -205,11 +259,22 @@ class DescriptionStage(BaseStage):
         return replace(verdict, reason="unmentioned") if covered < self.rules.coverage else verdict
 
     def _is_comparable(self, attributes: Mapping[str, str | None]) -> bool:
-        """Whether copy and attributes are in one script. If not, they share no words, and mentions cannot be found."""
+        """Return True if the copy and the product's name are in the same script (Chinese or not).
+
+        In different scripts they share no words, so that mentions of attributes cannot be counted.
+        """
         return (self.language == "zh") == any("\u4e00" <= c <= "\u9fff" for c in most_specific_name(attributes))
 
     def refuse(self, passed: pa.Table, raw: pa.Table) -> pa.Array:
-        """Return refused_by_reviewer for texts that a person refused, and the rule that an edited text now breaks."""
+        """Return why a reviewer's verdict keeps each row from being published, string [n]; null for all other rows.
+
+        The reason is refused_by_reviewer if a reviewer refused the text. If a reviewer replaced the text, it is the
+        rule that the replacement breaks, for example because the rules have changed since.
+
+        Args:
+            passed: The source rows, with product_id and content_hash, [n].
+            raw: Their outputs in the memo, [n].
+        """
         reasons: list[str | None] = [None] * raw.num_rows
         edits = self._edits(passed)
         for i, product in enumerate(passed["product_id"].to_pylist() if self.decisions else ()):
@@ -225,14 +290,15 @@ class DescriptionStage(BaseStage):
         return pa.array(reasons, pa.string())
 
     def _edits(self, passed: pa.Table) -> list[Review | None]:
-        """The edit that replaces each row's text; None for the others."""
+        """Return for each source row the reviewer's edit that replaces its text, list [n]; None without an edit."""
         if not self.decisions.edits:
             return [None] * passed.num_rows
         keys = zip(passed["product_id"].to_pylist(), passed["content_hash"].to_pylist(), strict=True)
         return [self.decisions.edits.get(key) for key in keys]
 
     def publish(self, passed: pa.Table, raw: pa.Table) -> dict[str, pa.Array]:
-        published: dict[tuple[str, str, str], dict[str, Any]] = {}  # products with equal attributes share one copy
+        """Return the columns of `product_descriptions` for n rows that passed all checks, as {column: array [n]}."""
+        published: dict[tuple[str, str, str], dict[str, Any]] = {}  # products with equal attributes share one text
         rows = []
         keys = zip(*(raw[name].to_pylist() for name in ("text", "writer", "attributes")), strict=True)
         for key, edit in zip(keys, self._edits(passed), strict=True):
@@ -248,7 +314,11 @@ class DescriptionStage(BaseStage):
         return arrays | {"tokens_out": raw["tokens_out"]}
 
     def _columns(self, text: str, stored_attributes: str) -> dict[str, Any]:
-        """Return the published columns of one text, which has passed the judge."""
+        """Return the published columns of one text that passed the checks, as {column: value}.
+
+        The column evidence is a JSON object {attribute: words of the text that mention it}. coverage is the share (0 to
+        1) of mentioned attributes; None if copy and attributes are in different scripts.
+        """
         copy, attributes = parse(text), parse_attributes(stored_attributes)
         if copy is None:
             raise AssertionError("a text that is not copy was published, although the judge refuses it")
@@ -263,22 +333,33 @@ class DescriptionStage(BaseStage):
         }
 
     def measure(self, published: pa.Table) -> dict[str, float]:
+        """Return the mean share (0 to 1) of attributes that the published copy leaves out, as {gate name: share}."""
         mean = pc.mean(published["coverage"]).as_py()
         return {_UNMENTIONED: 0.0 if mean is None else 1 - mean}
 
     def limits(self) -> dict[str, float]:
+        """Return the maximum allowed value of each measure of `measure`; the gate refuses tables above it."""
         return {_UNMENTIONED: self.unmentioned}
 
 
 @lru_cache(maxsize=4_096)
 def _planned(stored_attributes: str, language: str, style: Style, limits: Limits) -> str:
-    """Planned copy; kept, since a text is judged first and published then."""
+    """Return the copy of a product from sentence patterns (`plan.plan`) as JSON text.
+
+    It is cached, because a text is first judged and then published.
+
+    Args:
+        stored_attributes: The product's attributes as the memo stores them, as JSON.
+        language: One of `lexicon.LANGUAGES`.
+        style: Tone, closing sentence and keywords.
+        limits: Maximum lengths and banned claims.
+    """
     return plan(parse_attributes(stored_attributes), language, style, limits)
 
 
 def _holds_name(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
-    """Return which values name a product, because they hold a word; bool [n]."""
+    """Return a boolean mask [n]: True where a name column holds at least one word; nulls are False."""
     coded = pc.dictionary_encode(column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column)
     texts = plain_text(coded.dictionary)
-    good = [*has_word(texts).to_pylist(), False]  # the last one for nulls
+    good = [*has_word(texts).to_pylist(), False]  # nulls are looked up at the last place
     return np.asarray(np.array(good)[pc.fill_null(coded.indices, len(good) - 1).to_numpy(zero_copy_only=False)])

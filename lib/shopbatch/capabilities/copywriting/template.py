@@ -1,4 +1,7 @@
-"""The baseline of product copy: a fixed template that repeats the attributes and says nothing else."""
+"""The baseline for product copy: a fixed template that repeats the attributes and states nothing else.
+
+The report compares the model's copy with it.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,16 @@ from shopbatch.grounding.facts import entry_name, said
 from shopbatch.text.expand import expand, title_case
 from shopbatch.text.sizes import size_phrases
 
-_BULLET = 200  # letters of a bullet, as `rules.bullet` has it
-_NAMES = ("title", "product_type", "category", "department", "division")  # the most specific first
+_BULLET = 200  # maximum letters of a bullet, the default of `rules.bullet`
+_NAMES = ("title", "product_type", "category", "department", "division")  # columns with names, the most specific first
 
 
 def template(attributes: Mapping[str, str | None]) -> str:
-    """Copy as JSON on one line; equal attributes give equal copy."""
+    """Return the template's copy of a product as JSON on one line; equal attributes give equal copy.
+
+    Args:
+        attributes: The product's attributes, as `facts.known_facts` returns them.
+    """
     values = {column: " ".join(said(column, attributes.get(column)).split()) for column in _NAMES}
     words = {
         column: title_case(value) if column == "title" else expand(value, "or" if column == "product_type" else "and")
@@ -45,13 +52,13 @@ def template(attributes: Mapping[str, str | None]) -> str:
 
 
 def _entries(attributes: Mapping[str, str | None]) -> list[tuple[str, str]]:
-    """(name, value) of the entries of `attributes` that say something."""
+    """Return the (name, value) pairs of the non-empty entries of `attributes`; names begin with a capital."""
     shown = {clean_value(entry_name(a)): clean_value(v) for a, v in attributes.items() if v and said(a, v)}
     return [(name[:1].upper() + name[1:], value) for name, value in shown.items() if name]
 
 
 def _joined(lines: list[str]) -> str:
-    """As many of the lines as a bullet has room for, at least one."""
+    """Join the first of the lines, and as many of the others as fit into one bullet beside it."""
     joined = lines[0]
     for line in lines[1:]:
         if len(joined) + len(line) + 2 <= _BULLET:
@@ -60,4 +67,5 @@ def _joined(lines: list[str]) -> str:
 
 
 def _brand(brand: str) -> str:
+    """Return the brand for a bullet; the values private and national are written out."""
     return {"private": "our own label", "national": "a national brand"}.get(brand.lower(), brand)

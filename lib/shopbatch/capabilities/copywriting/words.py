@@ -1,4 +1,4 @@
-"""The words of words.yaml."""
+"""Loads the word lists of words.yaml, which the copy's rules and the coverage use."""
 
 from __future__ import annotations
 
@@ -8,7 +8,12 @@ from shopbatch.text.word_files import WordFile, read_words
 
 
 class CopyWords(WordFile):
-    """allowed: harmful words that a shop may use. common: words that do not distinguish one value from another."""
+    """The word lists of words.yaml.
+
+    Attributes:
+        allowed: Words of the list of harmful words that a shop needs for its products; default of `rules.allowed`.
+        common: Words that do not distinguish one attribute value from another, such as "and".
+    """
 
     allowed: tuple[str, ...]
     common: frozenset[str]
@@ -16,5 +21,5 @@ class CopyWords(WordFile):
 
 @lru_cache(maxsize=1)
 def copy_words() -> CopyWords:
-    """Read words.yaml."""
+    """Load words.yaml; cached."""
     return read_words(CopyWords, "shopbatch.capabilities.copywriting", "words.yaml")

@@ -1,4 +1,4 @@
-"""Writes copy inside a worker: by plan, or by a generator whose text is checked, repaired, and replaced if need be."""
+"""Writers of copy and ads inside a Ray worker: the planner, and a text generator with check, repair and fallback."""
 
 from __future__ import annotations
 
@@ -18,20 +18,24 @@ from shopbatch.engines.base import Generator
 from shopbatch.engines.configs import GUIDED, Sampling
 from shopbatch.grounding.check import Finding
 
-PLAN, MODEL, REPAIRED = "plan", "model", "repaired"  # who wrote a text
-_ROWS = 1_024  # products of one call of the planner
+PLAN, MODEL, REPAIRED = "plan", "model", "repaired"  # writers of a text
+_ROWS = 1_024  # maximum products in one call of the planner
 Facts = Mapping[str, str | None]
-Item = TypeVar("Item")  # what a text is written of: the facts of a product, or of an ad
+Item = TypeVar("Item")  # input of one text: the attributes of a product, or the facts of an ad
 
 
 class Judged(Protocol):
-    """What the rules say about a text: why it may not be shown, and the claims that nothing backs."""
+    """The verdict of the rules on a text, as `Writer` needs it."""
 
     @property
-    def reason(self) -> str | None: ...
+    def reason(self) -> str | None:
+        """Name of the rule that the text breaks; None if it may be published."""
+        ...
 
     @property
-    def findings(self) -> Sequence[Finding]: ...
+    def findings(self) -> Sequence[Finding]:
+        """The claims of the text that no attribute backs."""
+        ...
 
 
 Judge = Callable[[str, str, str], Judged]  # (text, how it ended, stored facts)
@@ -39,16 +43,24 @@ Judge = Callable[[str, str, str], Judged]  # (text, how it ended, stored facts)
 
 @dataclass(frozen=True)
 class Prompt:
-    """What every prompt begins with.
+    """The part of a prompt that is the same for every product.
 
-    instruction: the system message. examples: (attributes, copy) pairs shown before each product.
+    Attributes:
+        instruction: The system message.
+        examples: (attributes, copy) pairs that are shown before each product.
     """
 
     instruction: str
     examples: tuple[tuple[Mapping[str, str | None], str], ...] = ()
 
     def messages(self, attributes: Mapping[str, str | None]) -> list[dict[str, str]]:
-        """Return the chat for one product. All but the last message are equal for every product and can be cached."""
+        """Return the chat messages for one product.
+
+        All messages but the last are equal for every product, so that an engine can cache them.
+
+        Args:
+            attributes: The product's attributes by name.
+        """
         messages = [{"role": "system", "content": self.instruction}]
         for shown, copy in self.examples:
             messages += [{"role": "user", "content": fenced(shown)}, {"role": "assistant", "content": copy}]
@@ -57,9 +69,16 @@ class Prompt:
 
 @dataclass(frozen=True)
 class AttemptSampling:
-    """How answers are drawn: later attempts differ from `first` in temperature, top_p and seed, and may be longer.
+    """Sampling settings for the attempts at a text.
 
-    schema: JSON schema that an engine is guided by, if it can and `guided`.
+    Later attempts use `temperature`, `top_p`, another seed, and up to twice as many new tokens as the first.
+
+    Attributes:
+        first: Settings of the first attempt.
+        temperature: Temperature of later attempts.
+        top_p: Nucleus probability of later attempts, 0 to 1.
+        guided: Whether the engine may only generate JSON that fits `schema`, if it supports that.
+        schema: JSON schema of the answer.
     """
 
     first: Sampling
@@ -69,7 +88,12 @@ class AttemptSampling:
     schema: str = SCHEMA
 
     def sampling(self, attempt: int, kind: str) -> Sampling:
-        """Return the sampling of an attempt (from 1) with an engine of this kind."""
+        """Return the sampling settings of one attempt.
+
+        Args:
+            attempt: Number of the attempt, from 1.
+            kind: Kind of the engine, for example "vllm"; it decides whether the schema can be used.
+        """
         guide = {"guide": self.schema} if self.guided and kind in GUIDED else {}
         if attempt == 1:
             return self.first.model_copy(update=guide)
@@ -79,17 +103,22 @@ class AttemptSampling:
 
 
 class Planner:
-    """Writes by plan; needs no model."""
+    """The writer without a model: fills each product's attributes into sentence patterns, in a Ray worker."""
 
     def __init__(self, language: str, style: Style, limits: Limits = DEFAULT) -> None:
         self.language, self.style, self.limits = language, style, limits
 
     def plan(self, content: pa.Table) -> list[np.ndarray]:
-        """Any rows can be written together."""
+        """Group the rows of a batch into calls of at most `_ROWS` rows, as row numbers."""
         return calls_of(content, _ROWS)
 
     def run(self, content: pa.Table, attempts: np.ndarray) -> pa.Table:
-        """Write each product's copy; every attempt gives the same."""
+        """Return the raw outputs with the planned copy (`plan.plan`) of each product, in order.
+
+        Args:
+            content: The columns of `facts.CONTENT`, [n].
+            attempts: Ignored, because every attempt gives the same text.
+        """
         facts = known_facts(content)
         texts = [plan(f, self.language, self.style, self.limits) for f in facts]
         none = np.zeros((2, len(texts)), np.int32)
@@ -98,7 +127,14 @@ class Planner:
 
 @dataclass
 class _Texts:
-    """Texts on their way. text, finish, by: one for each product. tokens: of prompts and answers, int32 [2, n]."""
+    """The texts of one batch while they are generated, repaired and replaced.
+
+    Attributes:
+        text: The present text of each item, [n].
+        finish: How the generator ended each text: "stop" or "length", [n].
+        by: Writer of each text: PLAN, MODEL or REPAIRED, [n].
+        tokens: Prompt tokens (row 0) and answer tokens (row 1) used so far, int32 [2, n].
+    """
 
     text: list[str]
     finish: list[str]
@@ -108,10 +144,15 @@ class _Texts:
 
 @dataclass(frozen=True)
 class Task(Generic[Item]):
-    """What is written.
+    """The writing task that `Writer` performs: product copy or ads, as five functions.
 
-    read: the content as items. messages: the chat for one item. planned: the planned text of an item. stored: an item
-    as the memo keeps it beside a text. judge: says what is wrong with a text.
+    Attributes:
+        read: Parses a content table into items, one per row.
+        messages: Returns the chat messages for an item.
+        planned: Returns the text that the planner (sentence patterns, no model) writes for an item; the fallback.
+        stored: Encodes an item as the text that the memo keeps beside its copy.
+        judge: Returns the verdict on a text; its arguments are the text, how it ended ("stop" or "length"), and the
+            item as `stored` encodes it.
     """
 
     read: Callable[[pa.Table], list[Item]]
@@ -123,10 +164,16 @@ class Task(Generic[Item]):
 
 @dataclass(frozen=True)
 class Writer(Generic[Item]):
-    """Writes with a generator.
+    """The writer with a text generator, in a Ray worker.
 
-    A text with words that nothing backs is sent back once with these words, if `repair`. From attempt `plan_from` on, a
-    text that may not be shown is replaced by the planned one; 0: never.
+    Attributes:
+        generator: The loaded engine.
+        kind: Kind of the engine.
+        task: The functions for product copy or for ads.
+        attempts: Sampling settings by attempt.
+        call_rows: Number of prompts in one call of the engine.
+        repair: Whether a text with unbacked words is sent back once, with a list of these words.
+        plan_from: Attempt (from 1) from which a text that breaks a rule is replaced by the planned one; 0: never.
     """
 
     generator: Generator
@@ -138,11 +185,15 @@ class Writer(Generic[Item]):
     plan_from: int
 
     def plan(self, content: pa.Table) -> list[np.ndarray]:
-        """Calls of `call_rows` prompts."""
+        """Group the rows of a batch into calls of at most `call_rows` prompts, as row numbers."""
         return calls_of(content, self.call_rows)
 
     def run(self, content: pa.Table, attempts: np.ndarray) -> pa.Table:
-        """Write the text of each item.
+        """Generate the text of each item, repair or replace it as configured, and return the raw outputs in order.
+
+        Args:
+            content: The stage's content columns, [n].
+            attempts: Number of the attempt at each row, from 1, int8 [n].
 
         Raises:
             EngineError: The engine failed.
@@ -173,6 +224,7 @@ class Writer(Generic[Item]):
     def _generate(
         self, texts: _Texts, rows: list[int], chats: Mapping[int, list[dict[str, str]]], attempt: int
     ) -> None:
+        """Generate the texts of some rows in one engine call and store them, with their tokens, in `texts`."""
         if not rows:
             return
         sampling = self.attempts.sampling(attempt, self.kind)
@@ -183,24 +235,41 @@ class Writer(Generic[Item]):
         texts.tokens[1, rows] += made.tokens_out
 
     def _verdicts(self, texts: _Texts, rows: Sequence[int], facts: Sequence[str]) -> dict[int, Judged]:
+        """Judge the present texts of some rows, and return {row number: verdict}."""
         return {i: self.task.judge(texts.text[i], texts.finish[i], facts[i]) for i in rows}
 
 
 def _complaint(text: str, verdict: Judged) -> list[dict[str, str]]:
-    """What a generator is told of its own text."""
+    """Return the two chat messages that ask the model to write its text again without the words that nothing backs."""
     words = ", ".join(dict.fromkeys(f'"{f.span}"' + (f" ({f.against})" if f.against else "") for f in verdict.findings))
     asks = f"Nothing in the product's facts backs these words: {words}. Write the same JSON again without them."
     return [{"role": "assistant", "content": text}, {"role": "user", "content": asks}]
 
 
 def calls_of(content: pa.Table, most: int) -> list[np.ndarray]:
-    """Calls of at most so many rows."""
+    """Split the rows of a batch into calls.
+
+    Args:
+        content: The batch, [n].
+        most: Maximum number of rows of a call.
+
+    Returns:
+        The row numbers of each call, in order.
+    """
     rows = np.arange(content.num_rows)
     return [rows[a : a + most] for a in range(0, len(rows), most)]
 
 
 def raw_table(texts: list[str], finish: list[str], by: list[str], tokens: np.ndarray, facts: Sequence[str]) -> pa.Table:
-    """The raw outputs. tokens: of prompts and answers, int32 [2, n]. facts: what the texts state, as it is stored."""
+    """Build the table of raw outputs that a writer returns and the memo stores, [n].
+
+    Args:
+        texts: The written texts.
+        finish: How each ended: "stop" or "length".
+        by: Writer of each text: PLAN, MODEL or REPAIRED.
+        tokens: Prompt tokens (row 0) and answer tokens (row 1), int32 [2, n].
+        facts: The attributes that each text may state, encoded by `Task.stored`; they become the column `attributes`.
+    """
     return pa.table({
         "text": pa.array(texts, pa.string()),
         "finish": pa.array(finish, pa.string()),
@@ -212,5 +281,8 @@ def raw_table(texts: list[str], finish: list[str], by: list[str], tokens: np.nda
 
 
 def stored(facts: Facts) -> str:
-    """Attributes as the memo stores them beside a text, which can be judged later without its source row."""
+    """Encode a product's attributes as the JSON that the memo keeps beside its text; empty values are left out.
+
+    With it, the text can be judged later without the product's row in `products`.
+    """
     return json.dumps({n: v for n, v in facts.items() if v and v.strip()}, ensure_ascii=False)

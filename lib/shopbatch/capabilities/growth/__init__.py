@@ -1,1 +1,1 @@
-"""Growth: how users bring users (measure_growth), and whom to ask to invite (choose_inviters)."""
+"""Growth: measure how users bring users (`measure_growth`), and choose whom to ask to invite (`choose_inviters`)."""

@@ -1,4 +1,4 @@
-"""Referral events -> the graph of who may bring whom: contacts, how likely each one joins, and the cascades."""
+"""Build the graph of contacts from referral events: who may bring whom, with which probability (`choose_inviters`)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,18 @@ COLUMNS = ("event_id", "inviter_id", "invitee_id", "channel", "kind", "at", "ing
 
 
 def read_events(snapshot: Snapshot, as_of: datetime) -> pl.DataFrame:
-    """Read the events before `as_of`, each once: of several rows of one event the one that came last counts."""
+    """Read the referral events before `as_of`, sorted by time, each once.
+
+    Of several rows of one event the last that arrived counts.
+
+    Args:
+        snapshot: The table `referral_events`.
+        as_of: The moment before which events count.
+
+    Returns:
+        event_id, inviter_id (null: none), invitee_id, channel, kind (invited, joined, bought), at, device_hash. Events
+        without invitee or kind are left out.
+    """
     if not snapshot.files:
         return pl.DataFrame(schema={n: pl.String for n in COLUMNS} | {"at": pl.Datetime("us", "UTC")})
     seen = pl.coalesce("ingested_at", "at")
@@ -38,14 +49,14 @@ def read_events(snapshot: Snapshot, as_of: datetime) -> pl.DataFrame:
 
 @dataclass(frozen=True)
 class Contacts:
-    """Persons and how they are connected.
+    """The graph of persons who appear in referral events, users or not.
 
     Attributes:
-        names: Ids of all persons, sorted [nodes].
-        is_user: Whether each has joined, or has invited somebody [nodes].
-        arcs: Who may bring whom.
-        root: The first user of the cascade of each [nodes].
-        accepted: Share of the contacts by channel that joined.
+        names: Ids of all persons, sorted [nodes]; the position of an id is the person's node.
+        is_user: True for persons who have joined, bought or invited somebody [nodes].
+        arcs: Directed arcs from inviter to invitee, with the probability of a join.
+        root: Node of the first user of each person's cascade [nodes].
+        accepted: By channel, the smoothed share of contacts that ended in a join, 0..1.
     """
 
     names: pl.Series
@@ -56,23 +67,23 @@ class Contacts:
 
     @property
     def others(self) -> Numbers:
-        """Those who have not joined: they count when they are reached."""
+        """Return the nodes of persons who are not users yet: those who count as new users when they are reached."""
         return np.flatnonzero(~self.is_user)
 
     def places(self, names: Sequence[str] | pl.Series) -> Numbers:
-        """Return the place of each of these names, all of which are known."""
+        """Return the node of each name, int64 [n]; every name must be known."""
         return np.asarray(self.names.search_sorted(pl.Series(names, dtype=pl.String)), np.int64)
 
 
 def contacts(events: pl.DataFrame) -> Contacts:
-    """Make the graph.
+    """Build the graph of persons who appear in referral events, with the probability that one brings the other.
 
-    A contact is a pair of whom one has invited or brought the other. How likely an invitation ends in a join is learned
-    by channel: the share of the contacts of the channel that ended in one, with one more success and failure each, so
-    that a rare channel is not taken for certain. Several invitations of one pair count as independent.
+    A contact is a pair of persons of whom one has invited or brought the other. The probability that an invitation ends
+    in a join is learnt by channel: the share of the channel's contacts that ended in one, with one more success and one
+    more failure, so that a rare channel is not taken for certain. Several invitations of one pair count as independent.
 
     Args:
-        events: As `read_events` returns them.
+        events: Referral events, as `read_events` returns them.
     """
     names = pl.concat([events["inviter_id"], events["invitee_id"]]).drop_nulls().unique().sort()
     place = pl.DataFrame({"name": names, "place": np.arange(len(names))})
@@ -102,7 +113,11 @@ def contacts(events: pl.DataFrame) -> Contacts:
 
 
 def _roots(events: pl.DataFrame, names: pl.Series) -> Numbers:
-    """The first user of each cascade, by the inviter of the first join; a circle goes by any of its users."""
+    """Return, for each person, the node of the first user of the cascade: the end of the chain of inviters.
+
+    The inviter of a person is the one that the person's first join names. If users brought each other in a circle, the
+    node is any user of the circle.
+    """
     joins = events.filter(pl.col("kind") == "joined").unique("invitee_id", keep="first", maintain_order=True)
     joins = joins.filter(pl.col("inviter_id").is_not_null())
     to = np.arange(len(names))

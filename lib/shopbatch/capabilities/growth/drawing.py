@@ -1,4 +1,4 @@
-"""Coordinates of the pictures on the growth page: the fan of the forecast, and the largest cascade as a tree."""
+"""Compute the coordinates of two pictures on the growth page: the forecast as a fan, the largest cascade as a tree."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _TALLEST = 900.0
 
 
 def fan(history: np.ndarray, mean: np.ndarray, ends: np.ndarray) -> dict[str, Any]:
-    """Return the points of the fan.
+    """Return the fan chart of the forecast: SVG point lists and axis ticks for the page's template.
 
     Args:
-        history: Joins of the last days [days].
-        mean: Expected joins [ahead].
-        ends: 2.5, 10, 90 and 97.5 % of the joins [4, ahead].
+        history: Joins on each of the last days [days].
+        mean: Expected joins on each coming day [ahead].
+        ends: Quantiles of the joins on each coming day: 2.5, 10, 90 and 97.5 % [4, ahead].
     """
     past = np.arange(len(history)) - len(history)
     ahead = np.arange(len(mean))
@@ -51,7 +51,16 @@ def fan(history: np.ndarray, mean: np.ndarray, ends: np.ndarray) -> dict[str, An
 
 @dataclass(frozen=True)
 class Node:
-    """A user in the tree. None of its fields names one."""
+    """A user in the picture of a cascade, with positions in pixels. No field identifies the user.
+
+    Attributes:
+        x: Horizontal position: the time of the join.
+        y: Vertical position.
+        from_x: Horizontal position of the inviter; the own one for a root.
+        from_y: Vertical position of the inviter; the own one for a root.
+        channel: Index of the channel by which the user came; it gives the colour.
+        is_root: True if no inviter is in the picture.
+    """
 
     x: float
     y: float
@@ -62,11 +71,14 @@ class Node:
 
 
 def tree(rows: Sequence[Mapping[str, Any]], channels: Sequence[str]) -> dict[str, Any]:
-    """Lay out a cascade: time from left to right, each user beside those whom the user brought.
+    """Lay out a cascade as a tree: time runs from left to right, and invited users follow below their inviter.
 
     Args:
-        rows: user_id, inviter_id, joined_at and channel of its users; inviters before those whom they brought.
-        channels: The channels, for their colours.
+        rows: Its users with user_id, inviter_id, joined_at and channel, inviters before those whom they brought.
+        channels: The channels; a user's position in them gives the colour.
+
+    Returns:
+        Values for the page's template: width, height, nodes, and days (between the first and the last join).
     """
     known = {row["user_id"] for row in rows}
     below: dict[str, list[Mapping[str, Any]]] = {}

@@ -1,9 +1,11 @@
-"""The referral factor K by channel and cohort week, the factor of the whole system, and their intervals.
+"""Estimate the referral factor K by channel and cohort, the growth factor of the whole system, and intervals.
 
-K of a channel is the number of users whom one user who came by that channel brings in the long run. The number that
-has been brought by now is smaller, since the youngest users have had no time: K counts a user as F(age), the share of
-the children that users of that age have brought (see `delays`). A system with several channels grows by the greatest
-eigenvalue of the matrix K(from, by), not by the mean of K over the users.
+K of a channel is the number of users whom one user who came by that channel brings in the long run. The number brought
+by now is smaller, since the youngest users have had little time. So K counts a user only as F(age), the share of the
+children whom a user of that age has brought on average (see `delays`). A system with several channels grows by the
+greatest eigenvalue of the matrix K(channel of the user, channel of the invitation), not by the mean of K over users.
+
+`measure_growth` uses it.
 """
 
 from __future__ import annotations
@@ -18,20 +20,23 @@ from shopbatch.capabilities.growth.delays import Seen, fit_delays, seen_shares
 from shopbatch.capabilities.growth.resamples import normal_limits
 
 Floats = npt.NDArray[np.float64]
-FEW = 30  # children of a channel below which its delay is that of all channels together
-RARE = 20  # children below which an interval is no narrower than the one of a Poisson count
+FEW = 30  # a channel with fewer children uses the delay of all channels together
+RARE = 20  # below so many children an interval is at least that of a Poisson count
 
 
 @dataclass(frozen=True)
 class Counts:
-    """What was seen, as it is (first) and in each resample: 1 + R versions.
+    """Numbers of users and children in 1 + R versions: the data as they are (first), and R bootstrap resamples.
+
+    A child is a user whom another user (the parent) brought. A is the number of channels, B of channels of invitation,
+    W of weekly cohorts.
 
     Attributes:
         ages: Age of the users of each cell, in days [cells].
-        weeks: The cohort of each cell, a number below W [cells].
+        weeks: Number of each cell's cohort, below W [cells].
         users: Users by the channel by which they came and the cell of their age [1 + R, A, cells].
-        children: Those whom they brought, by the parent's channel, the parent's cohort, and the channel of the
-            invitation [1 + R, A, W, B].
+        children: Users brought by them, by the parent's channel, the parent's cohort and the channel of the invitation
+            [1 + R, A, W, B].
         days: Sum of the delays between the parent's and the child's join, in days, by channel of invitation [1 + R, B].
         logs: Sum of the natural logarithms of these delays [1 + R, B].
     """
@@ -44,20 +49,26 @@ class Counts:
     logs: Floats
 
     def __add__(self, other: Counts) -> Counts:
-        """Add what was seen in another part of the data."""
+        """Return the sum of these counts and those of another part of the data."""
         names = ("users", "children", "days", "logs")
         return replace(self, **{n: getattr(self, n) + getattr(other, n) for n in names})
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
-        """Return (1 + R, A, W, B)."""
+        """Return the sizes (1 + R, A, W, B): versions, channels, weekly cohorts, channels of invitation."""
         r, a, w, b = self.children.shape
         return r, a, w, b
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with its interval; arrays of equal shape."""
+    """Estimates with their confidence intervals: three arrays of equal shape.
+
+    Attributes:
+        value: The estimates from the data as they are.
+        low: Lower ends of the intervals.
+        high: Upper ends of the intervals.
+    """
 
     value: Floats
     low: Floats
@@ -66,20 +77,24 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Factors:
-    """What `estimate` found. `draws` hold the same for each resample, and are what a forecast is drawn from.
+    """The estimates of growth. Attributes that end in `_draws` hold one value per resample, for the forecast.
+
+    A child is a user whom another user brought. A is the number of channels, B of channels of invitation, W of weekly
+    cohorts, R of bootstrap resamples.
 
     Attributes:
-        matrix: Children of one user, by the user's channel and the channel of the invitation [A, B].
-        matrix_draws: [R, A, B].
-        channels: K by the channel by which the users came [A].
+        matrix: Children of one user in the long run, by the user's channel and the channel of the invitation [A, B].
+        matrix_draws: The same in each resample [R, A, B].
+        channels: K (users whom one user brings in the long run) of the users who came by each channel [A].
         whole: K of all users together [1].
-        cohorts: K by channel and cohort [A, W]; by all channels in the last row [A + 1, W].
-        system: The greatest eigenvalue of the matrix [1].
-        cycle: Mean delay by channel of invitation, in days [B].
-        system_cycle: Mean delay of the children by which the system grows, in days [1].
-        mean_draws, shape_draws: The gamma distributions of the delays; first the data's own [1 + R, B].
-        naive: Children seen by now of one user, by channel [A].
-        shared_delay: Whether a channel has too few children for a delay of its own [B].
+        cohorts: K by channel and cohort, and of all channels in the last row [A + 1, W].
+        system: Greatest eigenvalue of the matrix: above 1, the shop grows by referrals alone [1].
+        cycle: Mean delay between a user's join and a child's join, by channel of invitation, in days [B].
+        system_cycle: Mean delay of the children by whom the system grows, in days [1].
+        mean_draws: Means of the delays in days; the data's own in the first row, then one row per resample [1 + R, B].
+        shape_draws: Shapes of the delays' gamma distributions, in the same order [1 + R, B].
+        naive: Children seen by now per user, by channel: too low where users are young [A].
+        shared_delay: True for channels with too few children, which use the delay of all channels together [B].
     """
 
     matrix: Floats
@@ -97,11 +112,13 @@ class Factors:
 
 
 def estimate(counts: Counts, confidence: float = 0.95) -> Factors:
-    """Estimate all factors of growth.
+    """Estimate the growth factors (K, the system's factor, the delays) with confidence intervals.
+
+    K is the number of users whom one user brings in the long run. The intervals come from the bootstrap resamples.
 
     Args:
-        counts: What was seen; the first B of the A channels are those of invitations.
-        confidence: Of the intervals.
+        counts: Users and children by channel, age and cohort; the first B of the A channels are channels of invitation.
+        confidence: Confidence of the intervals, such as 0.95.
     """
     mean, shape, shared = _delays(counts)
     versions, channels, weeks, invited = counts.shape
@@ -120,7 +137,7 @@ def estimate(counts: Counts, confidence: float = 0.95) -> Factors:
     system, cycle = _system(square, mean)
     seen_children = counts.children[0].sum(axis=2)
     totals = np.concatenate([seen_children, seen_children.sum(axis=0)[None]], axis=0)
-    mean_exposure = exposure[0].sum(axis=2) / max(invited, 1)  # over the channels; there may be none
+    mean_exposure = exposure[0].sum(axis=2) / max(invited, 1)  # over channels; B may be 0
     exposures = np.concatenate([mean_exposure, mean_exposure.sum(axis=0)[None]], axis=0)
     users = counts.users[0].sum(axis=1)
     return Factors(
@@ -140,7 +157,14 @@ def estimate(counts: Counts, confidence: float = 0.95) -> Factors:
 
 
 def _delays(counts: Counts) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:
-    """Fit the delays of each channel of invitation in each version [1 + R, B]."""
+    """Fit the delays of each channel of invitation, in the data (first) and in each resample.
+
+    Channels with fewer than `FEW` children share one delay, which is fitted to all channels together.
+
+    Returns:
+        Means in days [1 + R, B], shapes [1 + R, B], and True for channels that share the common delay [B], for R
+        resamples and B channels of invitation.
+    """
     versions, _, _, invited = counts.shape
     children = counts.children.sum(axis=2)  # [1 + R, A, B]
     shared = children[0].sum(axis=0) < FEW
@@ -160,7 +184,19 @@ def _rate(children: Floats, exposure: Floats) -> Floats:
 
 
 def _system(matrices: Floats, means: Floats) -> tuple[Floats, Floats]:
-    """Return the greatest eigenvalues, and the mean delays of the children by which the system grows; each [1 + R]."""
+    """Return the greatest eigenvalue of each matrix, and the mean delay (days) by which the system grows.
+
+    The delay is averaged over the children, weighted by what they contribute to long-run growth (left and right
+    eigenvectors).
+
+    Args:
+        matrices: Children per user, by the user's channel and the channel of the invitation; one matrix for the data
+            and one per resample [1 + R, A, A].
+        means: Mean delay in days by channel of invitation [1 + R, B].
+
+    Returns:
+        Two arrays [1 + R].
+    """
     values, right = np.linalg.eig(matrices)
     top = np.abs(values).argmax(axis=1)
     rows = np.arange(len(matrices))
@@ -180,7 +216,17 @@ def _plain(draws: Floats, confidence: float) -> Estimate:
 
 
 def _interval(draws: Floats, children: Floats, exposure: Floats, confidence: float) -> Estimate:
-    """The interval of a rate. Of few children the resamples know too little: it is then at least that of a count."""
+    """Return rates with their confidence intervals, whose widths come from the bootstrap resamples.
+
+    Resamples of a few children vary too little: below `RARE` children the interval is at least as wide as that of a
+    Poisson count.
+
+    Args:
+        draws: The rates in the data (first) and in each resample [1 + R, ...].
+        children: Number of children behind each rate [...].
+        exposure: The denominator of each rate: the users, each counted as the share F(age) [...].
+        confidence: Confidence of the intervals, such as 0.95.
+    """
     low, high = normal_limits(draws[0], draws[1:], confidence)
     tail, rare = (1 - confidence) / 2, children < RARE
     exact_low = np.where(children > 0, gammaincinv(np.maximum(children, 1e-9), tail), 0.0)

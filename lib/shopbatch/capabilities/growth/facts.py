@@ -1,4 +1,4 @@
-"""The users of a forest, as Spark has them -> the sums that the estimates need, added up on the driver."""
+"""Count users, joins, invitations and purchases in Spark, for the estimates of `measure_growth` on the driver."""
 
 from __future__ import annotations
 
@@ -14,20 +14,22 @@ from shopbatch.capabilities.growth.cells import Children, Grid, People, add_chil
 from shopbatch.capabilities.growth.factors import Counts
 from shopbatch.capabilities.growth.tree import numbered
 
-_PARTS = 16  # tasks whose sums the driver adds up
+_PARTS = 16  # most Spark tasks that send sums to the driver
 _SUMS = ("users", "children", "days", "logs")
 DAY = 86_400e6  # microseconds
 
 
 def count(users: DataFrame, cells: Grid, names: Sequence[str], invited: int, resamples: int) -> Counts:
-    """Count users and children.
+    """Count users and children (users brought by others) by channel, age and bootstrap resample.
+
+    Spark tasks count parts of the data; the driver only adds up their sums.
 
     Args:
-        users: `tree.Forest.users`.
+        users: The users, as in `tree.Forest.users`.
         cells: The cells of age.
-        names: The channels; the first ones are those of invitations.
-        invited: How many these are.
-        resamples: Bootstrap resamples.
+        names: The channels [A]; the first B of them are channels of invitation.
+        invited: B.
+        resamples: Number of bootstrap resamples.
     """
     end = F.lit(cells.as_of.timestamp() * 1e6)
     age = (end - F.unix_micros("joined_at")) / DAY
@@ -49,7 +51,7 @@ def count(users: DataFrame, cells: Grid, names: Sequence[str], invited: int, res
 
 
 class _Counter:
-    """Counts the rows of one task, as Spark calls it."""
+    """Sums up the users and children of one Spark task (called by `mapInArrow`), and yields the sums as bytes."""
 
     def __init__(self, cells: Grid, empty: Counts) -> None:
         self.cells, self.empty = cells, empty
@@ -75,10 +77,16 @@ class _Counter:
 
 
 def daily_joins(users: DataFrame, cells: Grid, names: Sequence[str], days: int) -> tuple[np.ndarray, np.ndarray]:
-    """Count the joins of each of the last days by channel, the oldest first: all, and those without an invitation.
+    """Count the joins of each of the last days by channel, the oldest day first.
+
+    Args:
+        users: The users, as in `tree.Forest.users`.
+        cells: The cells of age; gives the moment at which the last day ends.
+        names: The channels [A].
+        days: Number of days.
 
     Returns:
-        Two arrays [days, A].
+        All joins, and those without an invitation, each [days, A].
     """
     ago = F.floor((F.lit(cells.as_of.timestamp() * 1e6) - F.unix_micros("joined_at")) / DAY).cast("int")
     rows = (
@@ -101,18 +109,26 @@ def daily_joins(users: DataFrame, cells: Grid, names: Sequence[str], days: int) 
 
 
 def week_of(moment: str) -> Column:
-    """The Monday of a moment, as text."""
+    """Return a Spark column with the Monday of the week of a timestamp, as text (2026-06-29).
+
+    Args:
+        moment: Name of the timestamp column.
+    """
     return F.date_format(F.date_trunc("week", F.col(moment)), "yyyy-MM-dd")
 
 
 def funnel(events: DataFrame, names: Sequence[str]) -> dict[tuple[str, str], tuple[int, int, int]]:
-    """Count by channel and week of the first invitation: persons invited, of these joined, of these bought.
+    """Count how many invited persons joined and bought, by channel and week of their first invitation.
 
-    A person who joined by an invitation that no row tells of was invited at the join.
+    A person whose only known invitation is the join itself was invited at that moment.
 
     Args:
-        events: What `tree.latest` made.
+        events: Referral events, as `tree.latest` returns them.
         names: The channels.
+
+    Returns:
+        By (channel, Monday of the week): persons invited, those of them who joined, those of these who bought. Channels
+        that are not among `names` count as "other".
     """
     rows = (
         events.where("is_asked")
@@ -140,17 +156,18 @@ def funnel(events: DataFrame, names: Sequence[str]) -> dict[tuple[str, str], tup
 def retention(
     users: DataFrame, bought: DataFrame, cells: Grid, names: Sequence[str], weeks: int
 ) -> dict[tuple[str, str], list[float]]:
-    """Share of the users of each channel and cohort who bought in their 1st, 2nd, ... week.
+    """Return the share of users who bought in their 1st, 2nd, ... week after joining, by channel and cohort.
 
     Args:
-        users: `tree.Forest.users`.
-        bought: user_id and `at` of purchases.
-        cells: Gives as_of and the cohorts.
+        users: The users, as in `tree.Forest.users`.
+        bought: Purchases: user_id and `at`.
+        cells: The cells of age; gives `as_of` and the cohorts.
         names: The channels.
-        weeks: Weeks after the join.
+        weeks: Number of weeks after the join.
 
     Returns:
-        By channel and cohort; weeks that are not over for anybody are left out.
+        By (channel, cohort), either of which may be "all": one share (0..1) per week, over the users whose week is
+        over. Weeks that are not over for any user are left out, so lists may be shorter than `weeks`.
     """
     own = users.where(F.col("joined_at") >= F.lit(str(cells.cohorts[0]))).select(
         "user_id", "joined_at", numbered("channel", names).alias("channel"), week_of("joined_at").alias("cohort")

@@ -1,9 +1,9 @@
-"""What is expected to come: a branching process simulated from every resample of the factors.
+"""Forecast joins by simulating a branching process from every bootstrap resample of the growth factors.
 
-Joins of a day are children of the users there are (those whom there was no time to bring yet), children of users who
-will have come by then, and users who come by themselves at the recent rate. The fan holds what is uncertain in the
-factors (one future for each resample) and chance (counts with the spread that was seen). Nothing else is expected to
-change.
+The joins of a day are children (users brought) of present users that have not joined yet, children of users who join in
+the meantime, and users who come without an invitation at the recent rate. The intervals cover the uncertainty of the
+factors (each future uses one resample) and chance (counts vary as much as they did in the data). Nothing else is
+expected to change. `measure_growth` publishes the result.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from shopbatch.capabilities.growth.factors import Counts, Factors
 
 Floats = npt.NDArray[np.float64]
 
-_PATHS = 1000  # futures, whatever the number of resamples
-_SAME_DAY = 4  # invitations in a row that may lead to joins of one day
+_PATHS = 1000  # simulated futures; resamples are used again in turn
+_SAME_DAY = 4  # longest chain of invitations whose joins are all on one day
 _MOMENTS = np.arange(0.125, 1, 0.25)
 
 
 @dataclass(frozen=True)
 class Fan:
-    """Joins of the coming days.
+    """The forecast of joins on the coming days, with intervals.
 
     Attributes:
-        joins: Expected joins by day [days].
-        invited: Those of them by invitation [days].
-        daily: Ends of the intervals by day [4, days]: 2.5, 10, 90 and 97.5 %.
-        total: Expected joins from the beginning [days].
-        totals: Ends of the intervals of the sum [4, days].
+        joins: Expected joins on each day [days].
+        invited: Expected joins by invitation, a part of `joins` [days].
+        daily: 2.5, 10, 90 and 97.5 % quantiles of the joins on each day [4, days].
+        total: Expected joins from the first day to each day [days].
+        totals: The same quantiles of that sum [4, days].
     """
 
     joins: Floats
@@ -43,14 +43,14 @@ class Fan:
 
 
 def forecast(counts: Counts, factors: Factors, alone: Floats, days: int, seed: int) -> Fan:
-    """Simulate the coming days.
+    """Simulate the coming days many times, and summarise the joins.
 
     Args:
-        counts: What was seen.
-        factors: What `factors.estimate` made of it.
-        alone: Users who came without an invitation on each of the last days, by channel [recent, A].
-        days: Days ahead.
-        seed: Of all draws.
+        counts: The counts of present users and of their children.
+        factors: The growth factors that `factors.estimate` found in them.
+        alone: Users who came without an invitation, by day (the newest last) and channel [recent days, channels].
+        days: Number of days to forecast.
+        seed: Seed of all draws.
     """
     draw = np.random.default_rng(seed)
     _, channels, _, invited = counts.shape
@@ -63,13 +63,13 @@ def forecast(counts: Counts, factors: Factors, alone: Floats, days: int, seed: i
     noise = np.divide(alone.var(axis=0, ddof=1), rate, out=np.ones_like(rate), where=rate > 0).clip(1, None)
     known = draw.gamma(
         np.maximum(rate * len(alone), 1e-9) / noise, noise / len(alone), (_PATHS, channels)
-    )  # of the rate
+    )  # a draw of the rate from its uncertainty, for each future
     came = np.zeros((_PATHS, days, channels))
     brought = np.zeros((_PATHS, days, invited))
     for day in range(days):
         came[:, day] = _count(draw, known, noise)
         earlier = np.einsum("psa,pab->psb", came[:, : day + 1], matrix)
-        back = lag[:, :, : day + 1][:, :, ::-1]  # by now, those of the first day had the longest time
+        back = lag[:, :, : day + 1][:, :, ::-1]  # reversed: users of the first day have had the longest time
         mean = base[future, day] + np.einsum("psb,pbs->pb", earlier, back)
         new = _count(draw, mean, spread)
         for _ in range(_SAME_DAY):
@@ -89,7 +89,12 @@ def forecast(counts: Counts, factors: Factors, alone: Floats, days: int, seed: i
 
 
 def _expected(counts: Counts, factors: Factors, days: int) -> tuple[Floats, Floats]:
-    """What the users there are will bring [R, days, B], and the share that a new user brings by day [R, B, days]."""
+    """Return the expected future children (users brought) of present users, and when a new user's children join.
+
+    Returns:
+        Children of present users [resamples, days, channels of invitation]; and the share of a new user's children who
+        join on each day after the user's own join [resamples, channels of invitation, days].
+    """
     mean, shape = factors.mean_draws[1:], factors.shape_draws[1:]
     resamples, invited = mean.shape
     base, lags = np.zeros((resamples, days, invited)), np.zeros((resamples, invited, days))
@@ -100,14 +105,17 @@ def _expected(counts: Counts, factors: Factors, days: int) -> tuple[Floats, Floa
         due = np.diff(seen, axis=2)  # [R, cells, days]
         lively = np.einsum("ac,ra->rc", counts.users[0], factors.matrix_draws[:, :, b])
         base[:, :, b] = np.einsum("rc,rcd->rd", lively, due)
-        since = np.maximum(steps[:, None] - _MOMENTS[None, :], 0.0).reshape(-1)  # a new user comes at any time of a day
+        since = np.maximum(steps[:, None] - _MOMENTS[None, :], 0.0).reshape(-1)  # users join at any time of a day
         seen = seen_shares(since, mean[:, b], shape[:, b]).reshape(resamples, days + 1, len(_MOMENTS))
         lags[:, b] = np.diff(seen.mean(axis=2), axis=1)
     return base, lags
 
 
 def _spreads(counts: Counts, factors: Factors) -> Floats:
-    """Variance / mean of counts of children, by channel of invitation: 1 for Poisson counts [B]."""
+    """Return variance / mean of the numbers of users brought: one value, repeated for each channel of invitation.
+
+    It is 1 for Poisson counts and more if users differ in how many they bring.
+    """
     children = counts.children.sum(axis=(1, 2))  # [1 + R, B]
     logs = np.log(np.maximum(factors.matrix_draws.sum(axis=2), 1e-9))
     own = counts.children[0].sum(axis=(1, 2))
@@ -116,6 +124,9 @@ def _spreads(counts: Counts, factors: Factors) -> Floats:
 
 
 def _count(draw: np.random.Generator, mean: Floats, spread: Floats) -> Floats:
-    """Counts with variance / mean = spread: negative binomial where that is above 1."""
+    """Draw counts from a negative binomial distribution of the given mean, with variance / mean = spread.
+
+    For a spread of 1 the distribution is Poisson.
+    """
     more = np.maximum(spread - 1, 1e-6)
     return draw.poisson(draw.gamma(np.maximum(mean, 1e-9) / more, more)).astype(np.float64)

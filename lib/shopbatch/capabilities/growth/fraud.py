@@ -1,4 +1,4 @@
-"""Users who look as if they brought themselves: they are not asked to invite, and are listed with the reason."""
+"""Find users who look as if they had invited themselves; `choose_inviters` leaves them out and lists the reason."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ SELF, RING, DEVICE = "self_referral", "ring", "shared_device"
 
 
 def suspects(events: pl.DataFrame, limits: Fraud) -> pl.DataFrame:
-    """Find what looks like fraud.
+    """Return the users whose referrals look like fraud, each with the first reason that applies.
 
-    - self_referral: an event names the user as inviter and invitee.
-    - ring: users who have brought one another in a circle. As invitations go forward in time, that cannot be honest.
-    - shared_device: several whom the user brought joined on a device on which the user acts; or many users joined on
-      one device.
+    - self_referral: an event names the user as inviter and as invitee.
+    - ring: users have brought one another in a circle. Invitations go forward in time, so that cannot be honest.
+    - shared_device: several users whom the user brought joined on a device that the user has used; or many users joined
+      on one device.
 
     Args:
         events: inviter_id, invitee_id, kind, device_hash; each event once.
-        limits: What is too much.
+        limits: From how many users on a shared device counts as fraud.
 
     Returns:
-        user_id and reason, each user once, with the first reason of these.
+        user_id and reason, each user once.
     """
     own = events.filter(pl.col("inviter_id") == pl.col("invitee_id")).select(pl.col("inviter_id").alias("user_id"))
     suspects = [(SELF, own), (RING, _rings(events)), (DEVICE, _devices(events, limits))]

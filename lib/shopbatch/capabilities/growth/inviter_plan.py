@@ -1,4 +1,4 @@
-"""What is published of a plan, and the gates before it."""
+"""Check and publish a plan of `choose_inviters` in the table `inviter_plan`."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from shopbatch.warehouse.store import Snapshot, Store
 
 @dataclass(frozen=True)
 class Plan:
-    """A plan.
+    """A plan: a decision for every user, whether to ask the user to invite friends.
 
     Attributes:
-        name: Its name.
-        as_of: What it was made by ends here.
-        rows: The columns of inviter_plan, without `plan`, `planned_at` and `run_id`.
+        name: Name of the plan.
+        as_of: The moment before which events were used.
+        rows: One row per user with the columns of `inviter_plan`, without `plan`, `planned_at` and `run_id`.
     """
 
     name: str
@@ -35,13 +35,18 @@ class Plan:
     rows: pl.DataFrame
 
     def count(self, decision: str) -> int:
-        """Count the users with a decision."""
+        """Return the number of users with a decision (ask, hold_out, not_chosen or left_out)."""
         return int((self.rows["decision"] == decision).sum())
 
 
 @dataclass(frozen=True)
 class MadeOf:
-    """What a plan is made of: everything by name, and the rows of each table."""
+    """The inputs from which a plan of inviters was computed.
+
+    Attributes:
+        origin: Version of the code, settings, `as_of` and the tables' versions; a plan of the same origin is kept.
+        read: {name of a source table: number of its rows}.
+    """
 
     origin: dict[str, Any]
     read: dict[str, int]
@@ -50,7 +55,20 @@ class MadeOf:
 def publish(
     store: Store, report: Report, plan: Plan, made_of: MadeOf, live: Snapshot | None, limits: PlanGates
 ) -> None:
-    """Publish a plan in one commit, beside those of other names. Raises GateRefused, Stopped."""
+    """Check a plan by gates and publish it in one commit; plans of other names stay.
+
+    Args:
+        store: The warehouse.
+        report: The report of the run.
+        plan: The plan.
+        made_of: The inputs from which the plan was computed.
+        live: The live version of `inviter_plan`; None before the first.
+        limits: The limits of the gates.
+
+    Raises:
+        GateRefused: A gate did not pass.
+        Stopped: Another run published the same plan meanwhile.
+    """
     scope = {"plan": plan.name}
     report.gates = _judge(plan, limits)
     refuse_if_failed(report.gates)
@@ -97,7 +115,7 @@ def _judge(plan: Plan, limits: PlanGates) -> list[Gate]:
 
 
 def _defect(name: str, count: int, what: str) -> Gate:
-    """A gate that only a defect of the job can fail."""
+    """Return a gate that passes if `count` is 0; it can fail only if the job itself has a defect."""
     passed = count == 0
     return Gate(name, count, 0, passed, explain(passed, what, "users would be addressed who must not be", DEFECT))
 

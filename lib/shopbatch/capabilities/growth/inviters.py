@@ -1,4 +1,4 @@
-"""The entry point of `choose_inviters`: whom to ask to invite, by the new users that asking is expected to bring."""
+"""The job `choose_inviters`: plans whom to ask to invite friends, by the new users that asking is expected to bring."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ REACH, SUM = "reach", "sum of probabilities"
 
 @dataclass
 class InviterRun:
-    """One run.
+    """One run of `choose_inviters`.
 
     Attributes:
-        config: Its configuration.
+        config: Settings of the job.
         store: The warehouse.
-        report: Is filled.
+        report: The report of the run, which `run` fills.
     """
 
     config: InviterConfig
@@ -48,7 +48,16 @@ class InviterRun:
     report: Report
 
     def run(self) -> None:
-        """Make the plan, unless it is there. Raises UserError, GateRefused, Stopped."""
+        """Make the plan and publish it, unless it is up to date.
+
+        A plan of the same name that was made from other tables or settings is replaced only if the setting `remake` is
+        true.
+
+        Raises:
+            UserError: No referral event has a time, or a table is missing.
+            GateRefused: A gate did not pass.
+            Stopped: Another run published the same plan meanwhile.
+        """
         report, store, config = self.report, self.store, self.config
         report.unit = "users"
         sources = self._sources()
@@ -117,7 +126,11 @@ class InviterRun:
     def _candidates(
         self, known: Contacts, events: pl.DataFrame, users: Snapshot, former: pl.DataFrame, as_of: datetime
     ) -> pl.DataFrame:
-        """All users of the graph, with `reason` where they are left out: node, user_id, reason."""
+        """Return all users of the graph: node, user_id, and reason (why not to ask the user; null if allowed).
+
+        The reasons are those of `fraud.suspects`, no_consent, and asked_lately: one of the other plans (`former`) has
+        asked the user within the last `caps.rest_days` days.
+        """
         node = np.flatnonzero(known.is_user)
         rows = pl.DataFrame({"node": node, "user_id": known.names[node]})
         consent = f"{self.config.channel}_consent"
@@ -142,7 +155,21 @@ class InviterRun:
     def _choose(
         self, known: Contacts, rows: pl.DataFrame, uplift: Known, value: Known, name: str
     ) -> tuple[pl.DataFrame, dict[str, Any]]:
-        """Choose by the better of the two methods, and complete the rows of the plan."""
+        """Choose users by reach and by sum, keep the choice that brings more new users, and fill the plan's rows.
+
+        The two ways are `choose.by_reach` and `choose.by_sum`. The choices are compared on reverse reachable sets that
+        were used for neither of them.
+
+        Args:
+            known: The graph of contacts.
+            rows: All users: node, user_id, and the reason why the user must not be asked, or null.
+            uplift: Probability that a user invites because of being asked.
+            value: Worth of a new user, in money.
+            name: Name of the plan; users are held out by a hash of it.
+
+        Returns:
+            The rows of the plan, and the figures of the choice for the report.
+        """
         config, arcs = self.config, known.arcs
         free = rows.filter(pl.col("reason").is_null())
         node = free["node"].to_numpy()
@@ -176,7 +203,18 @@ class InviterRun:
     def _rows(
         self, known: Contacts, rows: pl.DataFrame, asked: Candidates, choice: Choice, rest: tuple[Any, ...]
     ) -> pl.DataFrame:
-        """The rows of the plan: decision, reason, place, uplift, direct, reach, gain, root_id."""
+        """Return `rows` with the columns of the plan: decision, reason, place, uplift, direct, reach, gain, root_id.
+
+        `direct` is the expected number of persons whom the user reaches in one step, `reach` that in any number of
+        steps.
+
+        Args:
+            known: The graph of contacts.
+            rows: All users with the reason why one must not be asked, or null.
+            asked: The users who may be asked.
+            choice: The users who were chosen among them.
+            rest: Reach in one step of each node, whole reach of each node, the limits, and the name of the plan.
+        """
         direct, alone, limits, name = rest
         chosen = asked.node[choice.places]
         users = known.names[chosen].to_list()
@@ -231,7 +269,7 @@ class InviterRun:
 
 
 def _former(live: Snapshot | None, name: str) -> pl.DataFrame:
-    """The rows of other plans."""
+    """Return the rows of all plans but the one called `name`: plan, user_id, decision, planned_at."""
     wanted = pl.Schema(
         {"plan": pl.String(), "user_id": pl.String(), "decision": pl.String(), "planned_at": pl.Datetime("us", "UTC")}
     )
@@ -244,5 +282,16 @@ def _former(live: Snapshot | None, name: str) -> pl.DataFrame:
 
 
 def choose_inviters(config: InviterConfig, store: Store, report: Report) -> None:
-    """Make the plan and publish it. Raises UserError, GateRefused, Stopped."""
+    """Plan whom to ask to invite friends, and publish the plan in `inviter_plan`. Nobody is asked by the job.
+
+    Args:
+        config: Settings of the job.
+        store: The warehouse.
+        report: The report of the run.
+
+    Raises:
+        UserError: No referral event has a time, or a table is missing.
+        GateRefused: A gate did not pass.
+        Stopped: Another run published the same plan meanwhile.
+    """
     InviterRun(config, store, report).run()

@@ -1,7 +1,8 @@
-"""The entry point of `measure_growth`: referral_events in; cohorts, cascades, a forecast and a page out.
+"""The job `measure_growth`: measures from `referral_events` how users bring users, and forecasts joins.
 
-A run pins its sources, makes the forest of who brought whom in Spark, counts, estimates on the driver, judges the
-candidates, and publishes each table in one commit. If sources and settings are those of what is live, nothing is done.
+A run pins its sources, finds in Spark who brought whom (a forest of cascades), counts, estimates on the driver, checks
+the results by gates, and publishes three tables (`cascades`, `growth_forecast`, `growth_cohorts`), each in one commit,
+and an HTML page. Nothing is done if sources and settings are those of the live tables.
 """
 
 from __future__ import annotations
@@ -41,21 +42,21 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 VERSION = 1  # of the rows; raised when their meaning changes
-RETAINED = 12  # weeks after the join
+RETAINED = 12  # weeks after the join for which retention is computed
 _ROWS_PER_FILE = 500_000
 _EVENTS = ("event_id", "inviter_id", "invitee_id", "channel", "kind", "at", "ingested_at")
-TABLES = (CASCADES, GROWTH_FORECAST, GROWTH_COHORTS)  # in the order of their commits
+TABLES = (CASCADES, GROWTH_FORECAST, GROWTH_COHORTS)  # in the order in which they are committed
 
 
 @dataclass
 class Measurement:
-    """One run.
+    """One run of `measure_growth`.
 
     Attributes:
-        spark: Its session.
+        spark: The Spark session.
         store: The warehouse.
-        config: Its configuration.
-        report: Is filled.
+        config: Settings of the job.
+        report: The report of the run, which `run` fills.
     """
 
     spark: SparkSession
@@ -64,7 +65,13 @@ class Measurement:
     report: Report
 
     def run(self) -> None:
-        """Bring the tables up to date. Raises UserError, GateRefused, Stopped."""
+        """Bring `cascades`, `growth_forecast` and `growth_cohorts` up to date, and write the HTML page.
+
+        Raises:
+            UserError: No referral event has a time, or a table is missing.
+            GateRefused: A gate did not pass.
+            Stopped: Another run published a table meanwhile.
+        """
         report, store = self.report, self.store
         report.unit = "cascades"
         damaged: dict[str, list[FileRef]] = {}
@@ -198,7 +205,7 @@ class Measurement:
         )
 
     def _bought(self, events: DataFrame, sources: Mapping[str, Snapshot]) -> DataFrame:
-        """Purchases: those of the shop, or else the first ones that referral_events tells of."""
+        """Return purchases (user_id, at): those of `transactions` if it exists, else those in `referral_events`."""
         if TRANSACTIONS.name in sources:
             rows = self._read(sources[TRANSACTIONS.name], ("user_id", "transaction_at"))
             return rows.select(F.trim("user_id").alias("user_id"), F.col("transaction_at").alias("at"))
@@ -230,5 +237,19 @@ class Measurement:
 
 
 def measure_growth(spark: SparkSession, config: MeasureConfig, store: Store, report: Report) -> None:
-    """Measure growth and publish it. Raises UserError, GateRefused, Stopped."""
+    """Measure how users bring users and forecast joins; publish three tables and an HTML page.
+
+    The tables are `growth_cohorts` (K by channel and weekly cohort), `cascades` and `growth_forecast`.
+
+    Args:
+        spark: The Spark session.
+        config: Settings of the job.
+        store: The warehouse.
+        report: The report of the run.
+
+    Raises:
+        UserError: No referral event has a time, or a table is missing.
+        GateRefused: A gate did not pass.
+        Stopped: Another run published a table meanwhile.
+    """
     Measurement(spark, store, config, report).run()

@@ -1,4 +1,4 @@
-"""The gates that judge what measure_growth would publish."""
+"""Gates that the results of `measure_growth` must pass before they are published."""
 
 from __future__ import annotations
 
@@ -25,15 +25,18 @@ def judge(
     live: Snapshot | None,
     rows: float | Literal["any"],
 ) -> list[Gate]:
-    """Judge the candidate.
+    """Return the gates of `measure_growth`, which are checked before `cascades` is published.
+
+    The gates: there are enough cascades, no root has two rows, every user is in exactly one cascade, and the estimates
+    are finite.
 
     Args:
         store: The warehouse.
-        written: Files of the cascades.
-        woods: The forest that they were made of.
-        measured: The figures.
-        live: The cascades that are live.
-        rows: `gates.rows`.
+        written: Files of the candidate of `cascades`.
+        woods: The forest that the cascades were computed from.
+        measured: The numbers of users and the estimated growth factors, which must be finite.
+        live: The live version of `cascades`; None before the first.
+        rows: The setting `gates.rows`.
     """
     uris = [f"{store.uri(CASCADES.name)}/{f.path}" for f in written]
     published, users = sum(f.rows for f in written), woods.users.count()
@@ -51,7 +54,7 @@ def judge(
 
 
 def _defect(name: str, difference: int, what: str) -> Gate:
-    """A gate that only a defect of the job can fail."""
+    """Return a gate that passes if `difference` is 0; it can fail only if the job itself has a defect."""
     passed = difference == 0
     why = "whoever plans by these figures would be misled"
     return Gate(name, difference, 0, passed, explain(passed, what, why, DEFECT))

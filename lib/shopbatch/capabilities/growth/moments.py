@@ -1,4 +1,4 @@
-"""The moment before which events count."""
+"""Turn the setting `as_of` of the growth jobs into the moment before which events count."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from shopbatch.warehouse.store import Snapshot
 
 
 def moment_before(as_of: date | str, events: Snapshot, shift: int) -> datetime:
-    """Return the midnight at which a day begins, UTC.
+    """Return the midnight (UTC) at which the day `as_of` begins; only events before it are used.
 
     Args:
-        as_of: The day, or `latest` for that of the newest event.
-        events: The events.
-        shift: Days that are added to the latest day.
+        as_of: The day, or `latest` for the day of the newest event.
+        events: The table `referral_events`.
+        shift: Days that are added to `latest`; may be negative. A given day is not shifted.
 
     Raises:
-        UserError: `latest`, and no event has a time.
+        UserError: `as_of` is `latest`, and no event has a time.
     """
     if not isinstance(as_of, str):
         return datetime(as_of.year, as_of.month, as_of.day, tzinfo=UTC)

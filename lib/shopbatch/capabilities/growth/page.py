@@ -1,4 +1,8 @@
-"""The growth page: who brings whom, how sure that is, what stays, what is expected; and the same as CSV files."""
+"""Write the HTML page of `measure_growth` beside its report, and the same numbers as CSV files.
+
+The page shows K (the number of users whom one user brings) by channel and by week of joining, with intervals; the
+retention, the forecast of joins, and a picture of the largest cascade. It names no user.
+"""
 
 from __future__ import annotations
 
@@ -20,17 +24,17 @@ from shopbatch.warehouse import files
 from shopbatch.warehouse.store import Store
 
 PAGE, COHORTS, FORECAST = "growth.html", "cohorts.csv", "forecast.csv"
-_NODES, _HISTORY = 250, 60  # users of the tree, and days before the forecast, that are shown
+_NODES, _HISTORY = 250, 60  # most users in the tree; days shown before the forecast
 
 
 def write_page(store: Store, report: Report, measured: Measured, users: DataFrame) -> None:
-    """Write the page and the CSV files beside the run's report, which gets links to them.
+    """Write the page and the CSV files beside the run's report, and add links and figures to the report.
 
     Args:
         store: The warehouse.
         report: The report of the run.
-        measured: The figures.
-        users: `tree.Forest.users`.
+        measured: The numbers of users and the growth factors, forecast and retention of the run.
+        users: The users, as in `tree.Forest.users`.
     """
     folder = run_folder(store.root, report.job, report.run_id)
     cohorts = cohort_rows(measured, report.run_id).drop_columns(["run_id", "retention"])
@@ -47,7 +51,12 @@ def write_page(store: Store, report: Report, measured: Measured, users: DataFram
 
 
 def to_csv(names: Sequence[str], rows: Iterable[Iterable[Any]]) -> bytes:
-    """Write rows as CSV: UTF-8 with a byte order mark (for Excel), and no cell that is a formula."""
+    """Return rows as CSV: UTF-8 with a byte order mark (for Excel), floats with 4 decimals, formulas made harmless.
+
+    Args:
+        names: Names of the columns.
+        rows: The values of each row, in the order of `names`.
+    """
     out = io.StringIO(newline="")
     writer = csv.writer(out)
     writer.writerow(names)
@@ -58,7 +67,7 @@ def to_csv(names: Sequence[str], rows: Iterable[Iterable[Any]]) -> bytes:
 
 
 def _largest(users: DataFrame) -> list[dict[str, Any]]:
-    """The first users of the largest cascade."""
+    """Return the users of the largest cascade nearest to its root, at most 250; [] without users."""
     row = users.groupBy("root_id").count().orderBy(F.desc("count"), "root_id").first()
     if row is None:
         return []
@@ -68,7 +77,13 @@ def _largest(users: DataFrame) -> list[dict[str, Any]]:
 
 
 def render(report: Report, measured: Measured, largest: Sequence[dict[str, Any]]) -> str:
-    """Return the page as HTML. No user is named on it."""
+    """Return the page as HTML text. No user is named on it.
+
+    Args:
+        report: The report of the run.
+        measured: The numbers of users and the growth factors, forecast and retention of the run.
+        largest: Users of the largest cascade: user_id, inviter_id, joined_at, channel.
+    """
     rows = cohort_rows(measured, report.run_id).to_pylist()
     by_channel = [row for row in rows if row["cohort"] == ALL]
     whole = by_channel[-1]
@@ -101,7 +116,11 @@ def render(report: Report, measured: Measured, largest: Sequence[dict[str, Any]]
 
 
 def figures(measured: Measured) -> list[Figure]:
-    """What the report of the run shows: K by channel with its intervals, and the funnel."""
+    """Return two figures for the run's report: a chart of K by channel with intervals, and the funnel as a table.
+
+    K is the number of users whom one user brings. The funnel counts persons invited, joined and bought by channel of
+    invitation.
+    """
     f = measured.factors
 
     def ends(estimate: Any, place: int) -> list[float]:

@@ -1,8 +1,10 @@
-"""How many new users an invitation may bring: random reverse reachable sets (Borgs et al. 2014, arXiv:1212.0884).
+"""Estimate how many persons a group of users reaches by invitations, with random reverse reachable sets.
 
-In the independent cascade model each arc (u, v) carries, with its own probability, an invitation from u on to v. A set
-holds everybody from whom a person, drawn at random, would be reached in one draw of the arcs. The expected number of
-persons whom a group of users reaches is the share of the sets that hold one of them, times the persons drawn from.
+The method is that of Borgs et al. (2014, arXiv:1212.0884). In the independent cascade model each arc (u, v) passes an
+invitation on from u to v with its own probability. For a person drawn at random, the reverse reachable set holds
+everybody from whom an invitation reaches that person in one draw of the arcs. The expected number of persons whom a
+group reaches is the share of sets that hold a member of the group, times the number of persons drawn from.
+`choose_inviters` uses it.
 """
 
 from __future__ import annotations
@@ -15,19 +17,19 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Numbers = npt.NDArray[np.int64]
 
-_AT_ONCE = 50_000  # sets that grow together
-_LONGEST = 64  # steps
+_AT_ONCE = 50_000  # sets that are grown together, to bound memory
+_LONGEST = 64  # most steps from a member to the set's person
 
 
 @dataclass(frozen=True)
 class Graph:
-    """Arcs in the order of their heads.
+    """A directed graph with probabilities, its arcs sorted by head (compressed columns).
 
     Attributes:
         nodes: Number of persons.
-        start: The arcs into node v are start[v] to start[v + 1] [nodes + 1].
-        tail: Where each arc comes from [arcs].
-        probability: That it carries an invitation on [arcs].
+        start: Arcs start[v] to start[v + 1] lead into node v [nodes + 1].
+        tail: The node that each arc comes from [arcs].
+        probability: Probability that the arc passes an invitation on [arcs].
     """
 
     nodes: int
@@ -37,7 +39,14 @@ class Graph:
 
 
 def graph(nodes: int, tail: Numbers, head: Numbers, probability: Floats) -> Graph:
-    """Make a graph of arcs in any order [arcs]."""
+    """Build a graph from arcs in any order.
+
+    Args:
+        nodes: Number of persons.
+        tail: The node that each arc comes from [arcs].
+        head: The node that each arc leads to [arcs].
+        probability: Probability that an arc passes an invitation on [arcs].
+    """
     order = np.argsort(head, kind="stable")
     start = np.concatenate([[0], np.cumsum(np.bincount(head, minlength=nodes))]).astype(np.int64)
     return Graph(nodes, start, tail[order].astype(np.int64), probability[order].astype(np.float32))
@@ -45,14 +54,17 @@ def graph(nodes: int, tail: Numbers, head: Numbers, probability: Floats) -> Grap
 
 @dataclass(frozen=True)
 class Sets:
-    """Reverse reachable sets.
+    """Random reverse reachable sets, as a flat list of (set, member) pairs.
+
+    Each set was drawn for one person. Its members are all from whom an invitation reaches that person; the person is
+    not a member.
 
     Attributes:
         count: Number of sets.
-        drawn_from: Number of persons from whom the sets' first ones were drawn.
-        set_of: The set of each member, ascending [members].
-        node: The member [members]; the person drawn is not among them.
-        near: Whether the member reaches the person drawn in one step [members].
+        drawn_from: Number of persons from whom the sets' persons were drawn.
+        set_of: The set that each member belongs to, 0 to count - 1, ascending [members].
+        node: Node of each member in the graph [members].
+        near: True if the member reaches the set's person in one step [members].
     """
 
     count: int
@@ -63,15 +75,15 @@ class Sets:
 
 
 def draw_sets(arcs: Graph, persons: Numbers, count: int, seed: int) -> Sets:
-    """Draw sets.
+    """Draw random reverse reachable sets.
 
-    The person drawn is left out of its set: who is asked does not count as brought.
+    The person for whom a set is drawn is left out of it, because a user who is asked to invite is not a new user.
 
     Args:
         arcs: The graph.
-        persons: Those who count when they are reached, such as all who have not joined yet.
+        persons: The nodes whose reaching is wanted: persons who have not joined yet.
         count: Number of sets.
-        seed: Of all draws.
+        seed: Seed of all draws.
     """
     draw = np.random.default_rng(seed)
     parts = [_grow(arcs, persons, first, min(_AT_ONCE, count - first), draw) for first in range(0, count, _AT_ONCE)]
@@ -82,7 +94,11 @@ def draw_sets(arcs: Graph, persons: Numbers, count: int, seed: int) -> Sets:
 def _grow(
     arcs: Graph, persons: Numbers, first: int, count: int, draw: np.random.Generator
 ) -> tuple[Numbers, Numbers, npt.NDArray[np.bool_]]:
-    """Grow `count` sets against the arcs, all of them a step at a time."""
+    """Grow `count` sets together, one step against the direction of the arcs at a time.
+
+    Returns:
+        Of each member: the number of its set (from `first` on), its node, and whether it is one step from the person.
+    """
     n = arcs.nodes
     node = persons[draw.integers(0, len(persons), count)] if len(persons) else np.zeros(0, np.int64)
     root = np.arange(len(node)) * n + node
@@ -105,25 +121,39 @@ def _grow(
 
 
 def _merged(one: Numbers, other: Numbers) -> Numbers:
-    """Merge two ascending arrays without common values."""
+    """Merge two sorted arrays that have no value in common into one sorted array."""
     return np.insert(one, np.searchsorted(one, other), other)
 
 
 @dataclass(frozen=True)
 class Places:
-    """The sets of each node: those of node v are sets[start[v]:start[v + 1]]."""
+    """For each node, the reverse reachable sets that hold it (compressed rows).
+
+    Attributes:
+        start: Node v is in the sets sets[start[v]:start[v + 1]] [nodes + 1].
+        sets: Indexes of sets, 0 to `Sets.count` - 1, grouped by node.
+    """
 
     start: Numbers
     sets: Numbers
 
     def of(self, node: int) -> Numbers:
-        """Return the sets that hold a node."""
+        """Return the numbers of the reverse reachable sets that hold a node."""
         return self.sets[self.start[node] : self.start[node + 1]]
 
 
 @dataclass(frozen=True)
 class Index:
-    """The members of sets by node: those of one step, and those of several; and the persons that one set stands for."""
+    """The reverse reachable sets that contain each node, for fast look-up.
+
+    The person of a set is the one for whom the set was drawn.
+
+    Attributes:
+        near: For each node, the sets whose person the node reaches in one step.
+        far: For each node, the sets whose person the node reaches in several steps only.
+        scale: Number of persons that one set stands for: `Sets.drawn_from` / number of sets.
+        count: Number of sets.
+    """
 
     near: Places
     far: Places
@@ -132,7 +162,12 @@ class Index:
 
 
 def index(sets: Sets, nodes: int) -> Index:
-    """Sort the members by node."""
+    """Build the look-up from each node to the sets that contain it.
+
+    Args:
+        sets: Random reverse reachable sets.
+        nodes: Number of nodes of the graph.
+    """
 
     def places(chosen: npt.NDArray[np.bool_]) -> Places:
         node = sets.node[chosen]
@@ -143,7 +178,14 @@ def index(sets: Sets, nodes: int) -> Index:
 
 
 def direct_reach(arcs: Graph, persons: Numbers) -> Floats:
-    """Expected persons whom each node reaches in one step: the sum of the probabilities [nodes]."""
+    """Return the expected number of persons whom each node reaches in one step, exactly [nodes].
+
+    It is the sum of the probabilities of the node's arcs to `persons`.
+
+    Args:
+        arcs: The graph.
+        persons: The nodes whose reaching is wanted: persons who have not joined yet.
+    """
     counts = np.zeros(arcs.nodes, bool)
     counts[persons] = True
     head = np.repeat(np.arange(arcs.nodes), np.diff(arcs.start))
@@ -152,24 +194,29 @@ def direct_reach(arcs: Graph, persons: Numbers) -> Floats:
 
 
 def single_reach(sets: Sets, direct: Floats) -> Floats:
-    """Expected persons whom each node reaches alone [nodes].
+    """Return the expected number of persons whom each node alone reaches in any number of steps [nodes].
 
-    Those reached in one step are known exactly; of the sets only those count into which a node came in several steps.
+    The number reached in one step is exact; the sets give an estimate of those reached in several steps only.
+
+    Args:
+        sets: Random reverse reachable sets.
+        direct: Expected number of persons reached in one step, as `direct_reach` returns it [nodes].
     """
     far = np.bincount(sets.node[~sets.near], minlength=len(direct))
     return np.asarray(direct + far * (sets.drawn_from / max(sets.count, 1)))
 
 
 def group_reach(sets: Sets, chosen: Numbers, uplift: Floats, nodes: int) -> Floats:
-    """Return, for each set, the probability that somebody chosen who invites is in it [sets].
+    """Return, for each set, the probability that its person is reached when the chosen users are asked [sets].
 
-    Times `drawn_from`, the mean is the number of persons whom asking the chosen is expected to bring.
+    A set's person is the one for whom the set was drawn. The mean over the sets times `Sets.drawn_from` is the expected
+    number of new users.
 
     Args:
-        sets: The sets.
-        chosen: Nodes [k].
+        sets: Random reverse reachable sets.
+        chosen: Nodes of the users who are asked [k].
         uplift: Probability that each of them invites because of being asked [k].
-        nodes: Number of nodes.
+        nodes: Number of nodes of the graph.
     """
     stays_away = np.zeros(nodes)
     stays_away[chosen] = np.log1p(-np.minimum(uplift, 1 - 1e-12))

@@ -1,7 +1,8 @@
-"""Bootstrap weights of cascades: a Poisson(1) draw for each cascade and resample, from a hash of its root.
+"""Bootstrap weights of cascades: a Poisson(1) draw per cascade and resample, computed from a hash of the root's id.
 
-A cascade's users are everywhere in the data, and each place finds the same weight without asking. This is the Poisson
-bootstrap for clusters (Chamandy et al. 2012, "Estimating uncertainty for massive data streams").
+The users of one cascade are scattered over all parts of the data. Because the weight depends only on the hash, every
+Spark task finds the same weight without communication. This is the Poisson bootstrap for clusters (Chamandy et al.
+2012, "Estimating uncertainty for massive data streams").
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ Floats = npt.NDArray[np.float64]
 Hashes = npt.NDArray[np.uint64]
 
 _GOLDEN, _MIX1, _MIX2 = (np.uint64(w) for w in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
-_LANES = 4  # draws of 16 bits in one hash
+_LANES = 4  # 16-bit draws in one 64-bit hash
 
 
 def _table() -> npt.NDArray[np.float32]:
-    """Poisson(1) draws by 16 random bits."""
+    """Return the Poisson(1) draw for each value of 16 random bits, float32 [65536]."""
     shares = np.array([exp(-1) / factorial(n) for n in range(9)])
     limits = np.round(np.cumsum(shares) * 2**16)
     return np.searchsorted(limits, np.arange(2**16), side="right").astype(np.float32)
@@ -29,14 +30,14 @@ _POISSON = _table()
 
 
 def weights(roots: Hashes, resamples: int) -> npt.NDArray[np.float32]:
-    """Return how often each cascade counts in each resample.
+    """Return how many times each cascade occurs in each resample.
 
     Args:
         roots: 64-bit hashes of the cascades' roots [n].
-        resamples: Number of resamples R.
+        resamples: Number of resamples, R.
 
     Returns:
-        Weights [n, 1 + R]; the first column is 1, the data as they are.
+        Weights, float32 [n, 1 + R]; the first column is 1 (the data as they are).
     """
     words = -(-resamples // _LANES)
     with np.errstate(over="ignore"):
@@ -51,15 +52,15 @@ def weights(roots: Hashes, resamples: int) -> npt.NDArray[np.float32]:
 
 
 def normal_limits(values: Floats, draws: Floats, confidence: float, least: float = 1e-9) -> tuple[Floats, Floats]:
-    """Return intervals of positive numbers: normal on the scale of logarithms, its width from the resamples.
+    """Return intervals of positive estimates: normal intervals of their logarithms, with the width from the resamples.
 
-    On that scale the distribution of a rate is nearer to symmetric, and the ends stay above 0.
+    On the logarithmic scale the distribution of a rate is more symmetric, and the lower end stays above 0.
 
     Args:
         values: The estimates [...].
-        draws: The same of each resample [R, ...].
-        confidence: Such as 0.95.
-        least: Smaller values count as this.
+        draws: The estimates in each resample [R, ...].
+        confidence: Confidence of the intervals, such as 0.95.
+        least: Smaller draws are raised to this before the logarithm.
 
     Returns:
         The lower and the upper ends [...].

@@ -1,4 +1,4 @@
-"""What was measured -> the rows of growth_cohorts and growth_forecast."""
+"""Turn the estimates of `measure_growth` into the rows of `growth_cohorts` and `growth_forecast`."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ Cell = tuple[str, str]
 
 @dataclass(frozen=True)
 class Measured:
-    """All that a run has measured.
+    """Everything that a run of `measure_growth` has counted and estimated.
 
     Attributes:
-        cells: Gives as_of and the cohorts.
-        names: The channels [A]; the first B are those of invitations.
-        counts: What was seen.
-        factors: What follows for growth.
-        fan: What is expected.
-        joins: Joins of the last days by channel [days, A].
-        funnel: Persons invited, joined and bought by channel and week of the first invitation.
-        retention: Shares of the users who bought in their 1st, 2nd, ... week, by channel and cohort.
+        cells: The cells of age; gives `as_of` and the cohorts.
+        names: The channels [A]; the first B of them are channels of invitation.
+        counts: Numbers of users and of children (users whom another user brought), by cell.
+        factors: The growth factors estimated from them.
+        fan: The forecast of joins.
+        joins: Joins of each of the last days by channel [days, A].
+        funnel: By (channel, week of the first invitation): persons invited, joined, bought; see `facts.funnel`.
+        retention: By (channel, cohort): share of users who bought in their 1st, 2nd, ... week; see `facts.retention`.
     """
 
     cells: Grid
@@ -44,16 +44,21 @@ class Measured:
 
     @property
     def invited(self) -> Sequence[str]:
-        """The channels of invitation [B]."""
+        """Return the names of the channels by which users are invited (email, link, ...): the first B of `names`."""
         return self.names[: self.counts.shape[3]]
 
     def users_by_cohort(self) -> np.ndarray:
-        """Users by channel and cohort [A, W]."""
+        """Return the number of users by channel and weekly cohort, float64 [channels, cohorts]."""
         member = np.eye(len(self.cells.cohorts))[self.cells.weeks]
         return np.asarray(self.counts.users[0] @ member)
 
     def funnel_of(self, channel: str, cohort: str) -> tuple[int, int, int]:
-        """Sum up the funnel of a channel and a cohort, either of which may be ALL; of the cohorts that are measured."""
+        """Return how many persons were invited, joined and bought, summed over a channel and a cohort.
+
+        Args:
+            channel: The channel, or ALL.
+            cohort: The Monday of the cohort as text, or ALL for all measured cohorts.
+        """
         measured = {c.isoformat() for c in self.cells.cohorts}
         total = np.zeros(3, np.int64)
         for (name, week), counted in self.funnel.items():
@@ -63,7 +68,14 @@ class Measured:
 
 
 def cohort_rows(measured: Measured, run_id: str) -> pa.Table:
-    """Make the rows of growth_cohorts: of each channel and of all, by cohort and of all cohorts."""
+    """Return the rows of `growth_cohorts`: one for each channel and weekly cohort, and the totals.
+
+    A total has `ALL` as its channel, as its cohort, or as both.
+
+    Args:
+        measured: The results of the run: numbers of users and growth factors by channel and cohort.
+        run_id: The run, for the column `run_id`.
+    """
     f, users = measured.factors, measured.users_by_cohort()
     children = measured.counts.children[0].sum(axis=2)  # [A, W]
     rows: list[dict[str, Any]] = []
@@ -112,7 +124,12 @@ def _value(values: np.ndarray, place: Any) -> float | None:
 
 
 def forecast_rows(measured: Measured, run_id: str) -> pa.Table:
-    """Make the rows of growth_forecast."""
+    """Return the rows of `growth_forecast`: one per coming day.
+
+    Args:
+        measured: The results of the run, with the forecast of joins.
+        run_id: The run, for the column `run_id`.
+    """
     fan, first = measured.fan, measured.cells.as_of.date()
     days = len(fan.joins)
     names = ("low_95", "low_80", "high_80", "high_95")

@@ -1,16 +1,17 @@
-"""Referral events -> who brought whom, and the cascades: exactly, by pointer doubling (Spark).
+"""Find who brought whom, and the cascades, from referral events: exactly, in Spark.
 
 The rules, in this order:
 
-1. Of several rows of one event the one that reached the warehouse last counts.
-2. A user joins once: at the first join. The user came by an invitation if that row names an inviter.
-3. Nobody brings oneself: such rows are dropped, and the join is that of a user who came alone.
-4. Who joined later than the invitee has not brought the invitee: such invitations are dropped.
-5. Of several inviters the first one counts (or the last one before the join).
+1. Of several rows of one event, the row that reached the warehouse last is used.
+2. A user joins once: at the first join. If that row names an inviter, the user came by an invitation.
+3. Nobody brings oneself: such invitations are dropped, and such a join is treated as one without an invitation.
+4. A user who joined later than the invitee did not bring the invitee: such invitations are dropped.
+5. Of several inviters, the first one is taken (or the last one before the join, by a setting).
 6. Circles, which are left only among joins of one moment, are cut at the user with the smallest id.
 
-So each user has one inviter or none, and there are no circles: a forest. Its roots are found in log2(depth) rounds, in
-each of which every user asks whom the present ancestor has for an ancestor.
+So each user has one inviter or none, and there are no circles: a forest. A cascade is one tree of it: a root (a user
+without an inviter) and all users who descend from the root. Roots are found by pointer doubling in log2(depth) rounds:
+in each round every user jumps from the present ancestor to that ancestor's ancestor.
 """
 
 from __future__ import annotations
@@ -34,13 +35,13 @@ _INVITES = "kind in ('invited', 'joined') and inviter_id is not null and inviter
 
 @dataclass(frozen=True)
 class Forest:
-    """Who brought whom.
+    """Who brought whom, and the cascade of each user.
 
     Attributes:
-        users: user_id, joined_at, channel, inviter_id, inviter_joined, inviter_channel, root_id, depth. `joined_at` is
-            null for inviters whose join is not known; they are roots.
-        dropped: What the rules left out, by reason.
-        rounds: Rounds of pointer doubling.
+        users: One row per user: user_id, joined_at, channel, inviter_id, inviter_joined, inviter_channel, root_id,
+            depth. `joined_at` is null for inviters whose join is unknown; they are roots.
+        dropped: Number of events or users that the rules left out, by reason.
+        rounds: Number of rounds of pointer doubling.
     """
 
     users: DataFrame
@@ -49,18 +50,19 @@ class Forest:
 
 
 def latest(events: DataFrame, as_of: datetime) -> DataFrame:
-    """Return the events before `as_of` that name an invitee, each once (rule 1), with what is known of the invitee.
+    """Return the events before `as_of`, each once (rule 1), with the facts of the invitee that later steps need.
 
-    Everything that one person did lies together here, so that nothing has to be moved for it again.
+    All events of one person are brought together here, so that later steps need not shuffle them again. Events without
+    invitee or kind are left out.
 
     Args:
-        events: Rows of referral_events.
+        events: Rows of `referral_events`.
         as_of: The moment before which events count.
 
     Returns:
-        The events, with ids without blanks, and what is known of the invitee: `joined_at` of the first join (rule 2),
-        null without one; `came_invited`, whether that join names an inviter; `buyer`, whether there was a purchase. And
-        of each event: `is_join`, whether it is that first join; `is_asked`, whether it is the first invitation.
+        The events, with ids trimmed of blanks. Of the invitee: `joined_at` of the first join (rule 2; null without
+        one), `came_invited` (that join names an inviter), `buyer` (there was a purchase). Of the event: `is_join` (it
+        is that first join), `is_asked` (it is the invitee's first invitation).
     """
     columns = ("inviter_id", "invitee_id", "channel", "kind", "at")
     row = F.struct(F.coalesce("ingested_at", "at").alias("seen"), *columns)
@@ -84,7 +86,12 @@ def latest(events: DataFrame, as_of: datetime) -> DataFrame:
 
 
 def forest(events: DataFrame, two_inviters: Literal["first", "last"]) -> Forest:
-    """Apply the rules to the events of `latest`, and find the cascades."""
+    """Apply the rules 2 to 6 to events, and find each user's root.
+
+    Args:
+        events: Events as `latest` returns them.
+        two_inviters: Which of several inviters counts (rule 5).
+    """
     users = events.where("is_join").select(
         F.col("invitee_id").alias("user_id"),
         "joined_at",
@@ -113,7 +120,13 @@ def forest(events: DataFrame, two_inviters: Literal["first", "last"]) -> Forest:
 
 
 def _touches(events: DataFrame, users: DataFrame, two_inviters: Literal["first", "last"]) -> DataFrame:
-    """The inviter of each user who came by an invitation (rules 3 to 5), with what was dropped on the way."""
+    """Return the inviter of each user who came by an invitation (rules 3 to 5), and what was dropped.
+
+    Returns:
+        One row per user: user_id, joined_at, several (True if more than one person invited the user), later (number of
+        invitations dropped by rule 4), and the invitation that is taken by rule 5: at, event_id, inviter_id,
+        inviter_joined, channel; null if none is left.
+    """
     rows = events.where(_INVITES).where("came_invited and at <= joined_at")
     rows = rows.select(F.col("invitee_id").alias("user_id"), "joined_at", "inviter_id", "channel", "at", "event_id")
     inviters = users.select(F.col("user_id").alias("inviter_id"), F.col("joined_at").alias("inviter_joined"))
@@ -147,29 +160,29 @@ def _dropped(events: DataFrame, touches: DataFrame) -> dict[str, int]:
 
 
 def _cuts(touches: DataFrame) -> list[str]:
-    """The users at whom circles are cut (rule 6)."""
+    """Return the ids of the users at whom circles are cut (rule 6), from the inviters that `_touches` found."""
     same = touches.where("inviter_joined = joined_at").select("user_id", "inviter_id").toArrow()
     return circles(same["user_id"], same["inviter_id"])
 
 
 def circles(users: pa.ChunkedArray, inviters: pa.ChunkedArray) -> list[str]:
-    """Return the smallest id of each circle among (user, inviter) pairs; each user stands once.
+    """Return the smallest user id of each circle of inviters (users who brought one another).
 
     Args:
-        users: Ids [n].
-        inviters: Who brought them [n].
+        users: Ids [n], all different.
+        inviters: The id of the user who brought each of them [n].
     """
     names = pc.unique(pa.concat_arrays([*users.chunks, *inviters.chunks])) if len(users) else pa.array([], pa.string())
     names = names.take(pc.sort_indices(names))
     to = np.arange(len(names) + 1)
-    to[:-1] = len(names)  # who has no inviter points to the place after the last
+    to[:-1] = len(names)  # users without an inviter point to the position after the last
     to[len(names)] = len(names)
     child, parent = (pc.index_in(c, names).to_numpy().astype(np.int64) for c in (users, inviters))
     to[child] = parent
     far = to.copy()
     for _ in range(len(names).bit_length() + 1):
         far = far[far]
-    inside = np.unique(far[far < len(names)])  # after more steps than there are users one is inside a circle
+    inside = np.unique(far[far < len(names)])  # after more steps than users, a position lies in a circle
     best = np.arange(len(names) + 1)
     hop = to.copy()
     for _ in range(len(names).bit_length() + 1):
@@ -178,10 +191,10 @@ def circles(users: pa.ChunkedArray, inviters: pa.ChunkedArray) -> list[str]:
 
 
 def _roots(users: DataFrame) -> tuple[DataFrame, int]:
-    """Add inviter_channel, root_id and depth.
+    """Add the columns inviter_channel, root_id and depth by pointer doubling; also return the number of rounds.
 
-    Whose ancestor has no ancestor is done, and is only asked from then on. The first round also asks for the channel by
-    which the inviter came.
+    A user whose ancestor has no inviter is finished, and is then only looked up by others. The first round also looks
+    up the channel by which the inviter came.
     """
     roots = users.where("inviter_id is null").select(
         "*", F.lit(None).cast("string").alias("inviter_channel"), F.col("user_id").alias("root_id"),
@@ -210,7 +223,15 @@ def _roots(users: DataFrame) -> tuple[DataFrame, int]:
 
 
 def _up(asked: DataFrame, like: DataFrame) -> DataFrame:
-    """Go from the ancestor `root_id` to its ancestor `next`, `more` steps above it, if there is one."""
+    """Replace each user's ancestor `root_id` by that ancestor's own ancestor `next`, if `next` is not null.
+
+    `more`, the number of steps from `root_id` to `next`, is added to `depth`. The column `moved` is True where that
+    happened.
+
+    Args:
+        asked: Users with the columns root_id, depth, next and more.
+        like: A frame whose columns the result has, besides `moved`.
+    """
     there = F.col("next").isNotNull()
     further = {
         "moved": there,
@@ -221,7 +242,11 @@ def _up(asked: DataFrame, like: DataFrame) -> DataFrame:
 
 
 def cascades(users: DataFrame) -> DataFrame:
-    """One row per root: channel, size, depth, days, first_at, last_at."""
+    """Return one row per root (first user of a cascade), for the table `cascades`.
+
+    The columns are channel (of the root), size (users), depth (steps to the farthest user), days (from the first join
+    to the last), first_at, last_at.
+    """
     own = F.col("user_id") == F.col("root_id")
     return users.groupBy("root_id").agg(
         F.max(F.when(own, F.col("channel"))).alias("channel"),
@@ -236,7 +261,16 @@ def cascades(users: DataFrame) -> DataFrame:
 
 
 def channel_names(users: DataFrame, most: int) -> tuple[list[str], list[str]]:
-    """Return the channels of invitation that are kept apart, and the further ones by which users came alone."""
+    """Return the channels that are measured separately, in two lists.
+
+    Args:
+        users: The users, as in `Forest.users`.
+        most: Most channels in either list; the rarer ones are put together as `other`.
+
+    Returns:
+        The channels of invitation (by which users with an inviter joined), those with most joins first; and the
+        channels by which users joined without an inviter, as far as they are not in the first list.
+    """
     dated = users.where("joined_at is not null")
     rows = dated.groupBy("channel", F.col("inviter_id").isNull().alias("alone")).count().collect()
     counted = sorted((-r["count"], r["channel"]) for r in rows if not r["alone"])
@@ -247,7 +281,10 @@ def channel_names(users: DataFrame, most: int) -> tuple[list[str], list[str]]:
 
 
 def numbered(column: str, names: Sequence[str]) -> Column:
-    """Return the place of a channel among the names as a column; that of `other`, or -1, for what is not among them."""
+    """Return a Spark column with the position of a channel in `names`.
+
+    A channel that is not in `names` gets the position of `other`, or -1 if `other` is not in them; null gets -1.
+    """
     place = F.lit(names.index(OTHER) if OTHER in names else -1)
     for number, name in enumerate(names):
         place = F.when(F.col(column) == name, F.lit(number)).otherwise(place)

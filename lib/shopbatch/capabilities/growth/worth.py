@@ -1,4 +1,7 @@
-"""What a new user is worth, and what asking changes: measured where former plans or scores allow it, else settings."""
+"""Find the worth of a new user and the uplift of asking: measured if possible, else taken from the settings.
+
+`choose_inviters` uses them. The uplift of asking is the probability that a user invites because of being asked.
+"""
 
 from __future__ import annotations
 
@@ -12,22 +15,30 @@ from shopbatch.capabilities.growth.config import Money, Uplift
 from shopbatch.warehouse import files
 from shopbatch.warehouse.store import Snapshot
 
-_LEAST = 100  # users of each arm
+_LEAST = 100  # fewest users of each arm
 
 
 @dataclass(frozen=True)
 class Known:
-    """A number and where it comes from."""
+    """A number, and a short text for the report that says where it comes from."""
 
     value: float
     source: str
 
 
 def value_of_a_user(scores: Snapshot | None, money: Money) -> Known:
-    """Return what a new user is worth: what users are expected to spend, or the setting."""
+    """Return the worth of a new user in the shop's currency, at least 0; the reward paid for the user is subtracted.
+
+    Before that it is the mean of `expected_spend_30d` on the newest day of `user_scores` times `money.margin`; without
+    such scores, `money.new_user`.
+
+    Args:
+        scores: The table `user_scores`; None if it does not exist.
+        money: Settings: `margin`, `new_user` and `reward`.
+    """
     worth = Known(money.new_user, "the setting money.new_user")
     if scores is not None and scores.files and {"as_of", "expected_spend_30d"} <= set(scores.schema.names):
-        days = [str(f.partition["as_of"]) for f in scores.files if "as_of" in f.partition]  # where days are folders
+        days = [str(f.partition["as_of"]) for f in scores.files if "as_of" in f.partition]  # if partitioned by day
         rows = files.scan([f.uri for f in scores.files if not days or f.partition["as_of"] == max(days)])
         if not days:
             rows = rows.filter(pl.col("as_of") == pl.col("as_of").max())
@@ -38,16 +49,20 @@ def value_of_a_user(scores: Snapshot | None, money: Money) -> Known:
 
 
 def uplift_of_asking(plans: pl.DataFrame, events: pl.DataFrame, as_of: datetime, settings: Uplift) -> tuple[Known, str]:
-    """Compare those whom former plans asked with those whom they held out.
+    """Return the probability that a user invites because of being asked, measured on former plans if they prove it.
+
+    Users whom former plans asked are compared with those whom they held out. The difference is used if the lower end of
+    its 95 % interval is above 0, which takes at least 100 users of each sort; else the setting is used.
 
     Args:
-        plans: plan, user_id, decision and planned_at of former plans.
+        plans: Rows of former plans: plan, user_id, decision, planned_at.
         events: Referral events, each once.
-        as_of: Everything before it is known.
-        settings: Give the number that is used if nothing is proven.
+        as_of: The moment up to which events are known.
+        settings: The probability that is used otherwise, and the number of days after a plan in which an invitation is
+            taken as its effect.
 
     Returns:
-        The uplift, and what was found in one sentence.
+        The probability, and one sentence that says what the comparison found.
     """
     setting = Known(settings.of_asking, "the setting uplift.of_asking")
     span = timedelta(days=settings.days)

@@ -1,4 +1,7 @@
-"""The entry point of `classify_images`: vectors, the catalogue and the classifier in, product_image_labels out."""
+"""Run the job `classify_images`: predicts each picture's class and compares it with that in the catalogue.
+
+It publishes the table `product_image_labels`, and a page of the pictures that contradict the catalogue.
+"""
 
 from __future__ import annotations
 
@@ -22,14 +25,14 @@ from shopbatch.tables.products import PRODUCTS
 from shopbatch.warehouse.publish import rows_of
 from shopbatch.warehouse.store import Snapshot, Store
 
-VERSION = 1  # of what a finding is: raising it makes the next run classify again
+VERSION = 1  # of the rules for findings; if it is raised, the next run classifies again
 
 
 def classify_images(config: ClassifyImagesConfig, store: Store, report: Report) -> None:
-    """Classify all pictures and publish what they show, unless the live table says it already.
+    """Classify all pictures, compare them with the catalogue, and publish the result, unless it is up to date already.
 
     Raises:
-        UserError: There is no classifier, or the vectors are of another encoder than its own.
+        UserError: There is no classifier, or the vectors come from another encoder than the classifier's.
         GateRefused: The table would shrink too far.
     """
     model = registry.resolve(f"{store.root}/_models", config.model)
@@ -86,13 +89,20 @@ def classify_images(config: ClassifyImagesConfig, store: Store, report: Report) 
 def labelled(
     some: Vectors, classifier: ImageClassifier, named: Mapping[str, str], contradiction: float
 ) -> pl.DataFrame:
-    """Say what pictures show, and whether the catalogue says the same.
+    """Predict the class of each picture, and compare it with the class of its product in the catalogue.
 
     Args:
-        some: The pictures.
-        classifier: What classifies them.
-        named: Class of each product in the catalogue.
-        contradiction: Greatest probability of the catalogue's class in a contradiction.
+        some: The pictures and their vectors.
+        classifier: The classifier.
+        named: {product id: class in the catalogue}.
+        contradiction: A picture contradicts the catalogue if the classifier is sure of another class, and gives the
+            catalogue's class at most this probability (0..1).
+
+    Returns:
+        A row for each picture: image_id, product_id, label (the predicted class; null if the classifier is not sure
+        enough), probability (of the likeliest class), catalogue (the catalogue's class, or null), p_catalogue
+        (probability of that class, or null) and finding: "agrees", "contradicts", "unsure", or "no_category" (the
+        catalogue has no class for the product, or one that the classifier does not know).
     """
     probabilities = classifier.probabilities(some.floats(), some.sha256)
     best, top = probabilities.argmax(axis=1), probabilities.max(axis=1)
@@ -126,7 +136,7 @@ def labelled(
 def _write_page(
     config: ClassifyImagesConfig, store: Store, report: Report, published: Snapshot, images: Snapshot
 ) -> None:
-    """The pictures that contradict the catalogue, the surest first, and how many were not judged."""
+    """Write the page of the pictures that contradict the catalogue, the clearest contradictions first."""
     counted = report.metrics["findings"]
     with report.stage("page") as stage:
         frame = pl.DataFrame(published.read()).filter(pl.col("finding") == "contradicts")
@@ -153,7 +163,11 @@ def _pictures(count: int) -> str:
 
 
 def _silent(counted: Mapping[str, int]) -> str:
-    """Say of how many pictures the classifier says nothing about the catalogue, and why."""
+    """Return a sentence on how many pictures were not compared with the catalogue, and why; "" if all were.
+
+    Args:
+        counted: Number of pictures by finding, such as "unsure".
+    """
     unsure, none = counted["unsure"], counted["no_category"]
     parts = [
         f"it is not sure enough of {_pictures(unsure)}" if unsure else "",

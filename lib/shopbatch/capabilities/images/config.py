@@ -1,4 +1,4 @@
-"""The configurations of the jobs about pictures. Cheap to import."""
+"""Settings of the jobs on product pictures. Cheap to import."""
 
 from __future__ import annotations
 
@@ -14,113 +14,119 @@ from shopbatch.inference.config import InferenceConfig
 
 
 class EmbedImagesConfig(InferenceConfig):
-    """Configuration of the job embed_images."""
+    """Settings of the job `embed_images`, which computes a vector of each product picture."""
 
     engine: ImageEngineConfig
-    """Engine that turns a picture into a vector."""
+    """Engine that computes the vectors."""
     encoder: str = "efficientnet-lite0"
     """Image encoder: `efficientnet-lite0` (built from the sample's package), a folder, `name@digest`, or `owner/model`
     of the hub: CLIP, SigLIP or any vision model of transformers."""
 
     def required_tables(self) -> tuple[str, ...]:
-        """The table that a run reads."""
+        """Return the table of pictures, which every run reads."""
         return ("product_images",)
 
     def required_models(self) -> dict[str, str]:
-        """The encoder, unless the engine loads none."""
+        """Return the reference of the encoder, unless the engine needs no model."""
         return {} if self.engine.kind in WITHOUT_MODEL else {"encoder": self.encoder}
 
 
 class FitConfig(Strict):
-    """How the classifier is fitted to vectors that do not change."""
+    """How the classifier (logistic regressions on fixed picture vectors) is fitted."""
 
     most_rows: int = Field(default=20_000, ge=100)
-    """Most pictures that are learnt from and judged by, chosen by a hash."""
+    """Greatest number of pictures used to fit and judge the classifier. If there are more, the hash of the file decides
+    which are used, so every run uses the same ones."""
     least_rows: int = Field(default=20, ge=2)
-    """Pictures that a class needs; rarer classes are left out, and the classifier never says them."""
+    """Least number of distinct pictures that a class needs; rarer classes are left out, and are never predicted."""
     folds: int = Field(default=5, ge=2, le=20)
-    """How many heads are fitted, each without one part of the pictures, which it then classifies."""
+    """Number of folds. For each fold, one logistic regression is fitted to the pictures outside the fold; it then
+    classifies the pictures of the fold."""
     held_out: float = Field(default=0.2, gt=0, lt=0.9)
-    """Share of the pictures that no head learns from: the figures are of these."""
+    """Share (0..1) of the pictures that are held out from all fits, for the quality figures."""
     l2: tuple[float, ...] = (10.0, 30.0, 100.0, 300.0)
-    """L2 penalties to try; the one with the lowest log loss on pictures that it has not seen is kept."""
+    """L2 penalties to compare; the one with the lowest log loss on pictures not used in the fit is taken."""
     steps: int = Field(default=200, ge=1)
-    """Maximum number of L-BFGS iterations of one fit."""
+    """Greatest number of L-BFGS iterations of one fit; a larger number fits more exactly, and takes longer."""
     precision: float = Field(default=0.9, gt=0.5, lt=1)
-    """Share of right labels that the classifier has to reach where it says one; elsewhere it abstains."""
+    """Share of predicted labels that must be right. The classifier predicts no label for pictures below the probability
+    that ensures this; a higher value labels fewer pictures."""
     confidence: float = Field(default=0.8, gt=0.5, lt=1)
-    """How certain that has to be, by pictures that a head has not learnt from."""
+    """Confidence (0.5..1) with which `precision` must be reached, measured on pictures not used in the fit; a higher
+    value labels fewer pictures."""
     seed: int = 0
-    """Seed of the bootstrap."""
+    """Seed of the bootstrap that gives the intervals in the report."""
 
 
 class TrainGates(Strict):
-    """What the classifier must reach to be published."""
+    """What the classifier must achieve on the held-out pictures to be published."""
 
     pixels: float = Field(default=0.0, ge=-1, le=1)
-    """Least lead of its accuracy over a classifier of raw pixels (28 x 28 grey values), on the same test pictures."""
+    """Least lead in accuracy over a classifier of raw pixels (28 x 28 grey values), as a difference (-1..1). A negative
+    value allows the classifier to be worse than that."""
     worse: float = Field(default=0.02, ge=0, le=1)
-    """Most that its accuracy may lie below that of the live model, on the same test pictures."""
+    """Greatest loss of accuracy (0..1) against the live model, on the same pictures."""
     coverage: float = Field(default=0.2, ge=0, le=1)
-    """Least share of the test pictures for which it says a label."""
+    """Least share (0..1) of the pictures for which it predicts a label instead of abstaining."""
 
 
 class TrainImageClassifierConfig(JobConfig):
-    """Configuration of the job train_image_classifier."""
+    """Settings of the job `train_image_classifier` (`conf/*/train_image_classifier.yaml`)."""
 
     label: Literal["category", "product_type", "department", "division"] = "category"
-    """Column of the catalogue that names the classes."""
+    """Column of `products` whose values are the classes to predict."""
     fit: FitConfig = FitConfig()
     """How the classifier is fitted."""
     gates: TrainGates = TrainGates()
-    """What it must reach to be published."""
+    """What the classifier must achieve to be published."""
 
     def required_tables(self) -> tuple[str, ...]:
-        """The tables that a run reads."""
+        """Return the tables of vectors, pictures and products, which every run reads."""
         return ("image_vectors", "product_images", "products")
 
 
 class PageConfig(Strict):
-    """What the page with pictures shows."""
+    """Settings of the web page with pictures that a run writes beside its report."""
 
     pictures: int = Field(default=120, ge=0, le=2000)
-    """Most pictures of one section; each takes about three kilobytes of the page."""
+    """Greatest number of pictures in a section of the page; each adds about three kilobytes. 0 shows none."""
 
 
 class ClassifyImagesConfig(JobConfig):
-    """Configuration of the job classify_images."""
+    """Settings of the job `classify_images` (`conf/*/classify_images.yaml`)."""
 
     model: str = "image-classifier@live"
-    """Classifier: `name@live`, `name@digest` or a folder."""
+    """The classifier to use: `name@live`, `name@digest` or a folder."""
     contradiction: float = Field(default=0.05, gt=0, lt=0.5)
-    """A picture contradicts the catalogue if the classifier is sure of another class, and gives the catalogue's no more
-    than this probability."""
+    """A picture contradicts the catalogue if the classifier is sure of another class, and gives the catalogue's class
+    at most this probability. A smaller value reports fewer, surer contradictions."""
     page: PageConfig = PageConfig()
-    """What the page with pictures shows."""
+    """Settings of the page with pictures."""
     gates: ShrinkGate = ShrinkGate()
-    """What the candidate must pass before it is published."""
+    """Limits that the new table must meet before it is published."""
 
     def required_tables(self) -> tuple[str, ...]:
-        """The tables that a run reads."""
+        """Return the tables of vectors, pictures and products, which every run reads."""
         return ("image_vectors", "product_images", "products")
 
     def required_models(self) -> dict[str, str]:
-        """The classifier."""
+        """Return the reference of the classifier, which must exist."""
         return {"model": self.model}
 
 
 class FindSimilarImagesConfig(JobConfig):
-    """Configuration of the job find_similar_images."""
+    """Settings of the job `find_similar_images` (`conf/*/find_similar_images.yaml`)."""
 
     k: int = Field(default=10, ge=1, le=100)
-    """Similar pictures of each picture."""
+    """Number of similar pictures that are listed for each picture."""
     texts: tuple[str, ...] = ()
-    """Words whose pictures the report shows, such as "red shoe". They need an encoder such as CLIP."""
+    """Texts such as "red shoe", whose best pictures the page shows. They need an encoder that also reads texts, such as
+    CLIP."""
     page: PageConfig = PageConfig()
-    """What the page with pictures shows."""
+    """Settings of the page with pictures."""
     gates: ShrinkGate = ShrinkGate()
-    """What the candidate must pass before it is published."""
+    """Limits that the new table must meet before it is published."""
 
     def required_tables(self) -> tuple[str, ...]:
-        """The tables that a run reads."""
+        """Return the tables of vectors and pictures, which every run reads."""
         return ("image_vectors", "product_images")

@@ -1,4 +1,8 @@
-"""Pictures whose class the catalogue names, split so that no picture is judged by one that looks the same."""
+"""Read the training pictures of the classifier: each with its class in the catalogue, split into folds.
+
+Pictures that look the same are always in the same fold, so no picture is judged by a model that learnt from a copy of
+it.
+"""
 
 from __future__ import annotations
 
@@ -16,23 +20,23 @@ from shopbatch.pictures.perceptual import near_duplicate_groups
 from shopbatch.pictures.pixels import grey_pixels
 from shopbatch.warehouse.snapshot import Snapshot
 
-_GREY = 28  # pixels a side of what the classifier must beat
+_GREY = 28  # side in pixels of the grey pictures for the baseline
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Pictures with their classes.
+    """Pictures with their classes and vectors, to fit and judge the classifier.
 
     Attributes:
-        image_ids: [n].
-        sha256: Of the files, [n].
+        image_ids: Ids of the pictures, [n].
+        sha256: SHA-256 of the picture files, [n].
         classes: Names of the classes.
-        label: Number of the class of each picture, int64 [n].
-        group: Pictures that look the same share one, int64 [n].
-        fold: See `fit.fold_of`; that of the first picture that looks the same, int64 [n].
-        vectors: float32 [n, dim].
-        grey: Raw pixels, float32 [n, 784].
-        left_out: Pictures by the reason why they are no examples.
+        label: Number of each picture's class, int64 [n].
+        group: Pictures that look the same share a group number, int64 [n].
+        fold: Fold of each picture, or HELD_OUT, int64 [n]. All pictures of a group have the same.
+        vectors: Vectors of the pictures, float32 [n, dim].
+        grey: Grey values of the pictures at 28 x 28 pixels, float32 [n, 784], for the baseline.
+        left_out: {reason: number of pictures that are left out for it}.
     """
 
     image_ids: list[str]
@@ -47,19 +51,19 @@ class Examples:
 
     @property
     def held_out(self) -> np.ndarray:
-        """The numbers of the rows that no head learns from."""
+        """The rows of pictures that are held out from all fits, int64."""
         return np.flatnonzero(self.fold == HELD_OUT)
 
 
 def read_examples(images: Snapshot, vectors: Snapshot, products: Snapshot, column: str, config: FitConfig) -> Examples:
-    """Read the pictures to learn from.
+    """Read the pictures to learn from: those of products with a class, without duplicates and rare classes.
 
     Args:
-        images: product_images.
-        vectors: image_vectors.
-        products: The catalogue.
-        column: Its column that names the classes.
-        config: How many rows, and how many of a class.
+        images: Pinned snapshot of `product_images`.
+        vectors: Pinned snapshot of `image_vectors`.
+        products: Pinned snapshot of `products`.
+        column: Column of `products` that names the classes.
+        config: Limits on the number of pictures, and shares of the folds.
 
     Raises:
         UserError: Fewer than two classes have enough pictures.
@@ -68,7 +72,7 @@ def read_examples(images: Snapshot, vectors: Snapshot, products: Snapshot, colum
     there = pl.DataFrame(vectors.read(["image_id", "product_id", "sha256"]))
     class_of = pl.col("product_id").replace_strict(named, default=None, return_dtype=pl.String).alias("class")
     known = there.with_columns(class_of).drop_nulls("class")
-    # a SHA-256 is as good as a random number, and copies of a file stay together
+    # the order by SHA-256 is as good as random, and copies of a file stay together
     chosen = known.sort("sha256", "image_id").head(config.most_rows)
     looks = picked(images, chosen["image_id"].to_list(), ("image_id", "perceptual_hash", "signature", "picture"))
     chosen = chosen.join(looks, on="image_id", how="inner", maintain_order="left")
@@ -105,12 +109,18 @@ def read_examples(images: Snapshot, vectors: Snapshot, products: Snapshot, colum
 
 
 def _folds(group: np.ndarray, sha256: Sequence[str], config: FitConfig) -> np.ndarray:
-    """The fold of each picture, by the first one that looks the same."""
+    """Return the fold of each picture, int64 [n], so that pictures that look the same have the same fold.
+
+    Args:
+        group: Index into `sha256` of the first picture that looks the same as each picture, int64 [n].
+        sha256: SHA-256 of the picture files before duplicates were dropped.
+        config: Number of folds and share of held-out pictures.
+    """
     return np.array([fold_of(sha256[first], config.folds, config.held_out) for first in group.tolist()], np.int64)
 
 
 def _vectors(vectors: Snapshot, image_ids: Sequence[str]) -> np.ndarray:
-    """The vectors of some pictures, in their order, float32 [n, dim]."""
+    """Return the vectors of some pictures in the order of `image_ids`, float32 [n, dim]."""
     place = {name: number for number, name in enumerate(image_ids)}
     out = np.zeros((len(image_ids), 0), np.float32)
     for part in each_file(vectors):

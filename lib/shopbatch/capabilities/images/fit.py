@@ -1,7 +1,8 @@
-"""Vectors and classes -> a calibrated classifier that says nothing where it is not sure enough.
+"""Fit a calibrated classifier of picture vectors that abstains where it is not sure enough.
 
-It has several heads, each fitted without one fold of the pictures. A picture is classified by the head that has not
-learnt from it, so that a wrong class of the catalogue, which the others were told, does not confirm itself.
+The training pictures are divided into folds, and one logistic regression (head) is fitted without each fold. A picture
+is classified by the head that was fitted without it. So a picture with a wrong class in the catalogue cannot confirm
+its own error.
 """
 
 from __future__ import annotations
@@ -15,17 +16,18 @@ from shopbatch.evaluation.calibration import log_loss, softmax, temperature
 from shopbatch.evaluation.selective import certain_bound
 from shopbatch.training.logistic import fit_logistic
 
-HELD_OUT = -1  # the fold of pictures that no head learns from
+HELD_OUT = -1  # fold of the pictures that are held out from all fits
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """Heads of a multinomial logistic regression, calibrated.
+    """A fitted classifier: one calibrated logistic regression (head) per fold.
 
     Attributes:
-        weights, bias: Divided by the temperature, float64 [folds, dim, classes] and [folds, classes].
-        threshold: The least probability at which it says a class; `selective.NEVER` if it never does.
-        losses: Log loss on the first fold by penalty.
+        weights: Weights divided by the temperature, float64 [folds, dim, classes].
+        bias: Constants divided by the temperature, float64 [folds, classes].
+        threshold: Least probability at which a class is predicted; `selective.NEVER` if no threshold is precise enough.
+        losses: Log loss on the first fold, by L2 penalty as text.
     """
 
     weights: np.ndarray
@@ -34,17 +36,23 @@ class Fitted:
     losses: dict[str, float]
 
     def probabilities(self, inputs: np.ndarray, fold: np.ndarray) -> np.ndarray:
-        """Return the probability of each class; see `by_fold`."""
+        """Return the probability of each class for each picture, float64 [n, classes].
+
+        Args:
+            inputs: Vectors of the pictures, float32 [n, dim].
+            fold: Fold of each picture, int64 [n]; HELD_OUT gives the mean of all heads.
+        """
         return by_fold(inputs, fold, self.weights, self.bias)
 
 
 def by_fold(inputs: np.ndarray, fold: np.ndarray, weights: np.ndarray, bias: np.ndarray) -> np.ndarray:
-    """Return the probability of each class, float64 [n, classes], by the head that has not learnt from the picture.
+    """Return the probability of each class, float64 [n, classes], by the head that was fitted without the picture.
 
     Args:
-        inputs: float32 [n, dim].
-        fold: The fold of each picture, int64 [n]; HELD_OUT gives the mean of all heads.
-        weights, bias: Of the heads, [folds, dim, classes] and [folds, classes].
+        inputs: Vectors of the pictures, float32 [n, dim].
+        fold: Fold of each picture, int64 [n]; HELD_OUT gives the mean of all heads.
+        weights: Weights of the heads, [folds, dim, classes].
+        bias: Constants of the heads, [folds, classes].
     """
     out = np.zeros((len(inputs), bias.shape[1]))
     for number, (each, constant) in enumerate(zip(weights, bias, strict=True)):
@@ -55,26 +63,29 @@ def by_fold(inputs: np.ndarray, fold: np.ndarray, weights: np.ndarray, bias: np.
 
 
 def fold_of(sha256: str, folds: int, held_out: float) -> int:
-    """Return the fold of a picture by its SHA-256, the same one for all copies of a file.
+    """Return the fold of a picture, from 0, or HELD_OUT, by its SHA-256: all copies of a file get the same fold.
 
     Args:
-        sha256: 64 hex digits.
-        folds: How many there are.
-        held_out: Share of the pictures that no head learns from.
+        sha256: SHA-256 of the file, 64 hex digits.
+        folds: Number of folds.
+        held_out: Share (0..1) of the pictures that are held out from all fits.
     """
     place = int(sha256[-8:], 16) / 2**32
     return HELD_OUT if place < held_out else int((place - held_out) / (1 - held_out) * folds)
 
 
 def fit(inputs: np.ndarray, label: np.ndarray, fold: np.ndarray, classes: int, config: FitConfig) -> Fitted:
-    """Fit a head without each fold; the penalty, the temperature and the threshold come from the folds left out.
+    """Fit one logistic regression (head) without each fold, and calibrate all heads.
+
+    The L2 penalty is chosen on the first fold. The temperature and the threshold come from all pictures, each
+    classified by the head that has not seen it.
 
     Args:
-        inputs: float32 [n, dim].
+        inputs: Vectors of the pictures, float32 [n, dim].
         label: Class numbers, int64 [n].
-        fold: The fold of each picture, int64 [n]; HELD_OUT ones are not looked at.
+        fold: Fold of each picture, int64 [n]; pictures with HELD_OUT are not used.
         classes: Number of classes.
-        config: Penalties, and how sure is sure enough.
+        config: Penalties to compare, and the precision that a prediction must reach.
     """
     learnt = np.flatnonzero(fold != HELD_OUT)
     center = inputs[learnt].mean(axis=0, dtype=float)

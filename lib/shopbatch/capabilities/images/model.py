@@ -1,6 +1,7 @@
-"""The model `image-classifier`: a picture's vector -> its class, or none where that is not sure enough. Pure numpy.
+"""The model `image-classifier`: predicts the class of a picture from its vector, or nothing if it is not sure enough.
 
-A folder holds head.safetensors (weights, bias) and head.json (classes, threshold, folds, the recipe of the vectors).
+It needs only numpy. Its folder holds `head.safetensors` (weights, bias) and `head.json` (classes, threshold, column of
+the classes, recipe of the vectors, share of held-out pictures).
 """
 
 from __future__ import annotations
@@ -19,21 +20,21 @@ from shopbatch.capabilities.images.fit import by_fold, fold_of
 from shopbatch.models.folder import ModelError, local
 
 NAME = "image-classifier"
-_ABOUT: dict[str, Any] = {"threshold": float, "label": str, "recipe": str, "held_out": float}  # of head.json, in order
+_ABOUT: dict[str, Any] = {"threshold": float, "label": str, "recipe": str, "held_out": float}  # fields of head.json
 
 
 @dataclass(frozen=True)
 class ImageClassifier:
-    """A calibrated multinomial logistic regression on vectors, with a head for each fold (see `fit`).
+    """A calibrated multinomial logistic regression on picture vectors, one per fold of training pictures.
 
     Attributes:
         classes: Names of the classes.
-        weights: float32 [folds, dim, classes], divided by the temperature.
-        bias: float32 [folds, classes], divided by the temperature.
-        threshold: The least probability at which it says a class.
-        label: The column of the catalogue that names the classes.
-        recipe: Of the vectors that it reads (image_vectors.recipe).
-        held_out: Share of the pictures that no head has learnt from.
+        weights: Weights divided by the temperature, float32 [folds, dim, classes].
+        bias: Constants divided by the temperature, float32 [folds, classes].
+        threshold: Least probability of the best class at which the classifier predicts it; below, it abstains.
+        label: Column of `products` that names the classes.
+        recipe: Recipe of the vectors that it reads (image_vectors.recipe): vectors of another recipe do not fit.
+        held_out: Share (0..1) of the pictures that were held out from all fits.
     """
 
     classes: tuple[str, ...]
@@ -45,14 +46,16 @@ class ImageClassifier:
     held_out: float
 
     def probabilities(self, vectors: np.ndarray, sha256: Sequence[str]) -> np.ndarray:
-        """Return the probability of each class, float64 [n, classes], by heads that have not learnt from the picture.
+        """Return the probability of each class for each picture, float64 [n, classes].
+
+        A training picture is classified by the regression that was fitted without it.
 
         Args:
-            vectors: float32 [n, dim].
-            sha256: Of the files, [n].
+            vectors: Vectors of the pictures, float32 [n, dim].
+            sha256: SHA-256 of the picture files as hex digits, [n]; they tell the fold.
 
         Raises:
-            ModelError: The vectors are not of its encoder.
+            ModelError: The vectors have another length than the classifier's.
         """
         if not len(vectors):
             return np.zeros((0, len(self.classes)))
@@ -63,7 +66,7 @@ class ImageClassifier:
 
     @classmethod
     def load(cls, folder: str | Path) -> ImageClassifier:
-        """Load a model. Raises ModelError if a file is missing, unreadable, or of the wrong shape."""
+        """Load a classifier from a folder. Raises ModelError if a file is missing, unreadable or of the wrong shape."""
         path = local(folder)
         try:
             about, state = json.loads((path / "head.json").read_bytes()), load_file(path / "head.safetensors")
@@ -80,7 +83,7 @@ class ImageClassifier:
         return model
 
     def save(self, folder: Path) -> None:
-        """Write the two files; equal models give equal bytes."""
+        """Write `head.safetensors` and `head.json` into a folder; equal models give equal bytes."""
         arrays = {name: np.ascontiguousarray(getattr(self, name), np.float32) for name in ("weights", "bias")}
         save_file(arrays, folder / "head.safetensors")
         about = {name: getattr(self, name) for name in ("classes", *_ABOUT)}

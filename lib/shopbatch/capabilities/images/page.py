@@ -1,4 +1,7 @@
-"""The page with pictures: `pictures.html` beside the report of a run. The pictures stand in the page itself."""
+"""Write the web page `pictures.html` beside the report of a run; the pictures are embedded in the page.
+
+`classify_images` and `find_similar_images` show their results on it.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ PAGE = "pictures.html"
 
 @dataclass(frozen=True)
 class Card:
-    """A picture with two short lines under it."""
+    """A picture on the page with two short lines of text below it."""
 
     image_id: str
     first: str
@@ -27,7 +30,13 @@ class Card:
 
 @dataclass(frozen=True)
 class Section:
-    """Rows of pictures under a heading; the pictures of a row belong together."""
+    """One section of the page.
+
+    Attributes:
+        title: Heading of the section.
+        note: Text below the heading.
+        rows: Rows of pictures; the pictures of one row belong together.
+    """
 
     title: str
     note: str
@@ -35,19 +44,27 @@ class Section:
 
 
 def of_product(product_id: str | None) -> str:
-    """The line under a picture that says which product it is of, which a picture need not have."""
+    """Return the caption of a picture that names its product ("product 123"), or "of no product" for None."""
     return "of no product" if product_id is None else f"product {product_id}"
 
 
 def is_there(store: Store, job: str, live: Snapshot) -> bool:
-    """Whether the run that made a version has written its page, too; one that was killed in between has not."""
+    """Return whether the run that published the version `live` also wrote its page (a killed run may not have)."""
     run = str(live.metadata.get("run_id", ""))
     fs, path = files.filesystem(f"{run_folder(store.root, job, run)}/{PAGE}")
     return bool(run) and bool(fs.get_file_info(path).is_file)
 
 
 def write(store: Store, report: Report, title: str, sections: Sequence[Section], images: Snapshot) -> int:
-    """Write the page, to which the report gets a link. Returns how many pictures it shows."""
+    """Write the page, link it in the report, and return the number of pictures that it shows.
+
+    Args:
+        store: The warehouse.
+        report: The report of the run, beside which the page is written.
+        title: Title of the page.
+        sections: The parts of the page.
+        images: Pinned snapshot of `product_images`, from which the picture files are read.
+    """
     wanted = {card.image_id for section in sections for row in section.rows for card in row}
     rows = picked(images, wanted, ("image_id", "picture"))
     uris = {name: data_uri(data) for name, data in rows.iter_rows()}

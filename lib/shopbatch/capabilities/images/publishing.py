@@ -1,4 +1,7 @@
-"""Shows a candidate table of pictures in one commit, unless its inputs are those of the live one."""
+"""Publish a table about pictures in one commit, unless it was made from the same inputs before.
+
+`classify_images` and `find_similar_images` use it.
+"""
 
 from __future__ import annotations
 
@@ -23,13 +26,13 @@ from shopbatch.warehouse.store import Store
 
 @dataclass(frozen=True)
 class Live:
-    """The live table when a run begins.
+    """The live version of a table about pictures when a run begins.
 
     Attributes:
-        snapshot: Its version; None if there is none.
-        same: Whether it was made from the same inputs, so that there is nothing to do.
-        damaged: Files that were found damaged; they are moved away once the table is made anew.
-        origin: What the rows of this run are made from.
+        snapshot: Snapshot of the live version; None if there is no table.
+        same: True if it was made from the same inputs and its page exists, so that there is nothing to do.
+        damaged: Damaged files of the table; they are moved away when the new version is published.
+        origin: Inputs of this run's rows (versions of sources, model and settings), stored with the new version.
     """
 
     snapshot: Snapshot | None
@@ -39,9 +42,16 @@ class Live:
 
 
 def live_of(store: Store, table: Table, origin: dict[str, Any], report: Report) -> Live:
-    """Look at the live table and its page; the report says so if there is nothing to do.
+    """Return the live table, and enter "nothing to do" into the report if it was made from the same inputs.
 
-    What others did to it is undone first, and damaged files are set aside; the report's message names both.
+    First, changes that other programs made to the table are undone and damaged files are found. The report's message
+    tells which.
+
+    Args:
+        store: The warehouse.
+        table: Declaration of the table.
+        origin: Inputs of this run's rows: versions of sources, model and settings.
+        report: The report to fill.
     """
     damaged, report.message = put_in_order(store, table, report.run_id)
     live = store.find(table.name)
@@ -60,22 +70,22 @@ def publish(
     read: Mapping[str, int],
     gate: ShrinkGate,
 ) -> Snapshot | None:
-    """Write the parts, judge them, and show them.
+    """Write the rows, judge them by the gates, and commit them as the new version of the table.
 
     Args:
         store: The warehouse.
-        report: Is filled.
-        table: The table.
-        parts: Its rows, made while they are written.
-        live: What was live when the run began.
-        read: Rows of each table that was read; the first one is image_vectors.
-        gate: How far the table and what it is made of may shrink.
+        report: The report to fill.
+        table: Declaration of the table.
+        parts: The rows, one Arrow table per file; they are computed while they are written.
+        live: The live table when the run began.
+        read: Number of rows of each table that was read, by name; the first one is image_vectors.
+        gate: How far the table and its sources may shrink.
 
     Returns:
         The new version; None if another run published meanwhile.
 
     Raises:
-        GateRefused: The table would shrink too far, or what it is made of has.
+        GateRefused: The table or one of its sources has shrunk too far.
     """
     old = live.snapshot
     with Publication(store, report.run_id) as publication:

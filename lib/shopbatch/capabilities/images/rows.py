@@ -1,4 +1,4 @@
-"""Reads vectors, pictures and the catalogue's classes, file by file."""
+"""Read picture vectors, picture files and the catalogue's classes from the warehouse, one file at a time."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from shopbatch.warehouse.store import Store
 
 @dataclass(frozen=True)
 class Vectors:
-    """Some pictures and their vectors.
+    """Some rows of `image_vectors`; a vector is its codes times its scale.
 
     Attributes:
-        image_ids: [n].
-        products: The product of each, or None, [n].
-        sha256: Of the files, [n].
-        codes: int8 [n, dim].
-        scales: float32 [n].
+        image_ids: Ids of the pictures, [n].
+        products: Product of each picture, or None, [n].
+        sha256: SHA-256 of the files, [n].
+        codes: The vectors in 8 bits, int8 [n, dim].
+        scales: Factor of each vector's codes, float32 [n].
     """
 
     image_ids: list[str]
@@ -37,17 +37,17 @@ class Vectors:
     scales: np.ndarray
 
     def floats(self) -> np.ndarray:
-        """Return the vectors, float32 [n, dim]."""
+        """Return the decoded vectors, float32 [n, dim]."""
         return np.asarray(self.codes.astype(np.float32) * self.scales[:, None])
 
     def take(self, rows: Sequence[int]) -> Vectors:
-        """Return some of the rows."""
+        """Return the rows with these numbers, in this order."""
         ids, products = [self.image_ids[i] for i in rows], [self.products[i] for i in rows]
         return Vectors(ids, products, [self.sha256[i] for i in rows], self.codes[rows], self.scales[rows])
 
 
 def each_file(vectors: Snapshot) -> Iterator[Vectors]:
-    """Yield the vectors of each file of image_vectors that has rows."""
+    """Yield the rows of each file of `image_vectors`; files without rows are skipped."""
     for file in vectors.files:
         schema = vectors.select(["image_id", "product_id", "sha256", "vector", "scale"])
         rows = files.read(file.uri, schema, file.partition)
@@ -58,7 +58,10 @@ def each_file(vectors: Snapshot) -> Iterator[Vectors]:
 
 
 def all_vectors(vectors: Snapshot) -> Vectors:
-    """Return all vectors, sorted by image: a byte a number, and a few hundred more a picture."""
+    """Return all rows of `image_vectors`, sorted by image id. Raises UserError if there are none.
+
+    They need a byte of memory for each dimension, and a few hundred bytes more for each picture.
+    """
     parts = list(each_file(vectors))
     if not parts:
         raise UserError("image_vectors has no rows: run embed_images")
@@ -72,24 +75,34 @@ def all_vectors(vectors: Snapshot) -> Vectors:
 
 
 def require_pictures(store: Store) -> tuple[Snapshot, Snapshot]:
-    """Return product_images and image_vectors. UserError: one does not exist, or lacks columns."""
+    """Return pinned snapshots of `product_images` and `image_vectors`.
+
+    Raises:
+        UserError: A table does not exist or lacks columns.
+    """
     return store.require(PRODUCT_IMAGES, PRODUCT_IMAGES.names), store.require(IMAGE_VECTORS, IMAGE_VECTORS.names)
 
 
 def recipe_of(vectors: Snapshot) -> str:
-    """Return the recipe of the published vectors."""
+    """Return the recipe (digest of model and settings) of the vectors in `image_vectors`; "" if unknown."""
     return str(vectors.metadata.get("recipe", ""))
 
 
 def catalogue_classes(products: Snapshot, column: str) -> dict[str, str]:
-    """Return the class of each product that has one."""
+    """Return {product id: class} from the column `column` of `products`, without empty classes."""
     rows = pl.DataFrame(products.read(["product_id", column])).drop_nulls()
     rows = rows.filter(pl.col(column).str.strip_chars() != "")
     return dict(zip(rows["product_id"].to_list(), rows[column].to_list(), strict=True))
 
 
 def picked(images: Snapshot, image_ids: Collection[str], columns: Sequence[str]) -> pl.DataFrame:
-    """Return columns of some pictures, `image_id` among them; other row groups are not kept in memory."""
+    """Return columns of some pictures; memory is needed for one file and the chosen rows only.
+
+    Args:
+        images: Pinned snapshot of `product_images`.
+        image_ids: Ids of the pictures.
+        columns: Columns to return; `image_id` must be one of them.
+    """
     wanted, parts = pa.array(sorted(image_ids), pa.string()), [images.schema.empty_table().select(columns)]
     for file in images.files if len(wanted) else ():
         names = files.read(file.uri, images.select(["image_id"]), file.partition)
@@ -100,7 +113,7 @@ def picked(images: Snapshot, image_ids: Collection[str], columns: Sequence[str])
 
 
 def looks_of(images: Snapshot) -> pl.DataFrame:
-    """Return image_id, product_id, sha256, perceptual_hash and signature of all pictures, sorted by image."""
+    """Return image_id, product_id, sha256, perceptual_hash and signature of all pictures, sorted by image id."""
     columns = ["image_id", "product_id", "sha256", "perceptual_hash", "signature"]
     return pl.DataFrame(images.read(columns)).sort("image_id")
 

@@ -1,4 +1,4 @@
-"""Pictures -> image_vectors: what the job embed_images does."""
+"""Run the job `embed_images`: computes a vector of each product picture and publishes the table `image_vectors`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ from shopbatch.warehouse.store import Store
 
 
 def image_spec(config: EmbedImagesConfig, store: Store, report: Report) -> Spec:
-    """The inference job that embeds pictures. Raises ModelError for a missing or damaged model."""
+    """Return the inference job that embeds pictures, and enter engine and model into the report.
+
+    Raises:
+        ModelError: The encoder is missing or damaged.
+    """
     path, digest = "", "fake"
     if config.engine.kind != "fake":
         model = base(f"{store.root}/_models", config.encoder)
@@ -27,12 +31,12 @@ def image_spec(config: EmbedImagesConfig, store: Store, report: Report) -> Spec:
 
 
 def image_specs(config: EmbedImagesConfig, store: Store, report: Report) -> list[Spec]:
-    """The inference jobs that embed_images is made of: one."""
+    """Return the inference jobs that `embed_images` consists of: exactly one."""
     return [image_spec(config, store, report)]
 
 
 def embed_images(config: EmbedImagesConfig, store: Store, report: Report) -> None:
-    """Embed the new and changed pictures and publish their vectors. Raises what `run_inference` raises."""
+    """Embed new and changed pictures and publish their vectors. Raises the errors of `run_inference`."""
     spec = image_spec(config, store, report)
     prepare_images(config.engine, spec.stage.encoder or None)  # type: ignore[attr-defined]
     encoder = {"encoder": str(report.metrics.get("encoder", ""))}

@@ -1,4 +1,4 @@
-"""The entry point of `find_similar_images`: vectors and perceptual hashes in, similar_images out."""
+"""Run the job `find_similar_images`: finds duplicates and similar pictures, and publishes `similar_images`."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from shopbatch.vectors.dense import DenseIndex
 from shopbatch.warehouse.publish import rows_of
 from shopbatch.warehouse.store import Snapshot, Store
 
-VERSION = 1  # of what is similar: raising it makes the next run search again
-_QUERIES = 256  # pictures that are searched for at once
-_ROWS = 100_000  # of a file
-_SPARE = 20  # more neighbours than wanted, since those of the same product are left out
-_MOST_PRODUCTS = 100  # of a duplicate that are listed
+VERSION = 1  # of the search; if it is raised, the next run searches again
+_QUERIES = 256  # pictures searched for at once
+_ROWS = 100_000  # greatest number of rows of a file
+_SPARE = 20  # neighbours found beyond k, because those of the same product are left out
+_MOST_PRODUCTS = 100  # greatest number of products listed for a duplicate
 
 
 def find_similar_images(config: FindSimilarImagesConfig, store: Store, report: Report) -> None:
-    """Find duplicates and similar pictures, and publish them, unless the live table says it already.
+    """Find duplicates and similar pictures of each picture and publish them; nothing is done if they are up to date.
 
     Raises:
         UserError: There are no vectors, or `texts` needs an encoder that reads texts.
@@ -68,12 +68,13 @@ def find_similar_images(config: FindSimilarImagesConfig, store: Store, report: R
 
 @dataclass(frozen=True)
 class Copies:
-    """Which pictures look the same.
+    """Which pictures look the same; one entry per picture, in the order of image ids.
 
     Attributes:
-        first: Row of the first picture that looks the same, int64 [n].
-        count: Pictures that look the same, int64 [n].
-        same: file, looks, first, or None, [n].
+        first: Row of the first picture that looks the same, int64 [n]; the own row if there is no other.
+        count: Number of pictures that look the same, the picture itself included, int64 [n].
+        same: How the picture relates to the first one, [n]: "file" (same file), "looks" (another file that looks the
+            same), "first" (it is the first of several), None (no duplicates).
     """
 
     first: np.ndarray
@@ -82,11 +83,16 @@ class Copies:
 
 
 def find_copies(whole: Vectors, images: Snapshot) -> Copies:
-    """Find the pictures that are the same file, or look the same."""
+    """Find the pictures that are the same file or look the same, by perceptual hashes.
+
+    Args:
+        whole: All rows of `image_vectors`.
+        images: Pinned snapshot of `product_images`, which holds the perceptual hashes.
+    """
     own = pl.DataFrame({"image_id": whole.image_ids})
     looks = own.join(looks_of(images), on="image_id", how="left", maintain_order="left")
     sha256, group = looks["sha256"].to_list(), np.arange(looks.height)
-    # a picture that went since its vector was made looks like no other
+    # a picture deleted after its vector was computed has no hash, so it has no duplicates
     rows, known = np.flatnonzero(looks["sha256"].is_not_null().to_numpy()), looks.drop_nulls("sha256")
     alike = near_duplicate_groups(known["perceptual_hash"].to_list(), known["signature"].to_list())
     group[rows] = rows[alike]
@@ -103,13 +109,13 @@ def find_copies(whole: Vectors, images: Snapshot) -> Copies:
 
 
 def _rows(config: FindSimilarImagesConfig, whole: Vectors, copies: Copies, run_id: str) -> Iterator[pa.Table]:
-    """Yield the rows of similar_images, file by file."""
+    """Yield the rows of `similar_images`, one Arrow table per file to write."""
     members: dict[int, list[int]] = {}
     for row in np.flatnonzero(copies.count > 1).tolist():
         members.setdefault(int(copies.first[row]), []).append(row)
     firsts = np.flatnonzero(copies.first == np.arange(len(copies.first)))
     codes, scales = whole.codes[firsts], whole.scales[firsts]
-    index = DenseIndex(codes, scales, np.zeros((0, 0), np.float16))  # 8 bits order pictures well enough
+    index = DenseIndex(codes, scales, np.zeros((0, 0), np.float16))  # 8 bits are enough to rank pictures
     size = len(whole.image_ids)
     for start in range(0, size, _ROWS):
         rows = range(start, min(start + _ROWS, size))
@@ -137,7 +143,19 @@ def _rows(config: FindSimilarImagesConfig, whole: Vectors, copies: Copies, run_i
 def _others(
     whole: Vectors, copies: Copies, row: int, candidates: np.ndarray, score: np.ndarray, k: int
 ) -> list[dict[str, Any]]:
-    """The best pictures of other products that do not look the same."""
+    """Return the k most similar pictures of other products, without duplicates of the picture in `row`.
+
+    Args:
+        whole: All rows of `image_vectors`.
+        copies: Which pictures look the same.
+        row: Row of the picture that is searched for.
+        candidates: Rows of pictures to choose from, most similar first.
+        score: Cosine of each candidate.
+        k: Greatest number of pictures to return.
+
+    Returns:
+        {image_id, product_id, score} of each picture, most similar first.
+    """
     out = []
     for other, value in zip(candidates.tolist(), score.tolist(), strict=True):
         product = whole.products[other]
@@ -148,7 +166,13 @@ def _others(
 
 
 def _products(whole: Vectors, row: int, members: Any) -> list[str]:
-    """The other products that the same picture is shown for."""
+    """Return the ids of the other products with a picture that looks the same, sorted, at most 100.
+
+    Args:
+        whole: All rows of `image_vectors`.
+        row: Row of the picture.
+        members: Rows of all pictures that look the same as it.
+    """
     others = {whole.products[member] for member in members} - {None, whole.products[row]}
     return sorted(str(product) for product in others)[:_MOST_PRODUCTS]
 
@@ -170,7 +194,7 @@ def _describe(report: Report, published: Snapshot, copies: Copies) -> None:
 
 
 def _duplicates(published: Snapshot, config: FindSimilarImagesConfig) -> list[page.Section]:
-    """The groups that stand for most products first."""
+    """Return the section of the page with groups of duplicates; the groups that most products share come first."""
     frame = pl.DataFrame(published.read(["image_id", "product_id", "copy_of", "same", "copies"]))
     frame = frame.filter(pl.col("copies") > 1)
     several = pl.col("product_id").n_unique().over("copy_of").alias("several")
@@ -185,7 +209,10 @@ def _duplicates(published: Snapshot, config: FindSimilarImagesConfig) -> list[pa
 
 
 def _look_alike(published: Snapshot, config: FindSimilarImagesConfig) -> list[page.Section]:
-    """A few pictures, evenly spread, with those that are most similar."""
+    """Return the section of the page with example pictures, each next to its most similar ones.
+
+    The examples are evenly spaced in the order of image ids.
+    """
     wide = 6
     names = pl.DataFrame(published.read(["image_id"]))["image_id"].sort()
     chosen = names.gather_every(max(1, len(names) * wide // max(1, config.page.pictures)))

@@ -1,4 +1,4 @@
-"""The entry point of `train_image_classifier`: vectors and the catalogue's classes in, the model out."""
+"""Run the job `train_image_classifier`: fits a classifier of picture vectors to the catalogue's classes."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from shopbatch.training.config import identity
 from shopbatch.warehouse.gates import Gate, explain, refuse_if_failed
 from shopbatch.warehouse.store import Store
 
-VERSION = 2  # of examples and fit: raising it makes the next run train again
-_SHOWN = 30  # classes of a figure at most
+VERSION = 2  # of examples and fit; if it is raised, the next run trains again
+_SHOWN = 30  # greatest number of classes in the confusion matrix
 
 
 def train_image_classifier(config: TrainImageClassifierConfig, store: Store, report: Report) -> None:
-    """Train, judge and publish the model, unless the live one was made of the same.
+    """Fit, judge and publish the classifier; nothing is done if the live one was made from the same inputs.
 
     Raises:
-        UserError: The catalogue names too few classes with pictures.
-        GateRefused: It is below raw pixels or the live model, or says too little.
+        UserError: Too few classes of the catalogue have enough pictures.
+        GateRefused: It does not beat raw pixels by enough, is worse than the live model, or abstains too often.
     """
     images, vectors = require_pictures(store)
     products = store.require(PRODUCTS, ("product_id", config.label))
@@ -78,7 +78,18 @@ def train_image_classifier(config: TrainImageClassifierConfig, store: Store, rep
 
 
 def measure(examples: Examples, fitted: Fitted, pixels: Fitted, seed: int) -> dict[str, Any]:
-    """Return how good the classifier is on the pictures that were held out, beside one of raw pixels."""
+    """Return the quality of the classifier on the held-out pictures, next to that of a classifier of raw pixels.
+
+    Args:
+        examples: The pictures, of which only the held-out ones are used.
+        fitted: The classifier of vectors.
+        pixels: The classifier of raw pixels.
+        seed: Seed of the bootstrap.
+
+    Returns:
+        Numbers by name, for the report and the model's manifest. "said" is the share of pictures for which the
+        classifier predicts a class, "right where said" its accuracy on these.
+    """
     rows = examples.held_out
     truth, fold = examples.label[rows], examples.fold[rows]
     probabilities = fitted.probabilities(examples.vectors[rows], fold)
@@ -100,7 +111,7 @@ def measure(examples: Examples, fitted: Fitted, pixels: Fitted, seed: int) -> di
 
 
 def _check(examples: Examples) -> None:
-    """UserError if a part has too few pictures to say anything."""
+    """Raise UserError if a fold or the held-out pictures are too few to judge the classifier."""
     sizes = [int((examples.fold == fold).sum()) for fold in range(HELD_OUT, max(1, int(examples.fold.max()) + 1))]
     if min(sizes) < 2 or len(examples.held_out) < len(examples.classes):
         raise UserError(
@@ -132,7 +143,11 @@ def _against_live(
     examples: Examples,
     quality: dict[str, Any],
 ) -> list[Gate]:
-    """Compare with the live model on the same pictures, some of which its heads may have learnt from."""
+    """Return a list with the gate that compares the accuracy with the live model's on the same held-out pictures.
+
+    The list is empty if there is no live model, or if it classifies other vectors or another column. The live model may
+    have learnt from some of these pictures.
+    """
     registered = registry.find_live(models, NAME)
     live = None if registered is None else ImageClassifier.load(registered.path)
     if live is None or (live.recipe, live.label) != (model.recipe, model.label):
@@ -153,7 +168,7 @@ def _against_live(
 
 
 def _describe(report: Report, examples: Examples, fitted: Fitted, quality: dict[str, Any]) -> None:
-    """Enter the figures and the pictures into the report."""
+    """Enter metrics, highlights and the confusion matrix into the report."""
     report.metrics |= {"quality": {"all": quality}, "left out": examples.left_out, "log loss by penalty": fitted.losses}
     right = quality["right where said"]
     report.highlights = {

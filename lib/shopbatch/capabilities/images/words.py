@@ -1,4 +1,4 @@
-"""Words -> pictures, with an encoder that reads both, such as CLIP."""
+"""Find pictures by words, with an encoder that reads both pictures and texts, such as CLIP."""
 
 from __future__ import annotations
 
@@ -17,7 +17,12 @@ from shopbatch.warehouse.store import Snapshot, Store
 
 
 def search_by_words(store: Store, texts: Sequence[str], k: int = 10) -> list[list[tuple[str, float]]]:
-    """Find the pictures that words fit best: for each text the best image ids with their cosines.
+    """Return for each text the k best pictures, best first, as (image id, cosine).
+
+    Args:
+        store: The warehouse with `image_vectors`.
+        texts: Texts such as "red shoe".
+        k: Number of pictures for each text.
 
     Raises:
         UserError: There are no vectors, or their encoder reads no texts.
@@ -29,7 +34,14 @@ def search_by_words(store: Store, texts: Sequence[str], k: int = 10) -> list[lis
 def pictures_of_words(
     config: FindSimilarImagesConfig, store: Store, vectors: Snapshot, whole: Vectors
 ) -> list[page.Section]:
-    """Make a section of the page of the texts that are configured; none without any."""
+    """Return the section of the page with the best pictures for each text in `config.texts`; [] without texts.
+
+    Args:
+        config: Settings with the texts and the number of pictures for each.
+        store: The warehouse, whose registry holds the encoder.
+        vectors: Pinned snapshot of `image_vectors`, which names the encoder.
+        whole: All rows of this snapshot.
+    """
     if not config.texts:
         return []
     best = _best(store, config.texts, config.k, vectors, whole)

@@ -1,4 +1,8 @@
-"""Clauses of reviews -> what each review says about which aspect, and where. Used by the stage, training and tests."""
+"""Finds the aspects, their polarities and the remarks (wishes, comparisons, uses) in the clauses of reviews.
+
+`AspectStage` calls it in `analyse_reviews`; `train_aspects` uses `spoken_of` for the vectors of its polarity
+classifier.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +23,13 @@ from shopbatch.tables.review_aspects import POLARITIES
 
 @dataclass(frozen=True)
 class Clauses:
-    """The clauses of several reviews.
+    """The clauses of a batch of reviews, with each distinct text listed once so that it is encoded once.
 
     Attributes:
-        clauses: Those of all reviews, one review after the other.
-        starts: Where those of each review begin, int64 [reviews + 1].
-        distinct: The texts that occur, each once, in the order of their first occurrence.
-        number: Which of them each clause is, int64 [clauses].
+        clauses: The clauses of all reviews, one review after the other.
+        starts: Index of each review's first clause, and the total at the end, int64 [reviews + 1].
+        distinct: The distinct texts of the clauses, in the order of their first occurrence.
+        number: Index into `distinct` of each clause's text, int64 [clauses].
     """
 
     clauses: list[Clause]
@@ -35,7 +39,12 @@ class Clauses:
 
     @classmethod
     def of(cls, titles: Sequence[str | None], texts: Sequence[str | None]) -> Clauses:
-        """Split reviews."""
+        """Split reviews into clauses.
+
+        Args:
+            titles: The title of each review; None for none.
+            texts: The text of each review; None for none.
+        """
         per_review = [review_clauses(title, text) for title, text in zip(titles, texts, strict=True)]
         clauses = [clause for each in per_review for clause in each]
         seen: dict[str, int] = {}
@@ -45,19 +54,21 @@ class Clauses:
 
 
 def analyse(model: AspectModel, encoder: Encoder, clauses: Clauses, kinds: Sequence[str]) -> list[dict[str, Any]]:
-    """Encode each distinct clause once, and put together what the clauses of each review say.
+    """Find the aspects, their polarities and the remarks of reviews; each distinct clause is encoded once.
 
     Args:
-        model: The model.
-        encoder: The encoder whose vectors it reads.
+        model: The aspect model.
+        encoder: The encoder on whose vectors the model was trained.
         clauses: The clauses of the reviews.
-        kinds: The taxonomies that a review may belong to.
+        kinds: Names of the taxonomies that a review may be assigned to.
 
     Returns:
-        For each review: taxonomy, aspects, remarks, other, clauses (as in `review_aspects`), and tokens.
+        One dict per review. Five keys are columns of the table `review_aspects`: `taxonomy` (name), `aspects` (with
+        polarity and position), `remarks` (kind and position), `other` (positions of clauses about no aspect) and
+        `clauses` (number). `tokens` is the number of tokens that the encoder read.
 
     Raises:
-        EngineError: As the encoder raises it.
+        EngineError: The encoder failed.
     """
     encoded = encode_all(encoder, pa.array(clauses.distinct, pa.string()))
     polarity, kind_logits = model.polarity_logits(encoded.vectors), model.kind_logits(encoded.vectors)
@@ -83,7 +94,17 @@ def analyse(model: AspectModel, encoder: Encoder, clauses: Clauses, kinds: Seque
 
 
 def _logits(model: AspectModel, vectors: np.ndarray, clauses: Clauses, chosen: Sequence[str]) -> np.ndarray:
-    """How much each clause is about each aspect of its review's taxonomy, float64 [clauses, most aspects]."""
+    """Return the logit of each clause for each aspect of its review's taxonomy, float64 [clauses, most aspects].
+
+    The width is the number of aspects of the model's largest taxonomy. Columns that a smaller taxonomy does not use are
+    -inf.
+
+    Args:
+        model: The aspect model.
+        vectors: Vectors of the distinct clauses, [distinct, dim].
+        clauses: The clauses of the reviews.
+        chosen: Name of each review's taxonomy, [reviews].
+    """
     widest = max(len(taxonomy.names) for taxonomy in model.taxonomies.values())
     kinds = np.repeat(np.asarray(chosen, object), np.diff(clauses.starts))
     logits = np.full((len(clauses.clauses), widest), -np.inf)
@@ -97,7 +118,13 @@ def _logits(model: AspectModel, vectors: np.ndarray, clauses: Clauses, chosen: S
 
 
 def taxonomy_of(model: AspectModel, logits: np.ndarray, kinds: Sequence[str]) -> str:
-    """Return the taxonomy, one of `kinds`, that the clauses of a review (logits [n, taxonomies]) speak for."""
+    """Return the taxonomy of a review: the one of `kinds` with the highest mean logit over the review's clauses.
+
+    Args:
+        model: The aspect model.
+        logits: Taxonomy logits of the review's clauses (`AspectModel.kind_logits`), [clauses, taxonomies].
+        kinds: Names of the taxonomies to choose from; the first one is returned for a review without clauses.
+    """
     every = list(model.taxonomies)
     if len(kinds) == 1 or not len(logits):
         return kinds[0]
@@ -108,10 +135,19 @@ def taxonomy_of(model: AspectModel, logits: np.ndarray, kinds: Sequence[str]) ->
 def _mentions(
     names: Sequence[str], own: Sequence[Clause], logits: np.ndarray, polarity: np.ndarray
 ) -> list[dict[str, Any]]:
-    """Return the aspects that some clause is about, each with the place of the clause that says it most clearly.
+    """Return the aspects that a review mentions, each with its polarity and the position of its clearest clause.
 
-    That is the one with the greatest product of two probabilities: to be about the aspect, and to have its polarity.
-    The clause that is most about it may only state a fact ("my usual size").
+    The clearest clause of an aspect is the one with the greatest P(clause is about the aspect) * P(clause has the
+    aspect's polarity). The first probability alone would often choose a mere fact ("my usual size").
+
+    Args:
+        names: The aspects of the review's taxonomy.
+        own: The clauses of the review.
+        logits: Aspect logits of the clauses, [clauses, aspects].
+        polarity: Polarity logits of the clauses, [clauses, 3].
+
+    Returns:
+        Entries of the column `aspects` of `review_aspects`.
     """
     mentions = []
     for column in np.flatnonzero((logits > CUT).any(axis=0)).tolist():
@@ -132,17 +168,19 @@ def _mentions(
 
 
 def spoken_of(logits: np.ndarray, polarity: np.ndarray) -> np.ndarray:
-    """Return the logits of POLARITIES for one aspect of a review or sentence, float64 [3].
+    """Return the polarity logits (negative, neutral, positive) with which a text speaks of one aspect, float64 [3].
 
-    They are the mean over its clauses, weighted by the softmax of how much each is about the aspect: nearly those of
-    one clause where one stands out, and those of the whole where none does.
+    They are the mean of the polarity logits of the text's clauses, weighted by the softmax of the clauses' aspect
+    logits. If one clause is clearly about the aspect, the result is nearly that clause's polarity. If no clause is, the
+    result is the polarity of the whole text.
 
     Args:
-        logits: How much each clause is about the aspect, [clauses].
-        polarity: Logits of POLARITIES of each clause, [clauses, 3].
+        logits: Logit of each clause of the text for the aspect, [clauses].
+        polarity: Logits of each clause for the three POLARITIES, [clauses, 3].
     """
     return np.asarray((softmax(logits[None])[0][:, None] * polarity).sum(axis=0))
 
 
 def _place(clause: Clause) -> dict[str, Any]:
+    """Return the position of a clause as the fields `column`, `start` and `end` of `review_aspects`."""
     return {"column": clause.column, "start": clause.start, "end": clause.end}

@@ -1,9 +1,12 @@
-"""Title and text of a review -> clauses, with their places in the column.
+"""Splits the title and the text of a review into clauses, with their positions in the column.
 
-A clause is the shortest part that says one thing: customers praise and complain within one sentence, and a vector of
-the whole sentence cannot tell which is which. Sentences end at . ! ? and their Chinese forms, and at line breaks;
-inside a sentence a clause begins after a Chinese comma, after a long enough part before a comma, and at a word of
-contrast. Parts that are too short to say something join the part before.
+A clause is the shortest part that says one thing. Sentences are split because customers praise and complain within one
+sentence, and one vector for the whole sentence cannot tell praise from complaint. Sentences end at . ! ? and their
+Chinese forms, at semicolons and at line breaks. Inside a sentence, a new clause begins at a word of contrast ("but"),
+after a Chinese comma, and after a Latin comma if the parts on both sides of it are long enough. A part that is too
+short to say something is joined to the part before it.
+
+Used by `analyse_reviews`, by training, and to choose sentences for labelling. The words are in `clauses.yaml`.
 """
 
 from __future__ import annotations
@@ -14,10 +17,10 @@ from functools import lru_cache
 
 from shopbatch.text.word_files import WordFile, read_words
 
-VERSION = 1  # of all that decides where a clause begins and ends
-MIN_WORDS = 3  # fewer words, or half as many Han characters more, do not make a clause
-COMMA_WORDS = 4  # words that a part needs on both sides of a comma that is not Chinese
-MAX_CHARACTERS = 240  # a longer part is cut at white space or a comma, or anywhere
+VERSION = 1  # of the splitting rules, clauses.yaml included; a part of the recipe
+MIN_WORDS = 3  # a shorter part joins its neighbour; one that begins with a Han character needs one more
+COMMA_WORDS = 4  # least words on either side of a Latin comma at which a clause ends
+MAX_CHARACTERS = 240  # longest clause; a longer part is cut at a blank or comma if possible
 
 _HAN = r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _KANA = r"\u3040-\u30ff\uac00-\ud7af"
@@ -33,24 +36,28 @@ _EDGE = " \t\n\r\u3000\xa0,，、;；:：-–—~～*·•"
 
 
 class _Words(WordFile):
+    """The words of one language in `clauses.yaml` that decide where a clause begins."""
+
     contrast: tuple[str, ...]
     linked: tuple[str, ...]
     abbreviations: tuple[str, ...]
 
 
 class _Sections(WordFile):
+    """The content of `clauses.yaml`: the words of each language."""
+
     en: _Words
     zh: _Words
 
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """A part of a review that says one thing.
+    """One clause of a review: the shortest part that says one thing.
 
     Attributes:
-        column: title or text.
-        start, end: Where it stands in the column, in characters (code points); `end` is exclusive.
-        text: What stands there.
+        column: The column of the review that holds the clause, `title` or `text`.
+        start, end: Position of the clause in that column, in characters (code points); `end` is exclusive.
+        text: The text of the clause.
     """
 
     column: str
@@ -60,7 +67,7 @@ class Clause:
 
 
 def review_clauses(title: str | None, text: str | None) -> list[Clause]:
-    """Split a review; the clauses come in the order of reading and do not overlap."""
+    """Split a review's title and text into clauses, in reading order and without overlap; [] if both are empty."""
     columns = (("title", title), ("text", text))
     return [Clause(name, a, b, value[a:b]) for name, value in columns if value for a, b in split(value)]
 
@@ -69,8 +76,8 @@ def split(text: str) -> list[tuple[int, int]]:
     """Split a text into clauses.
 
     Returns:
-        (start, end) of each clause in characters, in order, without overlap. No clause begins or ends with white space,
-        each has a letter or digit, and every letter and digit of the text is in one of them.
+        (start, end) of each clause in characters, in order and without overlap; `end` is exclusive. No clause begins or
+        ends with white space, each has a letter or digit, and every letter and digit of the text is in one of them.
     """
     spans: list[tuple[int, int]] = []
     for start, end in _sentences(text):
@@ -81,6 +88,7 @@ def split(text: str) -> list[tuple[int, int]]:
 
 
 def _sentences(text: str) -> list[tuple[int, int]]:
+    """Return (start, end) of each sentence; the dot of an abbreviation such as "approx." does not end one."""
     cuts, start = [], 0
     for match in _END.finditer(text):
         if match[0].startswith(".") and len(match[0]) == 1 and _is_abbreviation(text, match.start()):
@@ -91,12 +99,17 @@ def _sentences(text: str) -> list[tuple[int, int]]:
 
 
 def _is_abbreviation(text: str, dot: int) -> bool:
+    """Return True if the word before the dot at this position is an abbreviation of `clauses.yaml`."""
     word = re.search(r"[\w.]*$", text[max(0, dot - 12) : dot])
     return word is not None and word[0].lower() in _patterns().abbreviations
 
 
 def _parts(text: str, start: int, end: int) -> list[tuple[int, int]]:
-    """Cut a sentence at commas and words of contrast, from left to right."""
+    """Cut the sentence [start, end) at commas, brackets, dashes and words of contrast.
+
+    Returns:
+        (start, end) of each part, from left to right.
+    """
     patterns, parts, begin = _patterns(), [], start
     for match in patterns.cut.finditer(text, start, end):
         at = match.start() if match.lastgroup == "word" or match[0] in "(（" else match.end()
@@ -108,6 +121,16 @@ def _parts(text: str, start: int, end: int) -> list[tuple[int, int]]:
 
 
 def _may_cut(text: str, match: re.Match[str], begin: int, end: int) -> bool:
+    """Return False for a Latin comma with fewer than COMMA_WORDS words on either side; True for any other mark or word.
+
+    A comma next to a Han character always cuts, since Chinese writers often use the Latin comma.
+
+    Args:
+        text: The whole text.
+        match: The mark or word at which the sentence may be cut.
+        begin: Start of the part that would end here.
+        end: End of the sentence.
+    """
     if match.lastgroup == "word" or match[0] != ",":
         return True
     after, before = text[match.end() : match.end() + 120], text[begin : match.start()]
@@ -118,7 +141,7 @@ def _may_cut(text: str, match: re.Match[str], begin: int, end: int) -> bool:
 
 
 def _join(text: str, parts: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Join a part that is too short to the part before; the first one, to the part after it."""
+    """Join each part that is too short to the part before it; a first part that is too short takes in the second."""
     joined: list[tuple[int, int]] = []
     for a, b in parts:
         if joined and (_is_short(text[a:b]) or _is_short(text[joined[-1][0] : joined[-1][1]])):
@@ -129,11 +152,15 @@ def _join(text: str, parts: list[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def _is_short(part: str) -> bool:
+    """Return True if a part has fewer than MIN_WORDS words (MIN_WORDS + 1 if it begins with a Han character)."""
     return _units(part) < (MIN_WORDS + 1 if _is_han(part[:1]) else MIN_WORDS)
 
 
 def _bounded(text: str, start: int, end: int) -> list[tuple[int, int]]:
-    """Cut what is longer than MAX_CHARACTERS, at the last white space or comma within them if there is one."""
+    """Cut the part [start, end) into pieces of at most MAX_CHARACTERS; return (start, end) of each, trimmed.
+
+    A piece ends at the last blank or comma in its second half; if there is none, after MAX_CHARACTERS.
+    """
     pieces = []
     while end - start > MAX_CHARACTERS:
         window = text[start : start + MAX_CHARACTERS]
@@ -145,7 +172,11 @@ def _bounded(text: str, start: int, end: int) -> list[tuple[int, int]]:
 
 
 def _trim(text: str, start: int, end: int) -> tuple[int, int] | None:
-    """The part without what stands at its edges; None if no letter or digit is in it."""
+    """Return (start, end) without white space, commas, dashes and bullets at the edges.
+
+    Returns:
+        None if the span [start, end) has no letter or digit.
+    """
     if _UNIT.search(text, start, end) is None:
         return None
     while text[start] in _EDGE or text[start].isspace():
@@ -156,7 +187,7 @@ def _trim(text: str, start: int, end: int) -> tuple[int, int] | None:
 
 
 def _units(part: str) -> int:
-    """Words of a part; a Han character, kana or hangul syllable counts as one."""
+    """Return the number of words in a part; each Han character, kana or hangul syllable counts as one word."""
     return sum(1 for _ in _UNIT.finditer(part))
 
 
@@ -166,12 +197,20 @@ def _is_han(character: str) -> bool:
 
 @dataclass(frozen=True)
 class _Patterns:
+    """The compiled content of `clauses.yaml`.
+
+    Attributes:
+        cut: Matches where a sentence may be cut: a punctuation mark (group `mark`) or a word (group `word`).
+        abbreviations: Words in lower case whose final dot does not end a sentence, without that dot.
+    """
+
     cut: re.Pattern[str]
     abbreviations: frozenset[str]
 
 
 @lru_cache(maxsize=1)
 def _patterns() -> _Patterns:
+    """Return the compiled patterns of `clauses.yaml`, which is read once per process."""
     words = read_words(_Sections, __package__, "clauses.yaml")
     spaced: list[str] = []
     joined: list[str] = []

@@ -1,4 +1,4 @@
-"""The configuration of `summarise_reviews`. Imports nothing heavy."""
+"""Settings of the job `summarise_reviews` (`conf/*/summarise_reviews.yaml`). Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -13,20 +13,22 @@ LATEST = "latest"
 
 
 class Windows(Strict):
-    """The windows of time that are compared."""
+    """Settings of the time windows into which reviews are grouped. Each window is compared with the one before."""
 
     by: Literal["month", "days"] = "month"
-    """`month`: calendar months, the last one up to as_of. `days`: windows of `days` days that end at as_of."""
+    """`month`: calendar months; the last one ends the day before `as_of`. `days`: windows of `days` days; the last one
+    ends the day before `as_of`."""
 
     days: int = Field(default=30, ge=1, le=366)
-    """Length of a window in days, where `by` is `days`."""
+    """Length of a window in days, if `by` is `days`."""
 
     count: int = Field(default=12, ge=2, le=120)
-    """How many windows there are, the newest one last. Older reviews count in the window `all` only."""
+    """Number of windows, counted back from `as_of`. Reviews that are older than the first window are counted only in
+    the window `all`."""
 
     as_of: date | str = LATEST
-    """The day before which reviews count, such as 2026-07-01. `latest` is the day after the newest review, but never
-    later than tomorrow."""
+    """The day after the last window's end, such as 2026-07-01. Later reviews are counted only in the window `all`.
+    `latest`: the day after the newest review, but never later than tomorrow."""
 
     @field_validator("as_of")
     @classmethod
@@ -35,105 +37,117 @@ class Windows(Strict):
 
 
 class Least(Strict):
-    """How much evidence a number needs."""
+    """Minimum numbers of mentions and labels that `summarise_reviews` needs for a share or a comparison.
+
+    A mention is a review in which an aspect was found. The share of an aspect is the share of its mentions that are
+    negative.
+    """
 
     mentions: int = Field(default=5, ge=1)
-    """Mentions from which on a share is published."""
+    """Least mentions of an aspect from which its share of negative mentions is published; with fewer, the share is
+    null."""
 
     compared: int = Field(default=10, ge=1)
-    """Mentions that each of two windows needs for a comparison."""
+    """Least mentions that each of two neighbouring windows needs to be compared (or `mentions`, if that is more)."""
 
     labels: int = Field(default=50, ge=10)
-    """Labelled mentions from which on labels are used: of the row's own reviews for the method `prediction-powered`, of
-    all reviews for the method `corrected`."""
+    """Least labelled mentions from which estimates use labels: of the row's own reviews for the method
+    `prediction-powered`, of all reviews for the method `corrected`. With fewer, the raw predictions are counted."""
 
 
 class Labels(Strict):
-    """Which rows of aspect_labels the intervals may rest on."""
+    """Settings that choose the rows of `aspect_labels` (labels by people) with which shares are estimated."""
 
     use: Literal["held_out", "all", "none"] = "held_out"
-    """`held_out`: labels that no model named `model` was trained on. `all`: every label, which makes intervals too
-    narrow if the model was trained on them. `none`: no label."""
+    """`held_out`: only labels that no version of `model` was trained on. `all`: every label; intervals are then too
+    narrow if the model was trained on some. `none`: no labels; shares are raw counts of predictions."""
 
     model: str = "aspects"
-    """Name of the model whose training rows are left out."""
+    """Name of the registered model whose training rows `held_out` leaves out."""
 
     alike: float = Field(default=0.001, ge=0, le=1)
-    """The labelled mentions of an aspect must look like a random sample of all: if the found share of negative ones
-    differs with a smaller probability than this, they are used for the method `corrected` only."""
+    """Least p-value at which an aspect's labelled mentions pass as a random sample: their share of negative predictions
+    is tested against that of all other mentions. Below it, the labels serve the method `corrected` only. 0 switches the
+    test off."""
 
 
 class Discovery(Strict):
-    """Themes outside the taxonomy, which are looked for among the clauses that are about no aspect."""
+    """Settings of the search for themes outside the taxonomy, among the clauses that mention no aspect."""
 
     clauses: int = Field(default=20_000, ge=0, le=200_000)
-    """Greatest number of clauses of a language that are looked at, drawn by hash. 0 looks for no themes."""
+    """Approximate maximum number of clauses per language that are clustered, sampled by a hash of the review. 0
+    switches the search for themes off."""
 
     clusters: int = Field(default=30, ge=2, le=200)
-    """Number of clusters of a language."""
+    """Largest number of k-means clusters per language. A half and a quarter of it are tried, too."""
 
     stable: float = Field(default=0.6, ge=0, le=1)
-    """A theme is shown if it is found in both halves of the clauses: least Jaccard index of the two."""
+    """Least Jaccard index (0 to 1) between a theme's clusters in two halves of the clauses. A higher value shows fewer
+    and more reliable themes; 0 shows every cluster that is large enough."""
 
     least: int = Field(default=20, ge=3)
-    """Clauses that a theme has at least."""
+    """Least number of clauses of a theme that is shown."""
 
     seed: int = 0
-    """Seed of the clusters."""
+    """Random seed of the k-means clustering."""
 
 
 class Page(Strict):
-    """What the page for the merchant shows."""
+    """Settings of the HTML page for the merchant."""
 
     products: int = Field(default=40, ge=1, le=400)
-    """Products shown at most, those with most mentions of problems first. The CSV file has all."""
+    """Maximum number of products on the page; those with the most negative mentions of aspects come first. The CSV file
+    has all products."""
 
     language: Literal["en", "zh"] = "en"
-    """Language of the summaries, in the page and in the CSV file."""
+    """Language of the product summaries, on the page and in their CSV file, and of the aspects' names on the page: en
+    or zh."""
 
 
 class Gates(Strict):
-    """Limits that the summary must meet before it is published."""
+    """Conditions that a new summary must meet before it is published."""
 
     rows: float | Literal["any"] = 0.5
-    """Least rows that a run may publish, as a share of those that are live if these are 20 or more. No reviews are
-    refused, too. `any` lets every number pass."""
+    """Least number of rows that a run may publish, as a share of the live rows; it is not applied below 20 live rows. A
+    run without reviews is refused, too. `any` switches the check off."""
 
 
 class SummariseConfig(JobConfig):
-    """How the aspects of reviews are summed up."""
+    """Settings of the job `summarise_reviews`."""
 
     windows: Windows = Windows()
-    """The windows of time that are compared."""
+    """Time windows that are compared."""
 
     category: Literal["category", "department", "division", "product_type"] = "category"
-    """The column of `products` that is the level `category`. Where it is null, the next larger grouping counts."""
+    """Column of `products` by which products are grouped into categories. Where it is null, the next larger grouping is
+    used (product_type, category, department, division)."""
 
     least: Least = Least()
-    """How much evidence a number needs."""
+    """Least numbers of mentions and labels for shares, comparisons and label-based estimates."""
 
     false_discoveries: float = Field(default=0.05, gt=0, lt=1)
-    """Greatest expected share of alarms that are chance, over all comparisons of the run."""
+    """Greatest expected share of false alarms (changes that are chance) among all alarms of a run, by Benjamini and
+    Hochberg. A smaller value raises fewer alarms."""
 
     quotes: int = Field(default=5, ge=3, le=50)
-    """Reviews that a row names to be quoted, at most, of either side."""
+    """Maximum number of reviews to quote in each row, separately for negative and for positive ones."""
 
     labels: Labels = Labels()
-    """Which labels the intervals may rest on."""
+    """Rows of `aspect_labels` on which estimates may rest."""
 
     discovery: Discovery = Discovery()
-    """Themes outside the taxonomy."""
+    """Search for themes that the taxonomy does not have."""
 
     page: Page = Page()
-    """The page for the merchant."""
+    """The HTML page for the merchant."""
 
     gates: Gates = Gates()
-    """Limits that decide whether the summary is published."""
+    """Conditions that the summary must meet to be published."""
 
     def required_tables(self) -> tuple[str, ...]:
-        """The tables that a run reads."""
+        """Return the tables that must exist for a run: `review_aspects` and `reviews`."""
         return ("review_aspects", "reviews")
 
     def optional_tables(self) -> tuple[str, ...]:
-        """The tables that a run reads if they exist."""
+        """Return the tables that a run reads if they exist: `products`, `review_sentiment` and `aspect_labels`."""
         return ("products", "review_sentiment", "aspect_labels")

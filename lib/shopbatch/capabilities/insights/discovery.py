@@ -1,11 +1,16 @@
-"""Themes outside the taxonomy: clusters of the clauses that are about none of its aspects, shown only where stable.
+"""Finds themes outside the taxonomy for the merchant's page: stable clusters of review clauses that mention no aspect.
 
-Clauses are counted by words (languages without spaces: by pairs of characters), weighted by TF-IDF, reduced by latent
-semantic analysis (Deerwester et al. 1990), centred, and clustered by k-means. That is done for two halves of the
-clauses apart; both solutions are applied to all clauses, and a theme is a cluster of the one that the other has, too:
-their Jaccard index is at least `stable` (Hennig 2007, "Cluster-wise assessment of cluster stability", Computational
-Statistics & Data Analysis 52). It is named by class-based TF-IDF (Grootendorst 2022, arXiv:2203.05794). A theme is a
-candidate for the taxonomy: a person decides.
+The steps, for the clauses of each language:
+
+- Represent each clause by its words (in languages without spaces, its pairs of characters), weighted by TF-IDF. Reduce
+  these vectors by latent semantic analysis (Deerwester et al. 1990), and centre them.
+- Divide the clauses into two halves, and compute k-means centres for each half separately. Assign all clauses to the
+  nearest centre of each half, which gives two clusterings of the same clauses.
+- Keep as themes the clusters that occur in both clusterings: their Jaccard index is at least `stable` (Hennig 2007,
+  "Cluster-wise assessment of cluster stability", Computational Statistics & Data Analysis 52).
+- Name a theme by class-based TF-IDF (Grootendorst 2022, arXiv:2203.05794).
+
+A theme is a suggestion only: a person decides whether the taxonomy gets a new aspect.
 """
 
 from __future__ import annotations
@@ -29,29 +34,29 @@ from shopbatch.text.word_files import WordFile, read_words
 from shopbatch.warehouse import files
 from shopbatch.warehouse.store import Snapshot
 
-_VOCABULARY, _LEAST_USE, _MOST_USE = 2_048, 5, 0.3  # terms; clauses that hold a term, and share of them at most
+_VOCABULARY, _LEAST_USE, _MOST_USE = 2_048, 5, 0.3  # most terms; least clauses with a term; most, as a share
 _DIMENSIONS, _ROUNDS, _STARTS = 48, 30, 3
-_FEW = 200  # clauses of a language; with fewer nothing is stable
-_FEW_TERMS = 8  # with fewer terms nothing is told apart
-_TERMS, _QUOTES, _PEOPLE = 3, 3, 3  # terms of a name; quotes of a theme; reviews that hold a term of a name
+_FEW = 200  # least clauses of a language; with fewer, no cluster is stable
+_FEW_TERMS = 8  # least terms; with fewer, clauses cannot be told apart
+_TERMS, _QUOTES, _PEOPLE = 3, 3, 3  # terms of a name; quotes of a theme; least reviews with a term
 _UNSPACED = ("zh", "ja", "th")
 _HALF = np.uint64(1)
-_SIZES = (1, 2, 4)  # the numbers of clusters that are tried: the one configured, a half, and a quarter of it
-_ABOUT = 0.4  # share of a theme's clauses that hold the commonest term of its name
-_OVERLAP = 0.5  # share of a theme that another one may hold
+_SIZES = (1, 2, 4)  # divisors of the setting `clusters`: each number of clusters is tried
+_ABOUT = 0.4  # least share of a theme's clauses with the commonest term of its name
+_OVERLAP = 0.5  # most of a theme's clauses, as a share, that stabler themes may have
 
 
 @dataclass(frozen=True)
 class Theme:
-    """One candidate.
+    """A group of similar clauses that mention no aspect of the taxonomy, and might deserve a new one.
 
     Attributes:
         language: ISO 639-1 code.
-        name: Its most telling terms.
-        clauses: Clauses of the sample that are in it.
-        reviews: Reviews that these are from.
-        stability: Jaccard index of the two halves' clusters.
-        quotes: Some of its clauses, those in its middle first, masked.
+        name: Its most characteristic terms, such as "delivery, late, box".
+        clauses: Number of clauses in the theme, among the clauses that were sampled.
+        reviews: Number of reviews from which these clauses come.
+        stability: Jaccard index (0 to 1) of the theme's clusters in the two clusterings (see the module).
+        quotes: Some of its clauses, the most typical first, with personal data masked.
     """
 
     language: str
@@ -64,7 +69,14 @@ class Theme:
 
 @dataclass(frozen=True)
 class _Clauses:
-    """Clauses of one language: review ids, clauses, masked clauses, and which half each belongs to."""
+    """Clauses of one language that mention no aspect; the four fields are parallel, with one entry per clause.
+
+    Attributes:
+        reviews: Id of the review from which the clause comes.
+        texts: The clauses, verbatim.
+        shown: The clauses with personal data masked.
+        half: 0 or 1: the half for which the clause is used to compute centres, [n]. All clauses of a review share it.
+    """
 
     reviews: list[str]
     texts: list[str]
@@ -73,12 +85,12 @@ class _Clauses:
 
 
 def find_themes(results: Snapshot, reviews: Snapshot, config: Discovery) -> list[Theme]:
-    """Find the stable themes, by language, the largest first.
+    """Find the stable themes outside the taxonomy, ordered by language, the largest first.
 
     Args:
-        results: The table review_aspects.
-        reviews: The table reviews.
-        config: How much is looked at.
+        results: The table `review_aspects`.
+        reviews: The table `reviews`.
+        config: Settings of the search; `clauses=0` finds none.
     """
     if not config.clauses or not results.files:
         return []
@@ -90,7 +102,15 @@ def find_themes(results: Snapshot, reviews: Snapshot, config: Discovery) -> list
 
 
 def _sample(results: Snapshot, reviews: Snapshot, most: int) -> dict[str, _Clauses]:
-    """Clauses of whole reviews, drawn by the hash of the review's id: at most about `most` per language."""
+    """Draw reviews by a hash of their ids, and return all their clauses that mention no aspect, by language.
+
+    Clauses that have no letter or cannot be masked safely are left out.
+
+    Args:
+        results: The table `review_aspects`.
+        reviews: The table `reviews`, for the texts.
+        most: Approximate maximum number of clauses per language.
+    """
     scan = files.scan([f.uri for f in results.files], results.schema).filter(pl.col("other").list.len() > 0)
     totals = dict(
         scan.group_by("language").agg(pl.col("other").list.len().sum()).collect(engine="streaming").iter_rows()
@@ -125,7 +145,7 @@ def _sample(results: Snapshot, reviews: Snapshot, most: int) -> dict[str, _Claus
 
 
 class _Empty(WordFile):
-    """Words that tell no theme, by language, separated by blanks."""
+    """Stop words by language, separated by blanks: words that are left out because they describe no theme."""
 
     en: str
     zh: str
@@ -133,12 +153,20 @@ class _Empty(WordFile):
 
 @lru_cache
 def _empty_words() -> frozenset[str]:
+    """Return the stop words of all languages, read once per process."""
     words = read_words(_Empty, __package__, "discovery.yaml")
     return frozenset([*words.en.split(), *words.zh.split()])
 
 
 def terms_of(text: str, language: str) -> list[str]:
-    """The terms of a clause in order, without empty ones: words, or pairs of characters. None has a digit."""
+    """Return the terms of a clause in order: words without stop words ("the zip broke" -> ["zip", "broke"]).
+
+    In Chinese, Japanese and Thai a term is a pair of neighbouring characters. No term has a digit.
+
+    Args:
+        text: The clause.
+        language: ISO 639-1 code.
+    """
     words, empty = re.findall(r"[^\W\d_]+", text.lower()), _empty_words()
     if language in _UNSPACED:
         parts = [w[i : i + 2] for w in words for i in range(len(w) - 1)]
@@ -147,7 +175,10 @@ def terms_of(text: str, language: str) -> list[str]:
 
 
 def _themes(language: str, clauses: _Clauses, config: Discovery) -> list[Theme]:
-    """The themes that are stable at some number of clusters; where two overlap, the more stable one."""
+    """Find the stable themes of one language, trying several numbers of clusters, the most stable theme first.
+
+    A theme is left out if more than half of its clauses (_OVERLAP) are in more stable themes.
+    """
     terms = [terms_of(text, language) for text in clauses.texts]
     vectors = _vectors(terms)
     if vectors is None:
@@ -168,7 +199,18 @@ def _themes(language: str, clauses: _Clauses, config: Discovery) -> list[Theme]:
 
 
 def _stable(vectors: np.ndarray, half: np.ndarray, clusters: int, config: Discovery) -> list[tuple[float, np.ndarray]]:
-    """The clusters that both halves have: Jaccard index, and which clauses are in both, bool [n]."""
+    """Cluster all clauses by the centres of each half, and return the clusters that occur in both clusterings.
+
+    Args:
+        vectors: Vectors of the clauses, [n, d].
+        half: 0 or 1, the half of each clause, [n].
+        clusters: Number of clusters.
+        config: Settings with the least Jaccard index (`stable`) and the least size (`least`).
+
+    Returns:
+        (Jaccard index, mask) for each pair of matching clusters. The mask, bool [n], is True for the clauses that are
+        in both clusters of the pair.
+    """
     first, second = (_nearest(vectors, _centres(vectors[half == side], clusters, config.seed)) for side in (0, 1))
     out = []
     for cluster in np.unique(first).tolist():
@@ -182,7 +224,11 @@ def _stable(vectors: np.ndarray, half: np.ndarray, clusters: int, config: Discov
 
 
 def _vectors(terms: Sequence[Sequence[str]]) -> np.ndarray | None:
-    """Centred vectors of clauses by latent semantic analysis, float32 [n, d]; None if they share too few terms."""
+    """Encode clauses as centred vectors of length 1 by latent semantic analysis.
+
+    Returns:
+        float32 [n, d]; None if the clauses share too few terms.
+    """
     used = Counter(term for one in terms for term in set(one))
     most = _MOST_USE * len(terms)
     ranked = sorted((t for t, n in used.items() if _LEAST_USE <= n <= most), key=lambda t: (-used[t], t))[:_VOCABULARY]
@@ -202,7 +248,11 @@ def _vectors(terms: Sequence[Sequence[str]]) -> np.ndarray | None:
 
 
 def _centres(vectors: np.ndarray, clusters: int, seed: int) -> np.ndarray:
-    """The centres of k-means, [k, d]: the best of a few starts by k-means++ (Arthur and Vassilvitskii 2007)."""
+    """Run k-means from several random starts, and return the centres of the best run, [k, d].
+
+    The best run has the least sum of squared distances. The starts are drawn by k-means++ (Arthur and Vassilvitskii
+    2007).
+    """
     best, least = vectors[:1], np.inf
     for start in range(_STARTS):
         draw = np.random.default_rng([seed, start])
@@ -227,14 +277,21 @@ def _centres(vectors: np.ndarray, clusters: int, seed: int) -> np.ndarray:
 
 
 def _nearest(vectors: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    """The index of the nearest centre of each vector, [n]."""
+    """Return the index of each vector's nearest centre, [n]."""
     return np.asarray(((centres**2).sum(axis=1) - 2 * vectors @ centres.T).argmin(axis=1))
 
 
 def _name(inside: np.ndarray, terms: Sequence[Sequence[str]], clauses: _Clauses) -> str:
-    """The most telling terms of a cluster that several people used, by class-based TF-IDF.
+    """Name a cluster by its most characteristic terms (class-based TF-IDF) among those that several reviews use.
 
-    Empty if too few of its clauses share one of them: those that fit nowhere are a cluster, too, and a stable one.
+    Args:
+        inside: True for the clauses in the cluster, bool [n].
+        terms: The terms of each clause, [n].
+        clauses: The clauses, for the reviews that they come from.
+
+    Returns:
+        The terms, separated by commas; "" if none of them occurs in at least 40 % of the cluster's clauses. Clauses
+        that have nothing in common can also form a stable cluster, but that is not a theme.
     """
     overall = Counter(term for one in terms for term in set(one))
     here: Counter[str] = Counter()
@@ -250,7 +307,13 @@ def _name(inside: np.ndarray, terms: Sequence[Sequence[str]], clauses: _Clauses)
 
 
 def _middle(vectors: np.ndarray, inside: np.ndarray, clauses: _Clauses) -> tuple[Quote, ...]:
-    """The clauses in the middle of a cluster, of different reviews."""
+    """Return the clauses nearest to a cluster's centre as quotes, at most _QUOTES, each of another review.
+
+    Args:
+        vectors: Vectors of the clauses, [n, d].
+        inside: True for the clauses in the cluster, bool [n].
+        clauses: The clauses.
+    """
     at = np.flatnonzero(inside)
     order = at[np.argsort(-(vectors[at] @ vectors[at].mean(axis=0)), kind="stable")]
     quotes: dict[str, str] = {}

@@ -1,7 +1,8 @@
-"""The sentences whose labels would teach the model most: uncertain ones, of every aspect, none like another.
+"""Chooses review sentences for people to label (`shopbatch label`), and writes them into a CSV sheet.
 
-A sheet has one row per sentence. A person writes its aspects into the columns `aspect` and `polarity`; a sentence with
-several aspects gets a copy of its row for each. `shopbatch load aspect_labels` reads the sheet back.
+Labels of these sentences would improve the model most: the model is uncertain about them, every aspect is represented,
+and no two are nearly the same. The sheet has one row per sentence. A person fills in the columns `aspect` and
+`polarity`, and copies the row for each further aspect of the sentence. `shopbatch load aspect_labels` reads it back.
 """
 
 from __future__ import annotations
@@ -32,15 +33,21 @@ from shopbatch.warehouse.store import Snapshot, Store
 
 COLUMNS = ("sentence_id", "taxonomy", "text", "aspect", "polarity", "review_id")
 _SOURCE = ("review_id", "title", "text", "rating", "label")
-_POOL = 20  # so many sentences are looked at for each that is chosen
-_ROWS = 20_000  # reviews that are looked at, about
-_SHORTEST, _LONGEST = 12, 300  # letters of a sentence that a person is asked about; a Chinese one counts for three
-_BOM = "\ufeff"  # without it, Excel takes UTF-8 for Western Windows text
+_POOL = 20  # candidate sentences per sentence that is chosen
+_ROWS = 20_000  # reviews that are read, approximately
+_SHORTEST, _LONGEST = 12, 300  # in characters; those of a text outside ASCII count three each
+_BOM = "\ufeff"  # byte order mark; without it, Excel reads UTF-8 as Windows-1252
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """A sentence to label."""
+    """A sentence (a clause of a review) for a person to label.
+
+    Attributes:
+        text: The sentence.
+        review: Id of its review (reviews.review_id).
+        taxonomy: Name of the taxonomy that the review belongs to.
+    """
 
     text: str
     review: str
@@ -48,15 +55,25 @@ class Sentence:
 
     @property
     def name(self) -> str:
-        """Its name, which is the same whenever it is chosen."""
+        """Return the sentence's id: 16 hex digits of a hash of its text, so the same text always gets the same id."""
         return str(hex128(*hash128([pa.array([self.text])])).to_pylist()[0])[:16]
 
 
 def to_label(store: Store, config: TrainAspectsConfig, count: int, seed: int) -> list[Sentence]:
-    """Choose the sentences of the shop's reviews whose labels would teach most, in the order of their use.
+    """Choose the sentences of the shop's reviews whose labels would improve the model most, the most useful first.
 
-    With a live model: those that it is least sure of. Without: drawn at random, half of them with a word of a lexicon.
-    Sentences that are labelled already are left out, and of those that say nearly the same only one is taken.
+    With a live model, these are the sentences about which the model is least sure. Without one (or with the fake
+    engine), they are drawn at random; sentences with and without a word of a taxonomy's lexicon alternate. Sentences
+    that are labelled already are left out. Of several sentences that are nearly the same, only one is returned.
+
+    Args:
+        store: The warehouse with the reviews, labels and models.
+        config: Settings of `train_aspects`, of which the taxonomies and the engine are used.
+        count: Maximum number of sentences to return.
+        seed: Random seed; another seed draws from other reviews.
+
+    Returns:
+        The sentences; [] if no unlabelled sentence is found.
 
     Raises:
         UserError: There are no reviews, or a taxonomy is unknown.
@@ -79,7 +96,12 @@ def to_label(store: Store, config: TrainAspectsConfig, count: int, seed: int) ->
 
 
 def write_sheet(out: IO[str], sentences: Sequence[Sentence]) -> None:
-    """Write the sheet as CSV for a spreadsheet, in which no cell is taken for a formula."""
+    """Write the sentences as CSV for a spreadsheet, with cells escaped so that none is taken for a formula.
+
+    Args:
+        out: Open text file; it begins with a byte order mark so that Excel reads UTF-8.
+        sentences: The sentences; the columns `aspect` and `polarity` are left empty for a person to fill in.
+    """
     out.write(_BOM)
     writer = csv.writer(out, quoting=csv.QUOTE_ALL)
     writer.writerow(COLUMNS)
@@ -88,7 +110,10 @@ def write_sheet(out: IO[str], sentences: Sequence[Sentence]) -> None:
 
 
 def _pool(store: Store, taxonomies: Mapping[str, Taxonomy], size: int, seed: int) -> list[Sentence]:
-    """Sentences of the reviews, at most `size`, drawn by a hash of their review; none that is labelled already."""
+    """Return at most `size` distinct unlabelled sentences of reviews that are chosen by a hash of their content.
+
+    Only reviews that clearly belong to one of the taxonomies and sentences of a suitable length are used.
+    """
     reviews = store.require(REVIEWS, _SOURCE)
     labels = store.find(ASPECT_LABELS.name)
     known = set() if labels is None else {restore(str(t)).strip() for t in labels.read(["text"])["text"].to_pylist()}
@@ -109,7 +134,7 @@ def _pool(store: Store, taxonomies: Mapping[str, Taxonomy], size: int, seed: int
 
 
 def _some_rows(reviews: Snapshot, seed: int) -> pa.Table:
-    """Every n-th row of each file, so that about _ROWS rows of all parts of the table are read, a file at a time."""
+    """Read every n-th row of each file of `reviews`: about _ROWS rows in all, one file at a time."""
     step, schema = max(1, reviews.rows // _ROWS), reviews.select(_SOURCE)
     parts = [schema.empty_table()]
     for file in reviews.files:
@@ -119,9 +144,13 @@ def _some_rows(reviews: Snapshot, seed: int) -> pa.Table:
 
 
 def _doubt(model: AspectModel, pool: Sequence[Sentence], vectors: np.ndarray) -> np.ndarray:
-    """How unsure the model is of each aspect of each sentence, 0 to 1, float64 [n, aspects of all taxonomies].
+    """Return the model's uncertainty (0 to 1) about each aspect of each sentence.
 
-    A sentence of a taxonomy that the model does not know has 1 everywhere.
+    1 means that the probability is at the threshold. A sentence of a taxonomy that the model does not know has 1 for
+    every aspect; aspects of other taxonomies than the sentence's have 0.
+
+    Returns:
+        float64 [sentences, aspects of all taxonomies of the model].
     """
     doubt = np.zeros((len(pool), len(model.arrays["lexicon"])))
     kinds = np.asarray([each.taxonomy for each in pool], object)
@@ -137,7 +166,10 @@ def _doubt(model: AspectModel, pool: Sequence[Sentence], vectors: np.ndarray) ->
 
 
 def _in_turn(doubt: np.ndarray) -> list[int]:
-    """The sentences, the most doubtful of each aspect first, the aspects taking turns."""
+    """Return sentence indices that cycle through the aspects, the most uncertain sentence of each aspect first.
+
+    Each sentence belongs to the aspect that is most uncertain in it.
+    """
     best = doubt.argmax(axis=1)
     ranked = np.lexsort((np.arange(len(doubt)), -doubt.max(axis=1)))
     places = np.zeros(len(doubt), np.int64)
@@ -148,7 +180,10 @@ def _in_turn(doubt: np.ndarray) -> list[int]:
 
 
 def _without_model(pool: Sequence[Sentence], taxonomies: Mapping[str, Taxonomy], seed: int) -> list[int]:
-    """A random order in which sentences with and without a word of a lexicon take turns."""
+    """Return the order in which sentences are chosen if there is no model, as indices into `pool`.
+
+    The order is random, except that sentences with and without a word of a lexicon alternate.
+    """
     draw = np.random.default_rng(seed).permutation(len(pool))
     hits = np.asarray([taxonomies[each.taxonomy].hits([each.text]).any() for each in pool], bool)
     with_word, without = draw[hits[draw]], draw[~hits[draw]]
@@ -158,7 +193,14 @@ def _without_model(pool: Sequence[Sentence], taxonomies: Mapping[str, Taxonomy],
 
 
 def _spread(pool: Sequence[Sentence], order: Sequence[int], vectors: np.ndarray, count: int) -> list[Sentence]:
-    """The first `count` of an order, without those that are nearly the same as one before."""
+    """Return the first `count` sentences of an order, skipping those that are nearly the same as one chosen before.
+
+    Args:
+        pool: The sentences.
+        order: Indices into `pool`, the most useful first.
+        vectors: Vectors of length 1 of the sentences, [n, dim]; their dot product is the similarity.
+        count: Maximum number of sentences to return.
+    """
     limit = np.quantile(vectors[:200] @ vectors[:200].T, 0.99) if len(vectors) > 1 else 1.0
     chosen: list[int] = []
     for row in order:
@@ -170,12 +212,13 @@ def _spread(pool: Sequence[Sentence], order: Sequence[int], vectors: np.ndarray,
 
 
 def _normalised(vectors: np.ndarray) -> np.ndarray:
+    """Return the vectors centred and scaled to length 1, so that their dot product is a cosine."""
     centred = vectors - vectors.mean(axis=0)
     return np.asarray(centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-9))
 
 
 def _shingles(texts: Sequence[str]) -> np.ndarray:
-    """Counts of pairs of neighbouring characters at length 1, float64 [n, 512]: enough to tell near duplicates."""
+    """Return hashed counts of character pairs, scaled to length 1, float64 [n, 512]: enough to find near duplicates."""
     counts = np.zeros((len(texts), 512))
     for row, text in enumerate(texts):
         points = np.frombuffer(text.lower().encode("utf-32-le", "surrogatepass"), "<u4").astype(np.int64)

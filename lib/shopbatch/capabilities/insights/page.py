@@ -1,7 +1,8 @@
-"""The page for the merchant: category, product, aspect, sentences; what got worse; needs; and the same as CSV files.
+"""Writes the merchant's HTML page of `summarise_reviews`, and CSV files with the same numbers, beside the run's report.
 
-The files lie beside the run's report. Customers' words are masked on the page; the CSV files have none, but for the
-names of themes, which are words of several customers.
+The page shows categories, products and aspects, the changes since the window before, customers' wishes, and quoted
+sentences as evidence for each number. Personal data in quotes is masked. The CSV files have no quotes; the only
+customers' words in them are the names of themes, and each of these words was used in several reviews.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from shopbatch.warehouse import files
 from shopbatch.warehouse.store import Snapshot, Store
 
 PAGE, NUMBERS, SUMMARIES, THEMES = "aspects.html", "aspects.csv", "summaries.csv", "themes.csv"
-CATEGORIES, CHANGES, WISHES = 30, 40, 12  # shown at most
+CATEGORIES, CHANGES, WISHES = 30, 40, 12  # most that the page shows of each
 _FILE_COLUMNS = (
     *("level", "name", "title", "aspect", "window", "reviews", "mentions", "negatives", "positives", "share_negative"),
     *("low", "high", "method", "labels", "rating", "apart", "change", "p_value", "alarm"),
@@ -38,14 +39,14 @@ _FILE_COLUMNS = (
 def write_page(
     store: Store, report: Report, live: Snapshot, sources: Mapping[str, Snapshot], config: SummariseConfig
 ) -> None:
-    """Write the page and the CSV files beside the run's report, which gets links to them.
+    """Write the page and the CSV files beside the run's report, and add links and figures to the report.
 
     Args:
         store: The warehouse.
         report: The report of the run.
-        live: The published product_aspects.
-        sources: The snapshots of review_aspects, reviews and (where there is one) products.
-        config: What is shown.
+        live: The published `product_aspects`.
+        sources: Snapshots of `review_aspects`, `reviews` and (if there is one) `products`, by table name.
+        config: Settings of the job.
     """
     results, reviews = sources["review_aspects"], sources["reviews"]
     with report.stage("themes") as stage:
@@ -74,7 +75,7 @@ def write_page(
 
 
 def to_csv(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
-    """Write rows as CSV: UTF-8 with a byte order mark (for Excel), and no cell that is a formula."""
+    """Return rows as CSV for Excel: UTF-8 with a byte order mark, and no text cell that is taken for a formula."""
     out = io.StringIO(newline="")
     writer = csv.writer(out)
     writer.writerow(names)
@@ -83,7 +84,10 @@ def to_csv(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
 
 
 def numbers_csv(numbers: Numbers) -> bytes:
-    """All numbers of all reviews, of the newest window and of the one before."""
+    """Return a CSV file with the rows of `product_aspects` that `Numbers.rows` holds.
+
+    These are the rows about all reviews (window `all`), about the newest time window, and about the window before it.
+    """
     titles = pl.col("name").replace_strict(numbers.titles, default=None, return_dtype=pl.String)
     title = pl.when(pl.col("level") == "product").then(titles).alias("title")
     rows = numbers.rows.with_columns(title).select(_FILE_COLUMNS).sort("level", "name", "aspect", "window")
@@ -99,7 +103,16 @@ def render(
     config: SummariseConfig,
     report: Report,
 ) -> str:
-    """Return the page as HTML."""
+    """Return the page as HTML.
+
+    Args:
+        numbers: The rows of `product_aspects` to show.
+        results: The table `review_aspects`.
+        reviews: The table `reviews`, for the quotes.
+        themes: Themes outside the taxonomy.
+        config: Settings of the job.
+        report: The report of the run.
+    """
     view = _View(numbers, results, reviews, config)
     language = config.page.language
     return template("capabilities/insights/page.html.j2").render(
@@ -126,7 +139,7 @@ def render(
 
 
 class _View:
-    """What the page shows of the numbers, with the sentences that they open."""
+    """Selects the rows of `product_aspects` that the page shows, and looks up the quotes for each row."""
 
     def __init__(self, numbers: Numbers, results: Snapshot, reviews: Snapshot, config: SummariseConfig) -> None:
         self.numbers = numbers
@@ -147,7 +160,17 @@ class _View:
         self.quotes = Quotes(reviews, results, (review for row in shown for review in (*row["quotes"], *row["praise"])))
 
     def block(self, level: str, name: str) -> dict[str, Any]:
-        """The rows of a product, a category or the shop: the reviews as a whole, the aspects, and the remarks."""
+        """Return the rows of one product, one category or the whole shop, for the page's template.
+
+        Args:
+            level: product, category or all.
+            name: The product's id or the category; "" for all.
+
+        Returns:
+            `total` (the row of the aspect `satisfaction`, which is about the reviews as a whole), `rows` (the rows of
+            all other aspects, most negative mentions first), `remarks` (the rows of wishes, comparisons and uses), and
+            `label` (the title).
+        """
         rows = self.chosen.filter((pl.col("level") == level) & (pl.col("name") == name))
         listed = [self._open(row) for row in rows.sort(-pl.col("negatives"), "aspect").to_dicts()]
         total = next(row for row in listed if row["aspect"] == SATISFACTION)
@@ -159,7 +182,15 @@ class _View:
         }
 
     def product(self, name: str, language: str) -> dict[str, Any]:
-        """The block of a product, with its paragraph and what is usual in its category."""
+        """Return the block of a product (see `block`) with the further keys `summary`, `category` and `usual`.
+
+        `usual` is the share of negative mentions of each aspect in the product's category, or in the whole shop if the
+        product has no category.
+
+        Args:
+            name: The product's id.
+            language: Language of the summary, en or zh.
+        """
         numbers, category = self.numbers, self.numbers.categories.get(name)
         block = self.block("product", name)
         recent = numbers.rows.filter((pl.col("level") == "product") & (pl.col("name") == name) & begins(numbers.newest))
@@ -168,15 +199,22 @@ class _View:
         return block | said | {"usual": numbers.usual(category)}
 
     def listed(self, rows: Sequence[Row]) -> list[Row]:
-        """Rows of several products, each with its label."""
+        """Return the rows with their quotes, and with the title of the product or category as `label`."""
         return [self._open(row) | {"label": self.numbers.label(row)} for row in rows]
 
     def _open(self, row: Row) -> Row:
+        """Return the row with its negative quotes as `bad` and its positive ones as `good`."""
         return row | {"bad": self.quotes.of(row), "good": self.quotes.of(row, praise=True)}
 
 
 def _figures(numbers: Numbers, themes: Sequence[Theme], language: str) -> list[Figure]:
-    """What the report of the run shows: mentions by aspect, and the themes."""
+    """Return the figures of the run's report: a bar chart of mentions by aspect, and a table of themes.
+
+    Args:
+        numbers: The rows of `product_aspects` to count.
+        themes: Themes outside the taxonomy.
+        language: Language of the aspects' names, en or zh.
+    """
     rows = [r for r in numbers.whole("all") if r["aspect"] not in (SATISFACTION, *REMARKS)]
     rows.sort(key=lambda r: (-r["mentions"], r["aspect"]))
     figures = []

@@ -1,4 +1,4 @@
-"""The numbers that the page shows, read from the published table: nothing is computed that is not in it."""
+"""Reads the rows of `product_aspects` that the merchant's page of `summarise_reviews` shows; makes no new estimates."""
 
 from __future__ import annotations
 
@@ -16,27 +16,30 @@ from shopbatch.tables.review_aspects import REMARKS
 from shopbatch.warehouse import files
 from shopbatch.warehouse.store import Snapshot
 
-GROUPS = ("product_type", "category", "department", "division")  # from fine to large
+GROUPS = ("product_type", "category", "department", "division")  # from the smallest grouping to the largest
 _TITLES = ("title", "product_type", "category", "department")
 Row = dict[str, Any]
 
 
 def begins(day: date | None) -> pl.Expr:
-    """Whether a row is of the window that begins on a day; no row is if there is no such window."""
+    """Return a Polars condition: the row's window begins on `day`; always False if `day` is None."""
     return pl.lit(False) if day is None else pl.col("window_start") == day
 
 
 @dataclass(frozen=True)
 class Numbers:
-    """Rows of product_aspects.
+    """The rows of `product_aspects` that the page shows, with titles and categories of the products.
 
     Attributes:
-        rows: Those of the window `all`, of the newest window and of the one before.
-        trend: Those of the level `all` that are about satisfaction, the oldest window first.
-        newest: The first day of the newest window; None: no review has a date.
-        titles: The title of each product that has one.
-        categories: The category of each product that has one.
-        compared: How many comparisons were made in all windows.
+        rows: Rows about all reviews (window `all`), about the newest time window and about the window before it. Rows
+            of the newest window also have counts of the window before: `mentions_before` and `before` (negative
+            mentions); these are null in all other rows.
+        trend: Rows about the whole shop's reviews as a whole (aspect `satisfaction`), one per window, the oldest first.
+        newest: First day of the newest window; None if no review has a date.
+        titles: Title of each product that has one.
+        categories: Category of each product that has one.
+        compared: Number of rows, over all windows, whose share of negative mentions was tested against the window
+            before.
     """
 
     rows: pl.DataFrame
@@ -48,30 +51,51 @@ class Numbers:
 
     @property
     def compared_now(self) -> int:
-        """How many comparisons of the newest window with the one before were made."""
+        """Return the number of rows of the newest window that were tested against the window before."""
         return int(self.rows.filter(begins(self.newest))["p_value"].count())
 
     def usual(self, category: str | None = None) -> dict[str, float]:
-        """The share of negative mentions of each aspect in a category; in the whole shop without one."""
+        """Return the share of negative mentions (0 to 1) of each aspect, in a category or the whole shop (None).
+
+        Aspects with too few mentions for a share are left out.
+        """
         rows = self.whole("all") if category is None else self.whole("category", category)
         return {row["aspect"]: row["share_negative"] for row in rows if row["share_negative"] is not None}
 
     def whole(self, level: str, name: str | None = None) -> list[Row]:
-        """The rows of a level over all reviews, by name and aspect."""
+        """Return the rows about all reviews (window `all`) of products, categories or the shop, by name and aspect.
+
+        Args:
+            level: product, category or all (the shop).
+            name: Id of one product, or one category; None for every one of the level.
+        """
         return self._of((pl.col("level") == level) & (pl.col("window") == EVERY), name)
 
     def changes(self, up: bool) -> list[Row]:
-        """The changes of the newest window that stand out, the greatest first, with the counts of the window before."""
+        """Return the rows of the newest window that have an alarm, the greatest change first.
+
+        A row has an alarm if its share of negative mentions changed, against the window before, by more than chance
+        explains. Each row has the counts of the window before as `mentions_before` and `before` (negative mentions).
+
+        Args:
+            up: True for shares of negative mentions that rose, False for those that fell.
+        """
         sign = pl.col("change") > 0 if up else pl.col("change") < 0
         rows = self._of(begins(self.newest) & pl.col("alarm") & sign)
         return sorted(rows, key=lambda r: (-abs(r["change"]), r["level"], r["name"], r["aspect"]))
 
     def _of(self, where: pl.Expr, name: str | None = None) -> list[Row]:
+        """Return the rows that meet the condition `where` as dicts, sorted by name and aspect.
+
+        Args:
+            where: A Polars condition on the columns of `rows`.
+            name: Return only the rows of this product or category; None for all.
+        """
         rows = self.rows.filter(where if name is None else where & (pl.col("name") == name))
         return rows.sort("name", "aspect").to_dicts()
 
     def products(self, count: int) -> list[str]:
-        """The products with most negative mentions, at most so many."""
+        """Return the ids of at most `count` products, those with the most negative mentions of aspects first."""
         rows = self.rows.filter((pl.col("level") == "product") & (pl.col("window") == EVERY))
         aspects = ~pl.col("aspect").is_in([SATISFACTION, *REMARKS])
         order = rows.group_by("name").agg(
@@ -80,13 +104,20 @@ class Numbers:
         return [str(name) for name in order["name"].head(count)]
 
     def label(self, row: Row) -> str:
-        """What a reader calls a product, a category or the shop."""
+        """Return the title of the product, category or shop that a row is about, for the page.
+
+        It is a product's title ("Product <id>" if it has none), a category's name, or "The whole shop".
+        """
         if row["level"] == "all":
             return "The whole shop"
         return self.titles.get(row["name"], f"Product {row['name']}") if row["level"] == "product" else str(row["name"])
 
     def summaries(self, language: str) -> list[tuple[str, str, str]]:
-        """Product, title and paragraph of each product, by name."""
+        """Return (product_id, title, summary) of every product, sorted by id.
+
+        Args:
+            language: Language of the summaries, en or zh.
+        """
         rows = self.rows.filter(pl.col("level") == "product")
         rows = rows.filter((pl.col("window") == EVERY) | begins(self.newest))
         out = []
@@ -98,12 +129,12 @@ class Numbers:
 
 
 def read_numbers(live: Snapshot, products: Snapshot | None, category: str) -> Numbers:
-    """Read what the page needs of product_aspects, and the titles of `products`.
+    """Read the rows of `product_aspects` that the page needs, and the products' titles and categories.
 
     Args:
-        live: The published table.
-        products: The catalogue; None: there is none.
-        category: The column of `products` that is the level `category`.
+        live: The published `product_aspects`.
+        products: The catalogue; None if there is none.
+        category: The column of `products` by which `summarise_reviews` grouped products.
     """
     uris = [f.uri for f in live.files]
     table = files.scan(uris, PRODUCT_ASPECTS.file_schema())
@@ -130,7 +161,10 @@ def read_numbers(live: Snapshot, products: Snapshot | None, category: str) -> Nu
 
 
 def _named(products: Snapshot | None, rows: pl.DataFrame, columns: Sequence[str]) -> dict[str, str]:
-    """The first of these columns of `products` that has a value, by product; of several rows the latest counts."""
+    """Return, for each product, its value in the first of `columns` that is not empty.
+
+    Products without any value are left out; of several rows of one product, the latest is used.
+    """
     names = [n for n in columns if products is not None and n in products.schema.names]
     if products is None or not products.files or not names:
         return {}

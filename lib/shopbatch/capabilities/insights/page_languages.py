@@ -1,4 +1,7 @@
-"""The languages that the model reads badly: their reviews mention far less often an aspect than those of the others."""
+"""Finds languages that the model reads badly: far more of their reviews have no aspect than in other languages.
+
+The merchant's page warns about them.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,21 @@ from shopbatch.evaluation.changes import exact_p_values
 from shopbatch.warehouse import files
 from shopbatch.warehouse.store import Snapshot
 
-FEWEST = 5  # reviews of a language that is judged
-_FAR, _CHANCE = 0.25, 0.05  # how far above the others' share, and how improbable by chance
-_ALONE = 0.5  # share that is too great where there is no other language to compare with
+FEWEST = 5  # least reviews of a language to judge it
+_FAR, _CHANCE = 0.25, 0.05  # least difference from the other languages' share, and greatest p-value
+_ALONE = 0.5  # share that is too high if there is no other language to compare with
 
 
 class Unread(NamedTuple):
-    """A language that is hardly read: its reviews, and those without an aspect; the same of all other languages."""
+    """A language that the model reads badly, with the counts that show it.
+
+    Attributes:
+        language: ISO 639-1 code.
+        reviews: Reviews in this language.
+        without: Reviews in this language without any aspect.
+        others: Reviews in all other languages.
+        others_without: Reviews in all other languages without any aspect.
+    """
 
     language: str
     reviews: int
@@ -27,13 +38,14 @@ class Unread(NamedTuple):
 
 
 def hardly_read(results: Snapshot) -> list[Unread]:
-    """Find the languages whose reviews mention no aspect far more often than those of the others do.
+    """Return the languages in which far more reviews mention no aspect than in the other languages.
 
-    Every language is compared with all others together, by Fisher's exact test. Where the others have too few reviews,
-    more than half of the reviews must be without an aspect.
+    Each language is compared with all others together by Fisher's exact test: its share of reviews without an aspect
+    must be at least 0.25 higher, with a p-value of at most 0.05. If the other languages have fewer than FEWEST reviews,
+    the share must be above 0.5 instead. Languages with fewer than FEWEST reviews are not judged.
 
     Args:
-        results: The table review_aspects.
+        results: The table `review_aspects`.
     """
     if not results.files:
         return []
@@ -46,6 +58,7 @@ def hardly_read(results: Snapshot) -> list[Unread]:
 
 
 def _is_far(one: Unread) -> bool:
+    """Return True if the share of reviews without an aspect is too high (see `hardly_read`)."""
     share = one.without / one.reviews
     if one.others < FEWEST:
         return share > _ALONE

@@ -1,4 +1,4 @@
-"""The sentences that a number opens: clauses of reviews, verbatim but for masked personal data."""
+"""Quotes for the merchant's page: clauses of reviews, verbatim except that personal data and secrets are masked."""
 
 from __future__ import annotations
 
@@ -13,26 +13,31 @@ from shopbatch.inference.samples import content_of, rows_with
 from shopbatch.tables.product_aspects import SATISFACTION
 from shopbatch.warehouse.store import Snapshot
 
-_CUT, _QUOTE = 20_000, 220  # characters of a review that are looked at, and of a quote that are shown
+_CUT, _QUOTE = 20_000, 220  # longest review that is read, and longest quote, in characters
 
 
 class Quote(NamedTuple):
-    """A sentence, and the review that it is from: by its id a page is found again when a person is erased."""
+    """A quoted clause of a review.
+
+    Attributes:
+        review: Id of the review. With it, the pages that quote a person are found when that person's data is erased.
+        text: The masked clause.
+    """
 
     review: str
     text: str
 
 
 class Quotes:
-    """Quotes of the reviews that were asked for."""
+    """Looks up the quotes of rows of `product_aspects`; reads the needed reviews once."""
 
     def __init__(self, reviews: Snapshot, results: Snapshot, ids: Iterable[str]) -> None:
-        """Read the reviews.
+        """Read the reviews that may be quoted.
 
         Args:
-            reviews: The table reviews. A review whose text has changed since it was analysed is not quoted.
-            results: The table review_aspects.
-            ids: The reviews.
+            reviews: The table `reviews`. A review whose text has changed since it was analysed is not quoted.
+            results: The table `review_aspects`, which has the positions of the clauses in the reviews.
+            ids: Ids of the reviews (review_id).
         """
         wanted = sorted(set(ids))
         columns = ["review_id", "content_hash", "aspects", "remarks"]
@@ -45,7 +50,13 @@ class Quotes:
             self._rows = {row["review_id"]: row for row in both.iter_rows(named=True)}
 
     def of(self, row: Mapping[str, Any], praise: bool = False) -> list[Quote]:
-        """The quotes of a row of product_aspects, each text once, the clearest first."""
+        """Return the quotes of a row of `product_aspects`, the clearest first, without repeated texts.
+
+        Args:
+            row: The row, with its lists of review ids: `quotes` (negative clauses, or remarks such as wishes) and
+                `praise` (positive clauses).
+            praise: True to quote the reviews of `praise`, False for those of `quotes`.
+        """
         quotes: dict[str, Quote] = {}
         for review in row["praise" if praise else "quotes"]:
             if text := self._quote(review, row["aspect"]):
@@ -53,6 +64,10 @@ class Quotes:
         return list(quotes.values())
 
     def _quote(self, review: str, aspect: str) -> str:
+        """Return the masked clause of a review about an aspect or remark; "" if it cannot be shown.
+
+        For the aspect `satisfaction`, which is about the whole review, the beginning of the review's text is returned.
+        """
         row = self._rows.get(review)
         if row is None:
             return ""
@@ -65,9 +80,11 @@ class Quotes:
 
 
 def shown(text: str, start: int, end: int) -> str:
-    """A clause of a text with personal data and secrets masked; empty if masking the whole text masks more of it.
+    """Return the clause text[start:end] with personal data and secrets masked, cut to 220 characters.
 
-    A number of which only half is in the clause is not recognised there, so such a clause is not shown.
+    Returns:
+        "" if the clause is empty. Also "" if the whole text, when it is masked, no longer contains the masked clause:
+        then the clause holds a part of a number that is recognised only together with its other part.
     """
     clause, whole = _safe(text[start : min(end, _CUT)]), _safe(text[:_CUT])
     if not clause or clause not in whole:
@@ -76,4 +93,5 @@ def shown(text: str, start: int, end: int) -> str:
 
 
 def _safe(text: str) -> str:
+    """Return the text in one line with personal data and secrets masked."""
     return mask(redact_text(flat(text)))

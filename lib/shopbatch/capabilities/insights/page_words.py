@@ -1,4 +1,7 @@
-"""The paragraph about a product, from the numbers of the table, and the names of aspects. The words are in YAML."""
+"""Writes the summary of a product from its rows of `product_aspects`, and names aspects for readers.
+
+The sentences are in `page_words.yaml`, in English and Chinese.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,28 @@ from shopbatch.tables.product_aspects import SATISFACTION
 from shopbatch.tables.review_aspects import REMARKS
 from shopbatch.text.word_files import WordFile, read_words
 
-PROBLEMS, STRENGTHS, CHANGES = 3, 2, 3  # sentences of a paragraph at most
-_PROVEN = 0.6  # share of positive mentions from which an aspect is a strength
+PROBLEMS, STRENGTHS, CHANGES = 3, 2, 3  # most sentences of each kind in a summary
+_PROVEN = 0.6  # least share of positive mentions of an aspect that counts as a strength
 
 
 class Sentences(WordFile):
-    """The sentences of one language."""
+    """The sentence templates of one language in `page_words.yaml`.
+
+    Attributes:
+        join: Separator between the sentences.
+        share: Template of a percentage.
+        head: First sentence, with the number of reviews.
+        head_rated: First sentence if reviews have stars.
+        sentiment: Sentence on the number of negative reviews.
+        apart: Sentence on the number of reviews whose stars contradict their text.
+        problem: Sentence on an aspect with negative mentions.
+        strength: Sentence on an aspect with mostly positive mentions.
+        worse: Sentence on a rise of the share of negative mentions.
+        better: Sentence on a fall of the share of negative mentions.
+        wish: Sentence on the number of reviews with a wish.
+        aspects: Display names of rows that belong to no taxonomy: `satisfaction` (the reviews as a whole), wish,
+            comparison and usage.
+    """
 
     join: str
     share: str
@@ -35,19 +54,21 @@ class Sentences(WordFile):
 
 
 class _Languages(WordFile):
+    """The content of `page_words.yaml`: the sentence templates of each language."""
+
     en: Sentences
     zh: Sentences
 
 
 class _Aspect(WordFile):
-    """One aspect of a taxonomy; the rest of what its file says is not read here."""
+    """The names of one aspect in a taxonomy file, by language; its lexicon is not read here."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
     name: Mapping[str, str] = {}
 
 
 class _Taxonomy(WordFile):
-    """The aspects of a taxonomy."""
+    """The aspects of a taxonomy file, by name."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
     aspects: Mapping[str, _Aspect] = {}
@@ -55,14 +76,21 @@ class _Taxonomy(WordFile):
 
 @lru_cache
 def sentences(language: str) -> Sentences:
-    """The sentences of a language (en or zh)."""
+    """Return the sentence templates of a language (en or zh), read once per process."""
     loaded: Sentences = getattr(read_words(_Languages, __package__, "page_words.yaml"), language)
     return loaded
 
 
 @lru_cache
 def aspect_names(language: str) -> dict[str, str]:
-    """What readers of a language call the aspects of the taxonomies that ship."""
+    """Return the display name of each aspect of the taxonomies that ship, and of each row in `Sentences.aspects`.
+
+    Args:
+        language: Language of the names, en or zh.
+
+    Returns:
+        Display names, by aspect ("size_fit" -> "Size and fit").
+    """
     names = dict(sentences(language).aspects)
     folder = resources.files(__package__).joinpath("taxonomies")
     for file in sorted(folder.iterdir(), key=lambda f: f.name) if folder.is_dir() else ():
@@ -74,22 +102,28 @@ def aspect_names(language: str) -> dict[str, str]:
 
 
 def aspect_name(aspect: str, language: str) -> str:
-    """What readers call an aspect; one of another taxonomy by its own name, with blanks."""
+    """Return the display name of an aspect ("size_fit" -> "Size and fit").
+
+    For an aspect of a shop's own taxonomy no display name is known, so its underscores become blanks ("cable_length" ->
+    "cable length").
+    """
     return aspect_names(language).get(aspect) or aspect.replace("_", " ")
 
 
 def percent(value: float, language: str) -> str:
-    """A share in whole percent."""
+    """Format a share (0 to 1) in whole percent, as the language writes it (0.3 -> "30 %")."""
     return sentences(language).share.format(value=f"{100 * value:.0f}")
 
 
 def paragraph(name: str, rows: Sequence[Mapping[str, Any]], language: str) -> str:
-    """Say in a few sentences what the reviews of a product say.
+    """Write the summary of a product: a few sentences on ratings, changes, problems and strengths.
 
     Args:
         name: The product's title.
-        rows: Its rows of product_aspects of the window `all`, and those of the newest window with an alarm, which have
-            `mentions_before` and `before` (negative mentions of the window before) as well.
+        rows: The product's rows of `product_aspects`. Rows about all reviews (window `all`) give ratings, problems and
+            strengths; the row of the aspect `satisfaction` must be among them. Rows of the newest time window give
+            changes, if their column `alarm` is true; they also have `mentions_before` and `before` (mentions and
+            negative mentions in the window before).
         language: en or zh.
     """
     words = sentences(language)
@@ -122,6 +156,7 @@ def paragraph(name: str, rows: Sequence[Mapping[str, Any]], language: str) -> st
 
 
 def _head(words: Sentences, name: str, total: Mapping[str, Any]) -> str:
+    """Return the first sentence: the number of reviews, and the mean stars if there are any."""
     if total["rating"] is None:
         return words.head.format(name=name, reviews=total["reviews"])
     return words.head_rated.format(name=name, reviews=total["reviews"], rating=f"{total['rating']:.1f}")

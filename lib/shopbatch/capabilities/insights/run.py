@@ -1,4 +1,4 @@
-"""Reviews -> aspects: what the job analyse_reviews does."""
+"""The entry point of the job `analyse_reviews`, which reads `reviews` and publishes `review_aspects`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,14 @@ from shopbatch.warehouse.store import Store
 
 @dataclass(frozen=True)
 class _Used:
-    """Paths of encoder and model ("" for the fake engine), their digests, and the taxonomies that are looked for."""
+    """The models and taxonomies of a run.
+
+    Attributes:
+        encoder: Folder of the encoder; "" for the fake engine.
+        model: Folder of the aspect model; "" for the fake engine.
+        digests: Digests of the encoder and the aspect model, by name, for the recipe.
+        kinds: Names of the taxonomies that a review may be assigned to.
+    """
 
     encoder: str
     model: str
@@ -30,7 +37,14 @@ class _Used:
 
 
 def analyse_spec(config: AnalyseReviewsConfig, store: Store, report: Report) -> Spec:
-    """The inference job that analyses reviews; the report gets the model's digests and its quality.
+    """Return the inference job that analyses reviews.
+
+    The models' digests and the model's quality, as its training measured it, are entered into the report.
+
+    Args:
+        config: Settings of the job.
+        store: The warehouse, in whose registry the models are found.
+        report: The report of the run.
 
     Raises:
         ModelError: A model is missing or damaged.
@@ -43,16 +57,26 @@ def analyse_spec(config: AnalyseReviewsConfig, store: Store, report: Report) -> 
 
 
 def analyse_specs(config: AnalyseReviewsConfig, store: Store, report: Report) -> list[Spec]:
-    """The inference jobs that analyse_reviews is made of: one."""
+    """Return the list of inference jobs of which `analyse_reviews` consists: only that of `analyse_spec`."""
     return [analyse_spec(config, store, report)]
 
 
 def analyse_reviews(config: AnalyseReviewsConfig, store: Store, report: Report) -> None:
-    """Analyse the new and changed reviews and publish them. Raises what `run_inference` and `analyse_spec` raise."""
+    """Analyse the new and changed reviews and publish `review_aspects`.
+
+    Raises what `run_inference` and `analyse_spec` raise.
+    """
     run_inference(analyse_spec(config, store, report), config, store, report)
 
 
 def _used(config: AnalyseReviewsConfig, store: Store, report: Report) -> _Used:
+    """Find the aspect model and its encoder in the registry, and the taxonomies to use.
+
+    Raises:
+        NoLiveModel: No aspect model has been published.
+        ModelError: A model is missing or damaged.
+        UserError: The model does not know a taxonomy.
+    """
     if config.engine.kind == "fake":
         kinds = config.taxonomies or ("clothing", "hotels")
         return _Used("", "", {"encoder": "fake", NAME: "fake"}, _known(kinds, shipped()))
@@ -62,13 +86,18 @@ def _used(config: AnalyseReviewsConfig, store: Store, report: Report) -> _Used:
     except NoLiveModel as error:
         raise NoLiveModel(f"{error}; `shopbatch run train_aspects` trains one") from None
     model = AspectModel.load(live.path)
-    encoder = find(root, model.encoder)  # a folder's files name no place outside
+    encoder = find(root, model.encoder)  # by name and digest only: a model's files must not refer to a path
     report.metrics["quality"] = dict(live.manifest.get("metrics", {}))
     digests = {"encoder": encoder.digest, NAME: live.digest}
     return _Used(encoder.path, live.path, digests, _known(config.taxonomies, tuple(model.taxonomies)))
 
 
 def _known(asked: tuple[str, ...], there: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the taxonomies asked for, or all that the model knows if none is asked for.
+
+    Raises:
+        UserError: The model does not know one of them.
+    """
     if unknown := [name for name in asked if name not in there]:
         raise UserError(f"taxonomies: the model does not know {unknown[0]!r}; {hint(unknown[0], there)}")
     return asked or there

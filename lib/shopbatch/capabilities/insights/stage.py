@@ -1,4 +1,7 @@
-"""Title and text of a review -> the aspects that it speaks of, its remarks, and what is left."""
+"""The inference stage of `analyse_reviews`: reads title and text of reviews, returns their aspects and remarks.
+
+It also returns the clauses that mention no aspect, in which `summarise_reviews` looks for new themes.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +25,8 @@ from shopbatch.tables.review_aspects import ASPECT, CLAUSE, POLARITIES, REMARK
 from shopbatch.text import visible
 from shopbatch.text.language import guess_language, load_classifier
 
-VERSION = 1  # of how clauses are put together
-CALL_ROWS, CALL_CHARACTERS = 512, 200_000  # reviews of one call: a clause that occurs twice in it is encoded once
+VERSION = 1  # of how the clauses' results are combined; a part of the recipe
+CALL_ROWS, CALL_CHARACTERS = 512, 200_000  # limits of one call; equal clauses in it are encoded once
 OUTPUTS = pa.schema(
     [
         ("language", pa.string()),
@@ -38,10 +41,23 @@ OUTPUTS = pa.schema(
 
 @dataclass(frozen=True)
 class AspectStage(BaseStage):
-    """The stage of `analyse_reviews`.
+    """The stage of `analyse_reviews`: finds the aspects and remarks of each review (see `inference.stage.Stage`).
 
-    encoder, model: model folders ("" for the fake engine). models: their digests, part of the recipe.
-    kinds: the taxonomies that a review may belong to. max_bytes: a longer title or text is rejected as too_long.
+    Attributes:
+        engine: Settings of the engine that encodes clauses.
+        encoder: Folder of the encoder; "" for the fake engine.
+        model: Folder of the aspect model; "" for the fake engine.
+        models: Digests of encoder and model; they are part of the recipe.
+        kinds: Names of the taxonomies that a review may be assigned to.
+        max_bytes: Largest title or text in bytes; a longer one is rejected as too_long.
+        content: Source columns on which the result depends.
+        passthrough_columns: Source columns that are copied into the published row.
+        drift_columns: Two published columns, (group, label). The gate `drift` compares the shares of their value pairs
+            with those of the live table.
+        gpus: Number of GPUs of each worker.
+        checks: Version of the code of `judge` and `publish`. When it changes, the table is published again from the raw
+            results in the memo, and the engine is not called.
+        outputs: Schema of the raw results.
     """
 
     engine: EngineConfig
@@ -59,9 +75,14 @@ class AspectStage(BaseStage):
 
     @property
     def stateless(self) -> bool:
+        """Return True if opening the engine costs nothing, so that the stage runs in tasks instead of actors."""
         return bool(getattr(self.engine, "light", False))
 
     def recipe(self) -> Mapping[str, Any]:
+        """Return the versions, models and settings that can change a raw result.
+
+        The memo keys each raw result by a digest of them, so that a change of any of them computes the results again.
+        """
         return {
             "stage": "aspects",
             "version": [VERSION, clauses.VERSION, remarks.VERSION],
@@ -71,20 +92,28 @@ class AspectStage(BaseStage):
         }
 
     def check(self, content: pa.Table) -> pa.Array:
-        """Return empty (no word in the text), too_long (over max_bytes), invalid_utf8, or null for other rows."""
+        """Return why each row cannot be analysed, as strings; null for rows that can.
+
+        Reasons: empty (no word in the text), too_long (title or text over max_bytes), invalid_utf8.
+        """
         reason = check_content(content, self.max_bytes)
         wordless = pc.equal(check_content(content.select(["text"]), self.max_bytes), "empty")
         blank = pc.and_(pc.fill_null(wordless, False), reason.is_null())
         return pc.if_else(blank, "empty", reason)
 
     def open(self) -> AspectScorer:
-        load_classifier()  # here, since the watchdog takes a first batch of many seconds for one that hangs
+        """Load the encoder, the aspect model and the language classifier in a worker."""
+        load_classifier()  # loaded here, because a first batch of many seconds would look like a hang to the watchdog
         encoder = open_engine(self.engine, self.encoder or None)
         model = AspectModel.load(self.model) if self.model else AspectModel.fake(encoder.dim, self.kinds)
         return AspectScorer(encoder, model, self.kinds)
 
     def judge(self, raw: pa.Table) -> pa.Array:
-        """Return invalid_output for a probability outside [0, 1], polarities that do not sum to 1, or an empty span."""
+        """Return invalid_output for each raw result that is impossible, null for the others.
+
+        A result is impossible if a probability is outside [0, 1], the probabilities of the three polarities do not sum
+        to 1, or the position of an aspect's clause is empty or negative.
+        """
         aspects = raw["aspects"].combine_chunks()
         owner, values = pc.list_parent_indices(aspects), aspects.flatten()
         bad = np.zeros(raw.num_rows, bool)
@@ -98,26 +127,40 @@ class AspectStage(BaseStage):
         return pc.if_else(pa.array(bad), "invalid_output", pa.scalar(None, pa.string()))
 
     def publish(self, passed: pa.Table, raw: pa.Table) -> dict[str, pa.Array]:
+        """Return the raw results as columns of `review_aspects`, and the language of each review as `language`.
+
+        The language is that of the source row; where it is null, the language recognised from the text; else "und"
+        (unknown).
+        """
         language = pc.coalesce(passed["language"], raw["language"], pa.scalar("und"))
         return {name: raw[name] for name in OUTPUTS.names} | {"language": language}
 
     def measure(self, published: pa.Table) -> dict[str, float]:
+        """Return the largest deviation from 1 of the sum of an aspect's polarity probabilities, for a gate.
+
+        The result is a dict of one entry; its key names the number in the report.
+        """
         values = published["aspects"].combine_chunks().flatten()
         off = np.abs(_numbers(values, [f"p_{name}" for name in POLARITIES]).sum(axis=1) - 1)
         return {"polarity sum off by": float(off.max(initial=0.0))}
 
     def limits(self) -> dict[str, float]:
+        """Return the greatest value that a gate allows for the deviation in `measure`: 1e-5."""
         return {"polarity sum off by": 1e-5}
 
 
 class AspectScorer:
-    """The stage inside a worker: encoder and model."""
+    """Analyses reviews inside a worker, with the loaded encoder and aspect model."""
 
     def __init__(self, encoder: Encoder, model: AspectModel, kinds: tuple[str, ...]) -> None:
         self.encoder, self.model, self.kinds = encoder, model, kinds
 
     def plan(self, content: pa.Table) -> list[np.ndarray]:
-        """Cut the rows, in order, into calls of at most CALL_ROWS reviews and about CALL_CHARACTERS characters."""
+        """Cut the rows, in order, into calls of at most CALL_ROWS reviews and about CALL_CHARACTERS characters.
+
+        Returns:
+            Row numbers of each call; a review longer than CALL_CHARACTERS is a call by itself.
+        """
         size = [pc.fill_null(pc.utf8_length(content[name]), 0).to_numpy() for name in ("title", "text")]
         ends, first, filled = [], 0, 0
         for row, characters in enumerate((size[0] + size[1]).tolist()):
@@ -129,6 +172,15 @@ class AspectScorer:
         return [np.arange(a, b) for a, b in itertools.pairwise(bounds) if b > a]
 
     def run(self, content: pa.Table, attempts: np.ndarray) -> pa.Table:
+        """Analyse a batch of reviews; return the columns of OUTPUTS and `tokens`, one row per review, in order.
+
+        Args:
+            content: Columns `title` and `text`, [n].
+            attempts: Number of the attempt at each row; not used, since every attempt gives the same result.
+
+        Raises:
+            EngineError: The encoder failed.
+        """
         texts = content["text"].combine_chunks()
         split = Clauses.of(content["title"].to_pylist(), texts.to_pylist())
         results = analyse(self.model, self.encoder, split, self.kinds)

@@ -1,7 +1,8 @@
-"""The entry point of `summarise_reviews`: review_aspects in, `product_aspects` and a page for the merchant out.
+"""The job `summarise_reviews`: sums up `review_aspects` in `product_aspects` and in a page for the merchant.
 
-A run pins its sources, counts in Spark, estimates shares and changes, judges the candidate, and publishes the whole
-table in one commit. If the sources and the settings are those of the published version, there is nothing to do.
+A run pins snapshots of its sources, counts mentions in Spark, estimates shares and changes, checks the result by gates,
+and publishes the whole table in one commit. If the sources and the settings are those of the published version, there
+is nothing to do.
 """
 
 from __future__ import annotations
@@ -51,13 +52,13 @@ _PRODUCT_COLUMNS = ("product_id", "product_type", "category", "department", "div
 
 @dataclass
 class Summary:
-    """One run.
+    """One run of `summarise_reviews`.
 
     Attributes:
-        spark: Its session.
+        spark: The Spark session.
         store: The warehouse.
-        config: Its configuration.
-        report: Is filled.
+        config: Settings of the job.
+        report: The report of the run, which is filled in.
     """
 
     spark: SparkSession
@@ -66,7 +67,13 @@ class Summary:
     report: Report
 
     def run(self) -> None:
-        """Bring the table up to date. Raises UserError, GateRefused, Stopped."""
+        """Publish `product_aspects` anew if a source or setting has changed, and write the page if it is out of date.
+
+        Raises:
+            UserError: A source is missing, or the table cannot be read or written.
+            GateRefused: The new table fails a gate.
+            Stopped: Another run published the table meanwhile.
+        """
         report, store = self.report, self.store
         report.unit = "numbers"
         damaged, undone = put_in_order(store, PRODUCT_ASPECTS, report.run_id)
@@ -95,7 +102,7 @@ class Summary:
             write_page(store, report, live, sources, self.config)
 
     def _sources(self) -> dict[str, Snapshot]:
-        """One snapshot of each source that the warehouse has."""
+        """Pin one snapshot of each source table that the warehouse has; return them by table name."""
         store = self.store
         sources = {REVIEW_ASPECTS.name: store.require(REVIEW_ASPECTS, REVIEW_ASPECTS.names)}
         sources[REVIEWS.name] = store.require(REVIEWS, ("review_id", "text"))
@@ -110,7 +117,11 @@ class Summary:
         return sources
 
     def _origin(self, sources: Mapping[str, Snapshot], windows: Calendar | None) -> dict[str, Any]:
-        """What the rows are made from: settings, windows, and the version of each table that can change a number."""
+        """Return what the published rows depend on, for the table's metadata.
+
+        It names the settings, the windows, and the version of each source that can change a number. If it equals the
+        `origin` of the live table, the rows need not be counted again.
+        """
         made_from = {
             name: {"table_id": s.table_id, "version": s.version}
             for name, s in sorted(sources.items())
@@ -123,10 +134,11 @@ class Summary:
         return {"version": VERSION, "settings": settings, "windows": days, "tables": made_from}
 
     def _shown(self) -> dict[str, Any]:
+        """Return the settings that change only the page, not the table."""
         return self.config.model_dump(mode="json", include={"page", "discovery"})
 
     def _page_is_due(self, live: Snapshot) -> bool:
-        """Whether the page of what is live is missing, or other settings of it were asked for."""
+        """Return True if the page of the live version is missing or was written with other page settings."""
         run = str(live.metadata.get("run_id", ""))
         if not run or live.metadata.get("shown") != self._shown():
             return True
@@ -141,6 +153,19 @@ class Summary:
         origin: dict[str, Any],
         live: Snapshot | None,
     ) -> Snapshot:
+        """Count, check and commit the table; return its new snapshot.
+
+        Args:
+            sources: Snapshots of the source tables, by name.
+            facts: Totals of `review_aspects` that the counts must add up to.
+            windows: The time windows; None if no review has a date.
+            origin: What the rows depend on (see `_origin`), for the table's metadata.
+            live: The published version; None if there is none.
+
+        Raises:
+            GateRefused: The sources or the new table fail a gate.
+            Stopped: Another run published the table meanwhile.
+        """
         report, store, run_id = self.report, self.store, self.report.run_id
         report.gates = judge(facts, None, 0, live.rows if live else 0, self.config.gates.rows)
         refuse_if_failed(report.gates)
@@ -173,7 +198,10 @@ class Summary:
         return store.snapshot(PRODUCT_ASPECTS.name)
 
     def _rows(self, sources: dict[str, Snapshot], facts: Facts, windows: Calendar | None) -> DataFrame:
-        """The cells with their estimates."""
+        """Return the rows of `product_aspects`: counts, quotes, estimates and p-values, before the alarms are set.
+
+        There is one row per level (product, category or the whole shop), name, aspect and time window.
+        """
         groups = None
         if PRODUCTS.name in sources:
             groups = counts.categories(self._read(sources[PRODUCTS.name], _PRODUCT_COLUMNS), self.config.category)
@@ -194,7 +222,14 @@ class Summary:
     def _with_labels(
         self, cells: DataFrame, labelled: Labelled, groups: DataFrame | None, windows: Calendar | None
     ) -> DataFrame:
-        """Add `labelled`, the labels of the cell, and `pooled`, those of the aspect; each null where there are none."""
+        """Add two list columns with numbers of labelled mentions to the rows of `summarise_counts.cells`.
+
+        A labelled mention is one for which a person's label is known. Each list has four numbers: mentions that are
+        negative by label and prediction, only by label, only by prediction, and by neither.
+
+        - `labelled`: the row's own mentions; null without labels, and for aspects whose labels are not a random sample.
+        - `pooled`: all mentions of the row's aspect, of any product and time; null without labels.
+        """
         self.report.metrics["labels"] = labelled.said
         pairs, pooled = labelled.pairs, labelled.pooled(self.config.least.labels)
         if pooled.is_empty():
@@ -214,12 +249,30 @@ class Summary:
         )
 
     def _tables(self, frame: pl.DataFrame, key: tuple[str, ...], name: str) -> DataFrame:
+        """Convert numbers of labelled mentions from Polars to Spark, with the four numbers of a row in one list.
+
+        Args:
+            frame: The columns `key`, and four numbers of mentions: both (label and prediction are negative), missed
+                (only the label), false (only the prediction) and neither.
+            key: Names of the key columns.
+            name: Name of the list column.
+        """
         rows = [(*(row[k] for k in key), [row[c] for c in TABLE_OF]) for row in frame.iter_rows(named=True)]
         fields = ", ".join(f"`{k}` string" for k in key)
         return self.spark.createDataFrame(rows, f"{fields}, {name} array<bigint>")
 
     def _alike(self, cells: DataFrame, pooled: pl.DataFrame) -> list[str]:
-        """The aspects whose labelled mentions look like a random sample of all of them."""
+        """Return the aspects whose labelled mentions look like a random sample of all mentions of the aspect.
+
+        Fisher's exact test compares the share of negative predictions among the labelled mentions with that among the
+        other mentions. If the p-value is below `labels.alike`, the sample is not random, and the report's metrics name
+        the aspect.
+
+        Args:
+            cells: Rows of `summarise_counts.cells`.
+            pooled: One row per aspect, with four numbers of labelled mentions: both (label and prediction are
+                negative), missed (only the label), false (only the prediction) and neither.
+        """
         whole = cells.where((F.col("level") == "all") & (F.col("window") == EVERY))
         totals = {
             r["aspect"]: (r["negatives"], r["mentions"])
@@ -238,7 +291,10 @@ class Summary:
         return alike
 
     def _alarms(self, rows: DataFrame) -> float:
-        """The greatest p-value that is an alarm; below 0 if none is."""
+        """Return the p-value at or below which a change raises an alarm (Benjamini and Hochberg); -1 if no change does.
+
+        The numbers of comparisons and alarms are entered into the report.
+        """
         values = rows.where("p_value is not null").select("p_value").toArrow()["p_value"].to_numpy()
         self.report.metrics["comparisons"] = len(values)
         threshold = discovery_threshold(values, self.config.false_discoveries)
@@ -247,6 +303,14 @@ class Summary:
         return threshold if alarms else -1.0
 
     def _write(self, rows: DataFrame, threshold: float, facts: Facts, windows: Calendar | None) -> list[DataFile]:
+        """Write the candidate's files of `product_aspects`; they stay invisible until the commit.
+
+        Args:
+            rows: Counts and estimates, as `_rows` returns them.
+            threshold: Greatest p-value that is an alarm; -1 for none.
+            facts: Totals of `review_aspects`, whose recipe is entered in each row.
+            windows: The time windows; None if no review has a date.
+        """
         ends = windows.look_up(F.col("start"), windows.ends) if windows else F.lit(None).cast("date")
         empty = F.array().cast("array<string>")
         made = rows.withColumns(
@@ -267,9 +331,11 @@ class Summary:
         return spark_bridge.write(placed, self.store, PRODUCT_ASPECTS, folder, None, _ROWS_PER_FILE)
 
     def _read(self, snapshot: Snapshot, columns: tuple[str, ...] | None = None) -> DataFrame:
+        """Read columns of a snapshot into Spark; all declared columns if none are named."""
         return spark_bridge.read(self.spark, snapshot, columns or TABLES[snapshot.name].names)
 
     def _say(self, facts: Facts, windows: Calendar | None, threshold: float, published: int) -> None:
+        """Enter the main numbers of the run into the report's highlights."""
         alarms = int(self.report.metrics["alarms"])
         left_out = facts.outside(windows)
         self.report.highlights = {
@@ -280,7 +346,7 @@ class Summary:
 
 
 class _Estimator:
-    """`add_estimates` with its rules, as Spark calls it."""
+    """Picklable function for `mapInArrow` that calls `add_estimates` with fixed rules."""
 
     def __init__(self, rules: Rules) -> None:
         self.rules = rules
@@ -290,5 +356,17 @@ class _Estimator:
 
 
 def summarise_reviews(spark: SparkSession, config: SummariseConfig, store: Store, report: Report) -> None:
-    """Bring `product_aspects` up to date and write the page. Raises UserError, GateRefused, Stopped."""
+    """Bring `product_aspects` up to date and write the page for the merchant.
+
+    Args:
+        spark: The Spark session.
+        config: Settings of the job.
+        store: The warehouse.
+        report: The report of the run, which is filled in.
+
+    Raises:
+        UserError: A source is missing, or the table cannot be read or written.
+        GateRefused: The new table fails a gate.
+        Stopped: Another run published the table meanwhile.
+    """
     Summary(spark, store, config, report).run()

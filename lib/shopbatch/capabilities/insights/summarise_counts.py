@@ -1,7 +1,8 @@
-"""Reviews with their aspects -> counts and quotes of each product, category and the shop, by aspect and window.
+"""Counts the mentions of aspects in reviews and chooses reviews to quote, in Spark, for `summarise.Summary`.
 
-Called by `summarise`. One pass counts by product, category, aspect and window; the other levels and the window `all`
-are made from these counts, which are few. Nothing here reads the clock or depends on the order of rows.
+There is one row of counts per level (product, category or the whole shop), name, aspect and time window. One pass over
+the reviews counts by product, category, aspect and window. The sums for categories, for the shop and for the window
+`all` (all reviews) are made from these few counts. The result does not depend on the clock or the order of rows.
 """
 
 from __future__ import annotations
@@ -19,16 +20,17 @@ if TYPE_CHECKING:
 
 KEY = ("level", "name", "aspect", "window")
 COUNTS = ("rows", "mentions", "negatives", "positives", "stars", "rated", "apart")
-_ENOUGH, _LONG = 12, 200  # characters of a clause that quotes well
+_ENOUGH, _LONG = 12, 200  # shortest and longest clause, in characters, that make a good quote
 _CELL = ("product_id", "category", "aspect", "start")
 
 
 def categories(products: DataFrame, column: str) -> DataFrame:
-    """Return the category of each product: product_id, category (null where no grouping is known).
+    """Return the category of each product: columns product_id and category (null where no grouping is known).
 
     Args:
-        products: Rows of `products`. Of several rows of a product the latest counts.
-        column: The grouping wanted; where it is null, the next larger one counts.
+        products: Rows of `products`; of several rows of one product, the latest is used.
+        column: Column of `products` to use as category, one of `page_data.GROUPS`. Where it is null, the next larger
+            grouping in GROUPS is used.
     """
     groups = [F.nullif(F.trim(name), F.lit("")) for name in GROUPS[GROUPS.index(column) :]]
     newest = F.max_by(F.coalesce(*groups), F.struct(F.col("updated_at"), F.coalesce(*groups)))
@@ -39,16 +41,18 @@ def categories(products: DataFrame, column: str) -> DataFrame:
 def mentions(
     reviews: DataFrame, sentiment: DataFrame | None, groups: DataFrame | None, windows: Calendar | None
 ) -> DataFrame:
-    """Return one row per review and thing that it mentions, and one of the aspect `satisfaction` per review.
+    """Return one row per review and aspect or kind of remark that it mentions, and one per review for `satisfaction`.
 
-    The columns are those of a cell (product_id, category, aspect, start), the counts, `clarity` (how well the review
-    shows the thing, 0 to 1), `side` (-1 negative, 1 positive, 0 neither) and review_id.
+    `satisfaction` is a reserved aspect that stands for the review as a whole. The columns are product_id, category,
+    aspect, start (first day of the time window, null for none), the counts in COUNTS, review_id, `side` (-1 negative, 1
+    positive, 0 neither), and `clarity`, a score by which quotes are chosen (higher is better; comparable within an
+    aspect only).
 
     Args:
-        reviews: Rows of review_aspects.
-        sentiment: Rows of review_sentiment; None: there are none.
-        groups: What `categories` returns; None: there are no products.
-        windows: The windows; None: no review is in one.
+        reviews: Rows of `review_aspects`.
+        sentiment: Rows of `review_sentiment`; None if there are none.
+        groups: Category of each product, as `categories` returns it; None if there are no products.
+        windows: The time windows; None puts no review into a window.
     """
     rows = reviews
     if sentiment is None:
@@ -78,6 +82,15 @@ def mentions(
 
 
 def _thing(aspect: Column, counted: Column, side: Column, clarity: Column, apart: Column) -> Column:
+    """Return a struct column for one aspect or kind of remark of a review; `mentions` turns each struct into a row.
+
+    Args:
+        aspect: Name of the aspect or kind of remark.
+        counted: 1 if it counts as a mention, else 0.
+        side: -1 negative, 1 positive, 0 neither.
+        clarity: Score by which quotes are chosen; higher is better.
+        apart: 1 if stars and sentiment of the review contradict each other, else 0.
+    """
     return F.struct(
         aspect.alias("aspect"),
         counted.cast("int").alias("counted"),
@@ -88,11 +101,16 @@ def _thing(aspect: Column, counted: Column, side: Column, clarity: Column, apart
 
 
 def _side(polarity: Column) -> Column:
+    """Return -1 for the polarity `negative`, 1 for `positive`, 0 for all others and null."""
     return F.when(polarity == "negative", -1).when(polarity == "positive", 1).otherwise(0)
 
 
 def _aspects() -> Column:
-    """The aspects; the clearest mentions are certain, and neither a word nor a story."""
+    """Return the aspects of a review as a list of structs (see `_thing`).
+
+    The clarity is the product of the probabilities of aspect and polarity, halved if the clause is too short (under 12
+    characters) or too long (over 200) for a good quote.
+    """
 
     def of(entry: Column) -> Column:
         length = entry["end"] - entry["start"]
@@ -104,14 +122,21 @@ def _aspects() -> Column:
 
 
 def _remarks(day: Column) -> Column:
-    """The kinds of remarks, each once; the newest ones are quoted first."""
+    """Return the kinds of remark of a review, each once, as a list of structs (see `_thing`).
+
+    The clarity grows with the day of the review, so that the newest remarks are quoted first.
+    """
     newness = F.coalesce(F.unix_date(day), F.lit(0)) / 1e6
     kinds = F.array_distinct(F.transform("remarks", lambda remark: remark["kind"]))
     return F.transform(kinds, lambda kind: _thing(kind, F.lit(1), F.lit(0), newness, F.lit(0)))
 
 
 def _satisfaction() -> Column:
-    """The review as a whole."""
+    """Return the struct (see `_thing`) of the aspect `satisfaction`, which stands for the review as a whole.
+
+    `side` is the sentiment of the review. `apart` is 1 if the sentiment is positive with 1 or 2 stars, or negative with
+    4 or 5 stars.
+    """
     bad = (F.col("rating") <= 2) & (F.col("label") == "positive")
     good = (F.col("rating") >= 4) & (F.col("label") == "negative")
     apart = F.coalesce((bad | good).cast("int"), F.lit(0))
@@ -121,12 +146,19 @@ def _satisfaction() -> Column:
 
 
 def cells(mentioned: DataFrame, quotes: int, remarks: tuple[str, ...]) -> DataFrame:
-    """Sum up by level, name, aspect and window: KEY, `start`, COUNTS, `reviews`, `quotes` and `praise` (lists of ids).
+    """Sum the mentions up to one row per level, name, aspect and time window (the columns of KEY).
+
+    The level is product, category or all (the whole shop); the name is the product's id, the category, or "".
 
     Args:
-        mentioned: What `mentions` returns.
-        quotes: How many reviews are named to be quoted, at most.
-        remarks: The kinds of remarks, of which those of either side are quoted.
+        mentioned: Rows of `mentions`.
+        quotes: Maximum number of reviews in each of the lists `quotes` and `praise`.
+        remarks: The kinds of remark; reviews with a remark are listed in `quotes`, whatever their `side`.
+
+    Returns:
+        The columns of KEY, `start` (first day of the window; null for the window `all`), the sums of COUNTS, `reviews`
+        (number of reviews with this level, name and window), and two lists of review ids, the clearest first: `quotes`
+        (negative, or with a remark) and `praise` (positive). A list is null if it has no review.
     """
     best = F.struct("clarity", "review_id")
     is_quote = (F.col("side") == -1) | F.col("aspect").isin(*remarks)
@@ -142,7 +174,12 @@ def cells(mentioned: DataFrame, quotes: int, remarks: tuple[str, ...]) -> DataFr
 
 
 def _roll_up(small: DataFrame, quotes: int) -> DataFrame:
-    """Sum the cells of products up to all levels and to the window `all`."""
+    """Sum counts per product and window into counts per product, category and shop, by window and over all time.
+
+    Args:
+        small: Counts and the best quotes, with clarity, per product, category, aspect and window.
+        quotes: Maximum number of reviews in each list of quotes.
+    """
     nothing = F.lit(None).cast("struct<clarity:double,review_id:string>")
 
     def part(counts: bool, quote: Column, praise: Column) -> Column:
@@ -182,11 +219,20 @@ def _roll_up(small: DataFrame, quotes: int) -> DataFrame:
 
 
 def _place(level: str, name: Column) -> Column:
+    """Return a struct column with the fields `level` (a constant) and `name` (a product's id, a category, or "")."""
     return F.struct(F.lit(level).alias("level"), name.alias("name"))
 
 
 def with_former(counted: DataFrame, windows: Calendar | None) -> DataFrame:
-    """Add `former`, the row of the same thing in the window before; null where there is none, and for `all`."""
+    """Add the struct column `former`: the counts of the same product, category or shop and aspect in the window before.
+
+    Its fields are start, mentions, negatives and labelled. It is null where the window before has no row, in the first
+    window, and in the window `all` (all reviews).
+
+    Args:
+        counted: Rows of `cells` with the column `labelled` of `Summary._with_labels`.
+        windows: The time windows; None makes `former` null everywhere.
+    """
     kind = "struct<start:date,mentions:bigint,negatives:bigint,labelled:array<bigint>>"
     if windows is None:
         return counted.withColumn("former", F.lit(None).cast(kind))

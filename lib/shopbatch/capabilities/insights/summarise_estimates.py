@@ -1,4 +1,7 @@
-"""Counts -> shares with intervals, and changes against the window before, on batches of rows in Spark's tasks."""
+"""Estimates shares of negative mentions with 95 % intervals, and compares them with the time window before.
+
+Runs on Arrow batches inside Spark tasks (`summarise._Estimator`).
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,13 @@ ADDED = "share_negative double, low double, high double, method string, labels b
 
 @dataclass(frozen=True)
 class Rules:
-    """How much evidence a number needs: mentions for a share, mentions for a comparison, labels."""
+    """Least amounts of evidence, from the settings `least` of `summarise_reviews`.
+
+    Attributes:
+        mentions: Least mentions from which a share is published.
+        compared: Least mentions in each of two windows that are compared.
+        labels: Least labelled mentions from which a method uses labels.
+    """
 
     mentions: int
     compared: int
@@ -31,7 +40,15 @@ class Rules:
 
 @dataclass(frozen=True)
 class Estimate:
-    """Shares and ends of their intervals, float [n]; the index of the method, and the labels used, int [n]."""
+    """Estimated shares of negative mentions, one per row; NaN where a row has no mentions.
+
+    Attributes:
+        share: Estimated share, 0 to 1, float [n].
+        low: Lower ends of the 95 % intervals, float [n].
+        high: Upper ends of the 95 % intervals, float [n].
+        method: Index into METHODS of the method used, int [n].
+        labels: Labelled mentions that the estimate rests on, int [n].
+    """
 
     share: np.ndarray
     low: np.ndarray
@@ -41,14 +58,21 @@ class Estimate:
 
 
 def estimate(hits: np.ndarray, rows: np.ndarray, own: np.ndarray, pooled: np.ndarray, least_labels: int) -> Estimate:
-    """Estimate the share of negative mentions by the best method that the labels allow.
+    """Estimate each row's share of negative mentions by the best method that its labels allow.
+
+    1. With enough labels of the row's own mentions: prediction-powered inference.
+    2. Else, with enough labels of the aspect's mentions, and a model that predicts them well enough (LEAST_SKILL): the
+      share of negative predictions, corrected by the model's error rates.
+    3. Else: the share of negative predictions.
 
     Args:
-        hits: Mentions found negative, [n].
-        rows: Mentions, [n]; nothing is estimated where there are none.
-        own: Labelled mentions of these, by truth and prediction, [n, 4] (see `summarise_labels.TABLE_OF`).
-        pooled: Labelled mentions of the same aspect, of whatever product and time, [n, 4].
-        least_labels: Labels that a method needs.
+        hits: Number of mentions that the model predicts to be negative, [n].
+        rows: Number of mentions, [n]; a row with 0 gets NaN.
+        own: Numbers of labelled mentions of the row: label and prediction negative, only the label, only the
+            prediction, neither, [n, 4].
+        pooled: The four numbers of `own` over all labelled mentions of the row's aspect, of any product and time, [n,
+            4].
+        least_labels: Number of labels that a method needs.
     """
     n = len(rows)
     share, low, high = (np.full(n, np.nan) for _ in range(3))
@@ -70,7 +94,17 @@ def estimate(hits: np.ndarray, rows: np.ndarray, own: np.ndarray, pooled: np.nda
 
 
 def add_estimates(batches: Iterator[pa.RecordBatch], rules: Rules) -> Iterator[pa.RecordBatch]:
-    """Append the columns of ADDED to batches with mentions, negatives, labelled, pooled and former."""
+    """Append the columns of ADDED (shares, intervals, changes and p-values) to batches of counts.
+
+    Args:
+        batches: Rows of `summarise_counts.cells` with three more columns: the counts of labels `labelled` and `pooled`
+            (see `Summary._with_labels`), and `former`, the counts of the window before (see
+            `summarise_counts.with_former`).
+        rules: Least amounts of evidence; a share or change with less evidence is null.
+
+    Yields:
+        The batches with the added columns.
+    """
     for batch in batches:
         table = pa.table(batch)
         columns = _estimates(pl.DataFrame(table), rules)
@@ -80,6 +114,7 @@ def add_estimates(batches: Iterator[pa.RecordBatch], rules: Rules) -> Iterator[p
 
 
 def _estimates(rows: pl.DataFrame, rules: Rules) -> dict[str, pa.Array]:
+    """Return the columns of ADDED for one batch of rows with numbers of mentions."""
     aspect, pooled = rows["aspect"], _tables(rows["pooled"])
     mentions, negatives = (rows[name].to_numpy() for name in ("mentions", "negatives"))
     now = estimate(negatives, mentions, _tables(rows["labelled"]), pooled, rules.labels)
@@ -103,10 +138,11 @@ def _estimates(rows: pl.DataFrame, rules: Rules) -> dict[str, pa.Array]:
 
 
 def _tables(lists: pl.Series) -> np.ndarray:
-    """Lists of four counts as an array [n, 4]; zeros where there is none."""
+    """Convert a column of lists of four counts into an array [n, 4]; a null list becomes four zeros."""
     whole = lists.fill_null(pl.Series([[0, 0, 0, 0]], dtype=pl.List(pl.Int64)))
     return whole.explode().to_numpy().reshape(len(lists), 4) if len(lists) else np.zeros((0, 4), np.int64)
 
 
 def _nullable(values: np.ndarray, valid: np.ndarray) -> pa.Array:
+    """Return the values as an Arrow array of doubles, null where `valid` is False."""
     return pa.array(values, pa.float64(), mask=~valid)

@@ -1,4 +1,8 @@
-"""What is known of the reviews before they are counted, and the gates that judge the counts against it."""
+"""Reads the totals of `review_aspects`, and makes the gates of `summarise_reviews` from them.
+
+`read_facts` reads the totals before anything is counted. `judge` makes the gates, some of which compare the new counts
+with the totals.
+"""
 
 from __future__ import annotations
 
@@ -21,15 +25,16 @@ RESERVED = (SATISFACTION, *REMARKS)
 
 @dataclass(frozen=True)
 class Facts:
-    """What one pass over review_aspects tells, without Spark: the numbers that the counts must add up to.
+    """Totals of `review_aspects`, read without Spark; the counts of `summarise_reviews` must add up to them.
 
     Attributes:
-        reviews: Rows.
-        mentions: Entries of all lists of aspects.
-        recipes: The recipes of the rows, with the rows of each.
-        days: Rows by day; None: without a date.
-        reserved: Aspects that are named like something else.
-        no_product: Rows without a product.
+        reviews: Number of rows (one per review).
+        mentions: Number of aspects mentioned, summed over all reviews.
+        recipes: Number of rows by recipe.
+        days: Number of rows by day of the review; None: rows without a date.
+        reserved: Aspects found in the data that have a name which `product_aspects` uses for something else
+            (satisfaction, or a kind of remark).
+        no_product: Number of rows without a product.
     """
 
     reviews: int
@@ -41,16 +46,20 @@ class Facts:
 
     @property
     def recipe(self) -> str:
-        """The recipe with most rows; empty if there are none."""
+        """Return the recipe with the most rows; "" if there are no rows."""
         return max(self.recipes, key=lambda name: (self.recipes[name], name), default="")
 
     @property
     def newest(self) -> date | None:
-        """The newest day."""
+        """Return the day of the newest review; None if no review has a date."""
         return max((day for day in self.days if day is not None), default=None)
 
     def outside(self, windows: Calendar | None) -> dict[str, int]:
-        """Count the reviews that are in no window, by reason, and those without a product."""
+        """Return the number of reviews outside all windows, by reason, and of reviews without a product.
+
+        Args:
+            windows: The time windows; None: every review with a date counts as before the first window.
+        """
         out = {"without a date": 0, "after the last window": 0, "before the first window": 0}
         for day, rows in self.days.items():
             if day is None:
@@ -63,7 +72,7 @@ class Facts:
 
 
 def read_facts(reviews: Snapshot) -> Facts:
-    """Read the facts of review_aspects in one streaming pass each."""
+    """Read the totals of a snapshot of `review_aspects` with Polars in streaming mode."""
     if not reviews.files:
         return Facts(0, 0, {}, {}, (), 0)
     scan = files.scan([f.uri for f in reviews.files], reviews.schema)
@@ -90,14 +99,14 @@ def read_facts(reviews: Snapshot) -> Facts:
 def judge(
     facts: Facts, uris: Sequence[str] | None, published: int, live: int, rows: float | Literal["any"]
 ) -> list[Gate]:
-    """Judge the sources (uris is None) or the files just written.
+    """Return the gates of `summarise_reviews`: for the sources alone, or for the files just written.
 
     Args:
-        facts: What the sources say.
-        uris: The candidate's files.
-        published: Its rows.
-        live: Rows that are live.
-        rows: `gates.rows`.
+        facts: Totals of the sources.
+        uris: Files of the new table, not yet committed; None to judge the sources before anything is counted.
+        published: Number of rows in these files.
+        live: Number of rows in the published version; 0 if there is none.
+        rows: Least number of rows as a share of `live`; "any" switches this gate off (setting `gates.rows`).
     """
     gates = [_recipes(facts), _names(facts)]
     if uris is None:
@@ -121,7 +130,10 @@ def judge(
 
 
 def _recipes(facts: Facts) -> Gate:
-    """Numbers of two recipes cannot be compared: a change of the model would pass for one of the products."""
+    """Return the gate that requires all rows of `review_aspects` to have one recipe.
+
+    With two recipes, a change of the model would look like a change of the products.
+    """
     passed = len(facts.recipes) <= 1
     mixed = ", ".join(f"{name} ({rows:,} rows)" for name, rows in sorted(facts.recipes.items())[:5])
     what = f"review_aspects holds rows of {len(facts.recipes)} recipes: {mixed}"
@@ -131,6 +143,7 @@ def _recipes(facts: Facts) -> Gate:
 
 
 def _names(facts: Facts) -> Gate:
+    """Return the gate that refuses aspects named like the reserved rows of `product_aspects`."""
     passed = not facts.reserved
     what = f"an aspect of the taxonomy is called {', '.join(facts.reserved)}"
     why = "product_aspects has rows of that name which mean something else"
@@ -139,6 +152,6 @@ def _names(facts: Facts) -> Gate:
 
 
 def _defect(name: str, difference: int, what: str) -> Gate:
-    """A gate that only a defect of the job can fail."""
+    """Return a gate that fails if `difference` is not 0, which only a defect of the job can cause."""
     passed = difference == 0
     return Gate(name, difference, 0, passed, explain(passed, what, "the page would show wrong numbers", DEFECT))

@@ -1,11 +1,16 @@
-"""What labels say of the mentions that were found: for each of them whether a person, too, finds something negative.
+"""Compares the polarity that the model found for aspects with people's labels, to correct the counted shares.
 
-The unit is a mention: a review in which `analyse_reviews` found an aspect. Its truth is that of the clause for which it
-was found: 1 if a labelled sentence of the review that holds this clause is labelled with the aspect, and with something
-negative about it (negative or mixed); 0 if such a sentence is labelled otherwise, also if it does not mention the
-aspect at all. Labels should be of a random sample of sentences, or all sentences of a random sample of reviews. So the
-share that is estimated is that of the found mentions that a person would call negative, and a
-mention that was found by mistake counts as one that is not negative. Mentions that were missed count nowhere.
+The unit is a mention: a review in which `analyse_reviews` found an aspect, with the clause where it found it. The label
+of a mention comes from labelled sentences of the same review that contain this clause (or are a part of it). It is
+negative if one of these sentences is labelled with the aspect as negative or mixed. Otherwise it is not negative, also
+if the aspect is not labelled at all.
+
+Therefore the estimated share answers this question: of the mentions that the model found, how many would a person call
+negative? A mention that the model found by mistake is treated as not negative; a mention that it did not find has no
+influence. The labels should be of a random sample of sentences, or of all sentences of a random sample of reviews.
+
+TABLE_OF names the four groups of labelled mentions by label and prediction: `both` (label and prediction are negative),
+`missed` (only the label is), `false` (only the prediction is) and `neither`.
 """
 
 from __future__ import annotations
@@ -25,20 +30,26 @@ if TYPE_CHECKING:
     from shopbatch.capabilities.insights.windows import Calendar
     from shopbatch.warehouse.store import Snapshot, Store
 
-TABLE_OF = ("both", "missed", "false", "neither")  # of truth and prediction, in the order of the estimators
+# Counts of labelled mentions that are negative: by truth and prediction, by truth only, by prediction only, by neither.
+TABLE_OF = ("both", "missed", "false", "neither")
 _COLUMNS = ("review_id", "product_id", "created_at", "taxonomy", "content_hash", "aspects")
 _PAIRS = {"aspect": pl.String, "product_id": pl.String, "day": pl.Date, "truth": pl.Boolean, "found": pl.Boolean}
 
 
 @dataclass
 class Labelled:
-    """The labelled mentions.
+    """Mentions of aspects that a person has labelled, beside the model's prediction.
+
+    A mention is a review in which the model found an aspect, with the clause where it found it (see the module).
 
     Attributes:
-        pairs: One row per mention: aspect, product_id, day (null where unknown), truth and found (whether negative).
-        said: How many labels there were, and what became of them.
-        errors: What the model's training found of its own errors, with labels that it had not seen: the columns of
-            TABLE_OF by aspect.
+        pairs: One row per labelled mention: aspect, product_id, day (null where unknown), and two booleans: `truth` (a
+            person calls it negative) and `found` (the model calls it negative).
+        said: Numbers of labels for the report, by description, such as "labels" (read), "without a review" (left out)
+            and "mentions with a label" (used).
+        errors: {aspect: [both, missed, false, neither]}: numbers of mentions by label and prediction, as TABLE_OF names
+            them, measured in training on labels that the model had not seen. {} if the model's manifest does not have
+            them.
     """
 
     pairs: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=_PAIRS))
@@ -46,10 +57,15 @@ class Labelled:
     errors: dict[str, list[int]] = field(default_factory=dict)
 
     def pooled(self, least: int) -> pl.DataFrame:
-        """Count by aspect: aspect, and the columns of TABLE_OF.
+        """Return one row per aspect with its numbers of labelled mentions by label and prediction.
 
         Args:
-            least: An aspect with fewer pairs takes the errors that training found instead, if these are more.
+            least: If an aspect has fewer labelled mentions than this, its numbers are taken from `errors` instead,
+                provided that `errors` has more labels of the aspect.
+
+        Returns:
+            The columns aspect, and four numbers of mentions: both (label and prediction are negative), missed (only the
+            label is), false (only the prediction is) and neither; sorted by aspect.
         """
         counted = self.pairs.group_by("aspect").agg(table_counts())
         known = {row["aspect"]: [row[c] for c in TABLE_OF] for row in counted.iter_rows(named=True)}
@@ -60,11 +76,17 @@ class Labelled:
         return pl.DataFrame([(a, *t) for a, t in sorted(known.items())], schema=schema, orient="row")
 
     def by_cell(self, categories: dict[str, str | None], windows: Calendar | None) -> pl.DataFrame:
-        """Count by level, name, aspect and window, and the columns of TABLE_OF.
+        """Count the labelled mentions for each row of `product_aspects`: by level, name, aspect and time window.
 
         Args:
-            categories: The category of each product that has one.
-            windows: The windows.
+            categories: {product_id: category}, for the products that have one.
+            windows: The time windows. None: each mention is counted only in the window `all`, which covers all time.
+
+        Returns:
+            The columns level ("product", "category" or "all"), name (product id, category or ""), aspect and window
+            (first day of the window, or "all"), and four numbers of mentions. They compare the person's label with the
+            model's prediction: both (both are negative), missed (only the label is negative), false (only the
+            prediction is) and neither.
         """
         rows: list[dict[str, Any]] = []
         for pair in self.pairs.iter_rows(named=True):
@@ -99,7 +121,7 @@ class Labelled:
 
 
 def table_counts() -> list[pl.Expr]:
-    """The columns of TABLE_OF, of pairs in groups."""
+    """Return Polars expressions that count a group's labelled mentions: the columns both, missed, false and neither."""
     truth, negative = pl.col("truth"), pl.col("found")
     cells = (truth & negative, truth & ~negative, ~truth & negative, ~truth & ~negative)
     return [cell.sum().cast(pl.Int64).alias(name) for name, cell in zip(TABLE_OF, cells, strict=True)]
@@ -108,14 +130,14 @@ def table_counts() -> list[pl.Expr]:
 def read_labels(
     store: Store, labels: Snapshot | None, analysed: Snapshot, reviews: Snapshot, config: Labels
 ) -> Labelled:
-    """Compare the labels with what was found in the same clauses.
+    """Read people's labels, and match them with the mentions that the model found in the same clauses.
 
     Args:
-        store: The warehouse, whose models say which labels they were trained on.
-        labels: The table aspect_labels; None: there is none.
-        analysed: The table review_aspects.
-        reviews: The table reviews, for the texts of the labelled reviews.
-        config: Which labels count.
+        store: The warehouse, whose models' manifests say which labels they were trained on.
+        labels: The table `aspect_labels`; None if there is none.
+        analysed: The table `review_aspects`.
+        reviews: The table `reviews`, for the texts of the labelled reviews.
+        config: Settings that say which labels are used.
     """
     if config.use == "none":
         return Labelled()
@@ -135,10 +157,14 @@ def read_labels(
 
 
 def _errors(store: Store, name: str) -> dict[str, list[int]]:
-    """The errors that the live model's manifest holds: by taxonomy and aspect, the counts of TABLE_OF.
+    """Read from the live model's manifest how often its predictions for each aspect agreed with labels.
 
-    They are those of cross-fitted predictions: each label is predicted by a model that did not learn from it. The rows
-    are labelled sentences in which the aspect was found. A manifest need not have them.
+    The numbers are the entry `errors` of the manifest, which is optional. They count labelled sentences in which the
+    aspect was found, and are cross-fitted: each label is compared with the prediction of a model that did not learn
+    from it. An aspect of several taxonomies gets the sum of their numbers.
+
+    Returns:
+        {aspect: [both, missed, false, neither]}, as TABLE_OF names them; {} if the manifest has no such numbers.
     """
     live = registry.find_live(f"{store.root}/_models", name)
     total: dict[str, list[int]] = {}
@@ -150,7 +176,10 @@ def _errors(store: Store, name: str) -> dict[str, list[int]]:
 
 
 def _trained_on(store: Store, model: str, rows: pl.DataFrame) -> pl.Series:
-    """Tell which labels a model of this name was trained on, by the hashes of its manifest (by text or by sentence)."""
+    """Return a boolean per label: True if any registered version of the model was trained on it.
+
+    A label is recognised by the hash of its text or of its sentence_id in the models' manifests.
+    """
     manifests = [m for m, _ in registry.listed(f"{store.root}/_models") if m.get("name") == model]
     known = {row for manifest in manifests for row in manifest.get("rows", ())}
     if not known:
@@ -162,6 +191,10 @@ def _trained_on(store: Store, model: str, rows: pl.DataFrame) -> pl.Series:
 
 
 def _pairs(labels: pl.DataFrame, analysed: Snapshot, reviews: Snapshot) -> pl.DataFrame:
+    """Match labels with the mentions found in the same reviews; return the rows of `Labelled.pairs`.
+
+    Reviews whose text has changed since they were analysed are left out.
+    """
     ids = labels["review_id"].unique().sort().to_list()
     results = pl.DataFrame(rows_with(analysed, "review_id", ids, _COLUMNS))
     if results.is_empty():
@@ -190,10 +223,15 @@ def _pairs(labels: pl.DataFrame, analysed: Snapshot, reviews: Snapshot) -> pl.Da
 
 
 def is_negative(said: Sequence[tuple[str, str | None]], aspect: str) -> bool:
-    """Whether the labels of a sentence say something negative about an aspect; mixed (no polarity) does."""
+    """Return True if a sentence is labelled as negative or mixed about an aspect.
+
+    Args:
+        said: (aspect, polarity) of each label of the sentence; polarity None means mixed.
+        aspect: The aspect.
+    """
     return any(name == aspect and polarity in ("negative", None) for name, polarity in said)
 
 
 def flat(text: str) -> str:
-    """Collapse white space."""
+    """Replace each run of white space by one blank, and strip the ends."""
     return " ".join(text.split())

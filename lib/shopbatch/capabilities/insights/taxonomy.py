@@ -1,7 +1,8 @@
-"""Taxonomies: the aspects that are looked for in the reviews of a kind of shop, with their names and lexicons.
+"""Taxonomies: for each kind of shop, the aspects (topics of reviews) with their names and lexicons.
 
-Five ship (`taxonomies/*.yaml`); a file of your own has the same form. A lexicon makes weak labels: a clause that one of
-an aspect's patterns matches is taken to be about it. `train_aspects` learns from these and from people's labels.
+Five taxonomies ship (`taxonomies/*.yaml`); a shop's own YAML file has the same form. A lexicon gives weak labels: a
+clause that matches one of an aspect's patterns is assumed to be about that aspect. `train_aspects` learns from these
+weak labels and from people's labels. `find` loads a taxonomy by name or path; `shipped` lists the names that ship.
 """
 
 from __future__ import annotations
@@ -24,12 +25,13 @@ _NEVER = re.compile(r"(?!)")
 
 
 class AspectWords(WordFile):
-    """One aspect: what people call it, and the patterns of its lexicon, by language."""
+    """One aspect of a taxonomy, as its YAML file describes it: the display name and the lexicon, each by language."""
 
     name: Mapping[str, str]
-    """What readers of a language call it."""
+    """Name of the aspect that is shown to readers, by language code (en: "Size and fit")."""
     lexicon: Mapping[str, str] = Field(default_factory=dict)
-    """Patterns of a language, separated by commas. A language without them is served by what the model learnt."""
+    """Patterns by language code, separated by commas (see `pattern`). For a language without patterns, the model relies
+    on its classifiers alone."""
 
     @field_validator("lexicon")
     @classmethod
@@ -39,12 +41,13 @@ class AspectWords(WordFile):
 
 
 class Taxonomy(WordFile):
-    """The aspects of one kind of shop, in the order of their columns in a model."""
+    """The aspects of one kind of shop (clothing, hotels, ...), in the order of their columns in a model."""
 
     about: Mapping[str, str] = Field(default_factory=dict)
-    """Patterns of words that show that a text is about goods of this kind, by language."""
+    """Patterns, by language code, of words that show that a text is about products of this kind of shop (see
+    `pattern`)."""
     aspects: dict[str, AspectWords] = Field(min_length=1)
-    """The aspects by name."""
+    """The aspects by name, such as `size_fit`."""
 
     @field_validator("aspects")
     @classmethod
@@ -57,26 +60,29 @@ class Taxonomy(WordFile):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of the aspects."""
+        """Return the names of the aspects, in the order of the model's columns."""
         return tuple(self.aspects)
 
     @cached_property
     def patterns(self) -> tuple[re.Pattern[str], ...]:
-        """The lexicon of each aspect, all languages together."""
+        """Return one compiled pattern per aspect, which matches the words of its lexicon in any language."""
         return tuple(pattern(aspect.lexicon.values()) for aspect in self.aspects.values())
 
     @cached_property
     def kind(self) -> re.Pattern[str]:
-        """What shows that a text is about goods of this kind: the words of `about`."""
+        """Return the compiled pattern of the words in `about`, which are typical of this kind of shop's products."""
         return pattern(self.about.values())
 
     def hits(self, texts: Sequence[str]) -> np.ndarray:
-        """Whether each text has a word of each aspect's lexicon, bool [n, aspects]."""
+        """Return a boolean array [n, aspects]: True where a text has a word of the aspect's lexicon."""
         rows = [[each.search(text) is not None for each in self.patterns] for text in texts]
         return np.asarray(rows, bool).reshape(len(texts), len(self.aspects))
 
     def evidence(self, text: str) -> int:
-        """How many different words show that a text is about goods of this kind."""
+        """Return how many different words of a text match `about` (words typical of this kind of shop).
+
+        Case is ignored. 0 means that the text does not show to which kind of shop it belongs.
+        """
         return len({match.group().lower() for match in self.kind.finditer(text)})
 
 
@@ -106,5 +112,5 @@ def pattern(lists: Iterable[str]) -> re.Pattern[str]:
 
 
 _TAXONOMIES = Collection(Taxonomy, __package__ or "", "taxonomies", "taxonomy")
-find = _TAXONOMIES.find  # by the name of one that ships, or by the path of a file
+find = _TAXONOMIES.find  # takes the name of a taxonomy that ships, or the path of a YAML file
 shipped = _TAXONOMIES.shipped

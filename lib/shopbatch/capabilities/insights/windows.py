@@ -1,4 +1,4 @@
-"""Windows of time: which one a review belongs to, and which one comes before which."""
+"""Time windows of `summarise_reviews`: assigns reviews to windows and finds the window before each."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Calendar:
-    """The windows of a run, the oldest first.
+    """The time windows of a run, without gaps, the oldest first.
 
     Attributes:
-        starts: The first day of each.
-        as_of: The day after the last one.
+        starts: The first day of each window.
+        as_of: The day after the last window ends; reviews of this day and later are in no window.
     """
 
     starts: tuple[date, ...]
@@ -27,18 +27,29 @@ class Calendar:
 
     @property
     def ends(self) -> tuple[date, ...]:
-        """The last day of each."""
+        """Return the last day (inclusive) of each window."""
         return tuple(day - timedelta(days=1) for day in (*self.starts[1:], self.as_of))
 
     def start_of(self, day: Column) -> Column:
-        """The first day of the window that a day (a date) is in; null if it is in none or is null."""
+        """Return a Spark column with the first day of the window that contains the date `day`.
+
+        It is null where no window contains the day, and where `day` is null.
+        """
         from pyspark.sql import functions as F
 
         starts = F.array(*(F.lit(start) for start in self.starts))
         return F.when(day < F.lit(self.as_of), F.array_max(F.filter(starts, lambda start: start <= day)))
 
     def look_up(self, start: Column, values: Sequence[date | None]) -> Column:
-        """The value of the window that begins on a day, of values in the order of the windows; null if none does."""
+        """Return a Spark column that maps each window's first day to the date that belongs to this window in `values`.
+
+        Args:
+            start: Column with the first day of a window.
+            values: One date (or None) per window, in the order of the windows, such as the windows' last days.
+
+        Returns:
+            The date; null where `start` is null or not the first day of a window.
+        """
         from pyspark.sql import functions as F
 
         pairs = zip(self.starts, values, strict=True)
@@ -46,19 +57,22 @@ class Calendar:
         return F.when(start.isNotNull(), F.try_element_at(known, start))
 
     def find(self, day: date | None) -> date | None:
-        """The first day of the window that a day is in; None if it is in none."""
+        """Return the first day of the window that contains `day`; None if no window does or `day` is None."""
         if day is None or day >= self.as_of:
             return None
         return max((start for start in self.starts if start <= day), default=None)
 
 
 def calendar(windows: Windows, newest: date | None, today: date) -> Calendar | None:
-    """Return the windows; None if no review has a date and none is configured.
+    """Build the time windows of a run of `summarise_reviews`.
 
     Args:
-        windows: The configuration.
-        newest: The day of the newest review; None: none has a date.
-        today: The day on which nobody can have written tomorrow's reviews yet.
+        windows: Settings of the windows.
+        newest: The day of the newest review; None if no review has a date.
+        today: The current day (UTC). Reviews dated later do not move the windows, since their dates are wrong.
+
+    Returns:
+        The windows; None if the setting `windows.as_of` is `latest` and no review has a date.
     """
     if windows.as_of != LATEST:
         assert isinstance(windows.as_of, date)

@@ -1,1 +1,1 @@
-"""Fine-tuning of language models: the job finetune_llm."""
+"""Fine-tune a language model on a shop's texts: the job `finetune_llm`. The entry point is `train.finetune`."""

@@ -1,4 +1,4 @@
-"""The configuration of finetune_llm. Cheap to import."""
+"""Settings of the job `finetune_llm`. Cheap to import."""
 
 from __future__ import annotations
 
@@ -16,72 +16,77 @@ class SourceConfig(Strict):
     """Which texts the model learns from, and how they are split."""
 
     table: str
-    """Table that holds the texts."""
+    """Name of the table that holds the texts."""
     prompt: str = ""
-    """Column of the prompt; empty for texts without a prompt, which are then learnt from their first token on."""
+    """Column of the prompt. Empty: the texts have no prompt, and are learnt from their first token on."""
     answer: str
     """Column of the text that the model learns to write."""
     key: str = ""
-    """Column that identifies a row, so that erasure can name the models trained on it; empty to use the text."""
+    """Column that identifies a row. When a row must be erased later, this value tells which models were trained on it.
+    Empty: the text itself identifies the row."""
     group: str = "language"
-    """Column of the row's language, by which results are reported and gated; empty for one group."""
+    """Column with the language of a row. Results are reported and gated by language. Empty: all rows are one group."""
     system: str = ""
     """System instruction before every prompt; `@path` reads it from a file."""
     rows: int = Field(default=200_000, ge=1)
-    """Maximum number of different texts, chosen by content hash."""
+    """Greatest number of distinct texts to use. If there are more, the hash of the content decides which are used, so
+    every run uses the same ones."""
     val: int = Field(default=5, ge=1, le=40)
-    """Percentage of the texts that is used for validation."""
+    """Percentage of the texts used for validation while training."""
     test: int = Field(default=10, ge=1, le=40)
-    """Percentage of the texts that is held out for the final comparison."""
+    """Percentage of the texts held out for the final comparison of the models."""
     similar: float = Field(default=0.8, gt=0, le=1)
-    """Jaccard similarity to a training text, 0 to 1, from which a held-out text is dropped as a near-duplicate."""
+    """A held-out text is dropped as a near-duplicate if its Jaccard similarity (0..1) to a training text reaches this
+    value; 1 drops only the most similar ones."""
 
     @property
     def instruction(self) -> str:
-        """The text of `system`. Raises UserError if it names a file that does not exist."""
+        """The system instruction as text. Raises UserError if `system` names a file that does not exist."""
         return read_text(self.system[1:]) if self.system.startswith("@") else self.system
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns to read, each once."""
+        """The distinct columns to read from the table."""
         return tuple(dict.fromkeys(c for c in (self.prompt, self.answer, self.key, self.group) if c))
 
 
 class FinetuneLlmConfig(JobConfig):
-    """Configuration of the job finetune_llm."""
+    """Settings of the job (`conf/*/finetune_llm.yaml`)."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_-]*$")
-    """Name under which the model is published."""
+    """Name under which the model is published in the registry, so that other jobs find it as `name@live`."""
     source: SourceConfig
-    """Which texts the model learns from."""
+    """Which texts the model learns from, and how they are split."""
     init: Literal["base", "scratch"] = "base"
-    """`base` continues training an existing model, `scratch` starts a new one from the shop's own texts."""
+    """`base`: train an existing model further. `scratch`: train a new, small model on the shop's own texts alone."""
     base: str = "smollm2-135m"
     """Model to start from: `smollm2-135m` (built from the sample's package), a folder, `name@digest`, or `owner/name`
     of the hub."""
     scratch: ScratchConfig = ScratchConfig()
-    """Size of the new model when init is `scratch`."""
+    """Size of the new model; only used if init is `scratch`."""
     lora: LoraConfig = LoraConfig()
-    """Adapters to train when init is `base`; a new model always trains all its weights."""
+    """LoRA adapters to train; only used if init is `base`. A new model always trains all its weights."""
     loop: LoopConfig = LoopConfig()
-    """The training run."""
+    """The training loop: batch sizes, epochs, learning rate."""
     workers: WorkersConfig = WorkersConfig()
     """Where the training runs, and on how many workers."""
     gates: GateConfig = GateConfig()
-    """What the trained model must reach to be published."""
+    """What the trained model must achieve to be published."""
     engine: GenerateConfig = OpenVinoGenerateConfig()
-    """Engine that writes the held-out answers; the model is published together with its export for this engine."""
+    """Engine that writes the answers to held-out prompts. The model is published together with its export for this
+    engine."""
     answers: int = Field(default=64, ge=0)
-    """Number of held-out prompts that every compared model answers; 0 for none."""
+    """Number of held-out prompts that each compared model answers, for the report; 0 for none."""
     sampling: Sampling = Sampling(max_new_tokens=160)
-    """How those answers are drawn."""
+    """How these answers are sampled (length, temperature, ...)."""
     dropped: float = Field(default=0.05, ge=0, le=1)
-    """Largest share of the examples, 0 to 1, that may be left out: too long for a block, or not to be learnt whole."""
+    """Greatest share (0..1) of the examples that may be left out because they do not fit into a block or cannot be
+    learnt exactly; with more, the run stops. Increase it to train on the rest."""
 
     def required_tables(self) -> tuple[str, ...]:
-        """The table that a run reads."""
+        """Return the table with the training texts, which every run reads."""
         return (self.source.table,)
 
     def required_models(self) -> dict[str, str]:
-        """The base model, unless training starts from scratch."""
+        """Return the reference of the base model, unless training starts from scratch."""
         return {"base": self.base} if self.init == "base" else {}

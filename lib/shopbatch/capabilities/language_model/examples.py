@@ -1,6 +1,7 @@
-"""A shop's texts -> examples of a language model: prompt and answer, split by content, without near-duplicates.
+"""Read a shop's texts as training examples (prompt and answer), split them, and encode them as token documents.
 
-The split of a text depends only on its content: it is the same whenever and wherever the text is read.
+Near-duplicates of training texts are dropped from the held-out splits. The split of a text depends only on its content:
+it is the same whenever and wherever the text is read.
 """
 
 from __future__ import annotations
@@ -29,32 +30,40 @@ from shopbatch.text.visible import is_visible
 from shopbatch.training.packing import Document
 from shopbatch.warehouse.store import Snapshot
 
-OTHER = "und"  # language of a text whose row states none
-# Why an example is left out: it does not fit into a block; it holds what only the chat template may write, and that
-# cannot be plain text; the tokenizer cannot write its answer as it is
+OTHER = "und"  # language of rows without one (ISO 639: undetermined)
+# Why an example is left out. too_long: it does not fit into a block. marker: it holds text that only the chat template
+# may write. changed: the tokenizer cannot reproduce its answer exactly.
 LeftOut = Literal["too_long", "marker", "changed"]
 
 
 @dataclass(frozen=True)
 class Examples:
-    """The examples of a source.
+    """The examples of a source table.
 
-    rows: a table with the columns prompt, answer, group, name, split.
-    near: number of held-out rows that were dropped as near-duplicates of training rows.
+    Attributes:
+        rows: Columns prompt, answer, group (language), name (key of the row) and split ("train", "val" or "test").
+        near: Number of held-out rows that were dropped as near-duplicates of training rows.
     """
 
     rows: pa.Table
     near: int
 
     def part(self, split: str) -> pa.Table:
-        """Return the rows of a split."""
+        """Return the rows of a split: "train", "val" or "test"."""
         return self.rows.filter(pc.equal(self.rows["split"], split))
 
 
 def read(source: Snapshot, config: SourceConfig) -> Examples:
-    """Return the examples of a snapshot, each content once, in an order that depends only on the contents.
+    """Return the examples of a table, each content once, in an order that depends only on the contents.
 
-    Raises UserError for a missing column, or a split without a row.
+    Rows without a visible prompt or answer are skipped.
+
+    Args:
+        source: Pinned snapshot of the table.
+        config: Names of the columns, and sizes of the splits.
+
+    Raises:
+        UserError: A column is missing, or a split has no row.
     """
     if missing := [c for c in config.columns if c not in source.schema.names]:
         known = ", ".join(source.schema.names)
@@ -89,12 +98,17 @@ def read(source: Snapshot, config: SourceConfig) -> Examples:
 
 @dataclass(frozen=True)
 class Encode:
-    """Examples -> documents, in the model's own chat template. Runs in Ray tasks.
+    """Encodes examples as token documents in the model's own chat template. It runs in Ray tasks.
 
-    Of a prompt and its answer, only the answer is learnt, with the token that ends it. The prompt is tokenised
-    separately, as it will be when the model is asked; what the template writes between prompt and answer (an empty
-    `<think>` block) belongs to the prompt. A control token inside a question or an answer is plain text. A text without
-    a prompt is learnt from its first token on, and truncated if it is too long.
+    Only the answer and the token that ends it are trained on, not the prompt. The prompt is tokenised separately, as it
+    is when the tuned model is used later; text that the template writes between prompt and answer (an empty `<think>`
+    block) belongs to the prompt. Control tokens inside a prompt or an answer are encoded as plain text. A text without
+    a prompt is trained on from its second token on, and truncated if it is too long.
+
+    Attributes:
+        model: Folder of the model, whose tokenizer and chat template are used.
+        system: System instruction before every prompt; "" for none.
+        block_tokens: Greatest number of tokens of a document.
     """
 
     model: str
@@ -102,18 +116,21 @@ class Encode:
     block_tokens: int
 
     def __call__(self, batch: pa.Table) -> list[Document | None]:
+        """Return the document of each example of a batch (columns prompt and answer), None for those left out."""
         rows = zip(batch["prompt"].to_pylist(), batch["answer"].to_pylist(), strict=True)
         return [self.document(prompt, answer) for prompt, answer in rows]
 
     def document(self, prompt: str, answer: str) -> Document | None:
-        """Return the example as a document, or None if it is left out."""
+        """Return the example as a document; None if it must be left out."""
         encoded = self.encode(prompt, answer)
         return encoded if isinstance(encoded, Document) else None
 
     def encode(self, prompt: str, answer: str) -> Document | LeftOut:
-        """Return the example as a document, or why it is left out.
+        """Return the example as a document, or the reason why it must be left out (see `left_out.MEANINGS`).
 
-        Raises UserError or ModelError if the model's chat template cannot be trained on.
+        Raises:
+            UserError: The model's chat template cannot be trained on.
+            ModelError: The model has no chat template.
         """
         try:
             given, written = self.texts(prompt, answer)
@@ -130,16 +147,27 @@ class Encode:
             return "changed"
         if prompt:
             return whole if len(whole.ids) <= self.block_tokens else "too_long"
-        ids = whole.ids[: self.block_tokens]  # nothing comes before its first token, so that cannot be predicted
+        ids = whole.ids[: self.block_tokens]  # the first token has no context, so it is not trained on
         return Document(ids, np.arange(len(ids)) > 0) if len(ids) > 1 else "too_long"
 
     def texts(self, prompt: str, answer: str) -> tuple[str, str]:
-        """Return the text that the model is given and the text that it should write, special tokens included.
+        """Return an example in the model's chat template as two texts: the model's input, and the output to learn.
 
-        Control tokens of question and answer are marked as plain text.
+        Control tokens inside `prompt` and `answer` are escaped, so that the tokenizer encodes them as plain text; those
+        of the template itself stay control tokens.
 
-        Raises UserError if the chat template cannot be trained on, ModelError if the model has none, and
-        ControlTextError if the question holds a marker of the template, or changes what it writes around the question.
+        Args:
+            prompt: The example's prompt; "" for a text without one.
+            answer: The answer to learn.
+
+        Returns:
+            (input, output). Without a prompt, the template is not used: the input is "" and the output is the answer.
+
+        Raises:
+            UserError: The chat template cannot be trained on.
+            ModelError: The model has no chat template.
+            ControlTextError: The prompt holds a marker of the template, or changes the text that the template writes
+                around the prompt.
         """
         learnt = escape(answer, chat_controls(_folder(self.model)))
         if not prompt:
@@ -153,25 +181,36 @@ class Encode:
         return asked, lead + learnt.strip() + closing
 
     def asked(self, prompt: str) -> str:
-        """Return the text that the tuned model is asked with: the prompt in the chat template, up to the answer."""
+        """Return the prompt in the chat template, up to where the answer begins: the input of the tuned model."""
         return self.answer_format.asked(chat_prompt(_folder(self.model), self.messages(prompt)))
 
     def messages(self, prompt: str) -> list[dict[str, str]]:
-        """Return the chat that asks for an answer."""
+        """Return the messages of the chat: the system instruction, if there is one, and the prompt as user message."""
         question = [{"role": "user", "content": prompt}]
         return [{"role": "system", "content": self.system}, *question] if self.system else question
 
     @property
     def answer_format(self) -> AnswerFormat:
-        """What the model's chat template writes around an answer. Raises UserError if it cannot be trained on."""
+        """The text that the model's chat template writes around an answer.
+
+        Raises:
+            UserError: The chat template cannot be trained on.
+        """
         return answer_format(_folder(self.model), bool(self.system))
 
     def expected(self, prompt: str, answer: str) -> Expected:
-        """Return what the mask linter must find in the example's mask."""
+        """Return the text of an example by its parts, with which `masks.lint` compares the example's mask.
+
+        The parts are the model's input (not trained on), the answer and the tokens that may end it (trained on).
+
+        Args:
+            prompt: The example's prompt; "" for a text without one.
+            answer: The answer to learn.
+        """
         return self._expected(self.asked(prompt) if prompt else "", answer)
 
     def decode(self, ids: Any) -> str:
-        """Return token ids as text, special tokens included."""
+        """Return the text of token ids, with special tokens."""
         return str(_tokenizer(self.model).tokenizer.decode([int(i) for i in ids], skip_special_tokens=False))
 
     def _expected(self, given: str, answer: str) -> Expected:
@@ -179,13 +218,20 @@ class Encode:
         return Expected(given, answer, end_tokens(self.model) if end is None else (end,))
 
     def _tokens(self, given: str, written: str) -> tuple[list[int], list[int]]:
-        """Return the tokens of a prompt as the model is asked, and those that it should go on with.
+        """Return the token ids of the model's input, and those of the output that it learns (see `texts`).
 
-        Raises ControlTextError if the tokenizer makes a control token of what is none.
+        The input is tokenised on its own, as it is when the tuned model is used later.
+
+        Args:
+            given: The input; "" for none.
+            written: The output.
+
+        Raises:
+            ControlTextError: The tokenizer makes a control token from plain text.
         """
         tokenizer, controls = _tokenizer(self.model), chat_controls(_folder(self.model))
         head, whole = tokenizer.encode(given), tokenizer.encode(given + written)
-        goes_on = whole[: len(head)] == head  # else the tokenizer would join the two in one token
+        goes_on = whole[: len(head)] == head  # False if the tokenizer merges the end of one and the start of the other
         tail = whole[len(head) :] if goes_on else tokenizer.encode(written)
         if sum(i in _control_ids(self.model) for i in (*head, *tail)) != count(given + written, controls):
             raise ControlTextError("the tokenizer makes a control token of what is none")
@@ -194,20 +240,26 @@ class Encode:
 
 @lru_cache(maxsize=4)
 def end_tokens(model: str) -> tuple[int, ...]:
-    """Return the tokens that end an answer according to the model's configuration; its template writes one of them."""
+    """Return the ids of the tokens that can end an answer, from the model's configuration files.
+
+    A model can have several; its chat template writes one of them.
+    """
     from shopbatch.engines.generators.prompts import Prompts
 
     return tuple(Prompts(_folder(model)).ends)
 
 
 def _has_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return which rows hold anything that can be seen. An answer may be `none` or a full stop."""
+    """Return a mask of the rows with any visible character (an answer may be `none` or a full stop)."""
     return pa.chunked_array([is_visible(chunk) for chunk in column.chunks], pa.bool_())
 
 
 def _split(table: pa.Table, config: SourceConfig) -> pa.Table:
-    """Return each content once, with its split by hash: train, val or test."""
-    # The hash that older versions split by: a model of theirs is never judged by rows that it was trained on.
+    """Drop repeated contents and add a column `split` ("train", "val" or "test"), chosen by the hash of the content.
+
+    If there are more than `config.rows` contents, those with the lowest hashes are kept.
+    """
+    # Older versions split by this hash. It is kept so that their models are not judged by rows they were trained on.
     high, low = former_hash128([table["prompt"], table["answer"]])
     order = np.lexsort([low, high])
     first = np.ones(len(order), bool)
@@ -225,12 +277,12 @@ def _tokenizer(model: str) -> MarkedTokenizer:
 
 @lru_cache(maxsize=4)
 def _control_ids(model: str) -> frozenset[int]:
-    """Return the ids of the control tokens, by the tokenizer that the engines read."""
+    """Return the ids of the control tokens (such as the end of a turn) in the vocabulary of the model."""
     tokenizer, controls = _tokenizer(model), set(chat_controls(_folder(model)))
     return frozenset(i for i in tokenizer.reserved if tokenizer.added[i].content in controls)
 
 
 @lru_cache(maxsize=4)
 def _folder(model: str) -> Path:
-    """Return the model's folder on this machine; one from elsewhere is verified once, and not for every example."""
+    """Return the model's folder on this machine; a remote model is fetched and verified once, not for each example."""
     return local(model)

@@ -1,4 +1,4 @@
-"""Whether the candidate is better than the base, the live model and a trigram model on the held-out examples."""
+"""Judge the trained model (candidate) against the base, the live model and a trigram model on held-out examples."""
 
 from __future__ import annotations
 
@@ -28,14 +28,27 @@ CANDIDATE = "candidate"
 
 @dataclass(frozen=True)
 class Judged:
-    """A model's results on the held-out examples. answers: None if no prompt was answered."""
+    """The results of one model on the held-out examples.
+
+    Attributes:
+        losses: Its losses.
+        answers: Its answers to some of the prompts; None if it was asked none.
+    """
 
     losses: Losses
     answers: Answers | None
 
 
 def judge(config: FinetuneLlmConfig, model: Model, encode: Encode, test: pa.Table, asked: pa.Table) -> Judged:
-    """Compute a model's losses on all held-out examples, and its answers to the examples that are asked."""
+    """Compute a model's losses on all held-out examples, and its answers to some of them.
+
+    Args:
+        config: Settings of the job.
+        model: The model to judge.
+        encode: Its system instruction and block size are used, but with the tokenizer of `model`.
+        test: All held-out examples.
+        asked: The held-out examples that the model answers; no answers are written if it has no rows.
+    """
     own_encode = Encode(model.path, encode.system, encode.block_tokens)
     threads = (config.workers.threads or 1) * config.workers.count
     losses = evaluate.losses(own_encode, test, threads, config.workers.device)
@@ -45,7 +58,10 @@ def judge(config: FinetuneLlmConfig, model: Model, encode: Encode, test: pa.Tabl
 
 
 def examples_to_ask(config: FinetuneLlmConfig, encode: Encode, test: pa.Table) -> pa.Table:
-    """Return the first held-out examples that leave room for an answer; none if the texts have no prompts."""
+    """Return the first `config.answers` held-out examples whose prompt leaves room for an answer in the context.
+
+    The result has no rows if the texts have no prompts or `config.answers` is 0.
+    """
     if not (config.answers and config.source.prompt):
         return test.slice(0, 0)
     room = Prompts(local(encode.model)).limit - config.sampling.max_new_tokens
@@ -54,10 +70,17 @@ def examples_to_ask(config: FinetuneLlmConfig, encode: Encode, test: pa.Table) -
 
 
 def quality(judged: Mapping[str, Judged], test: pa.Table, seed: int) -> dict[str, Any]:
-    """Return the numbers of each model.
+    """Return the quality of each model for the report and the manifest: {model: numbers by name}.
 
-    They are loss and perplexity per token, by language; the share of a reference's numbers that the answers state;
-    and, for the candidate, how much lower its loss is than each other model's, with its 95 % interval.
+    - For "all" texts and for each language: the loss (nats) and the perplexity, per token.
+    - "facts": the share of the numbers in the shop's answers that the model's answers repeat, with its 95 % interval.
+    - "fall against ...", only for the candidate: the other model's loss per document minus the candidate's, with its 95
+      % interval.
+
+    Args:
+        judged: Results of each model, by name; one of them is the candidate.
+        test: All held-out examples.
+        seed: Seed of the bootstrap.
     """
     group = np.asarray(test["group"].to_pylist())
     numbers: dict[str, Any] = {}
@@ -85,7 +108,18 @@ def quality(judged: Mapping[str, Judged], test: pa.Table, seed: int) -> dict[str
 
 
 def gates(config: FinetuneLlmConfig, judged: Mapping[str, Judged], test: pa.Table, other: str) -> list[Gate]:
-    """Return the gates against another model: a loss that certainly fell, and no language much worse."""
+    """Return two gates that the candidate must pass against another model: a lower loss, and no language much worse.
+
+    The first takes the lower end of the 95 % interval of the fall in loss, which must be above `gates.loss`. The second
+    refuses a candidate whose loss in any language rises by more than `gates.worse`. Both limits are shares of the other
+    model's loss.
+
+    Args:
+        config: Settings of the job, with the limits.
+        judged: Results of each model, by name.
+        test: All held-out examples.
+        other: Name of the other model, "base" or "live".
+    """
     candidate, rival, rows = _paired(judged[CANDIDATE].losses, judged[other].losses)
     if not len(rows):
         raise UserError(
@@ -117,7 +151,13 @@ def gates(config: FinetuneLlmConfig, judged: Mapping[str, Judged], test: pa.Tabl
 
 
 def against_trigram(pack: Pack, encode: Encode, test: pa.Table, losses: Losses) -> tuple[float, Gate]:
-    """Compare with a trigram model of the training tokens.
+    """Compare the candidate with a trigram model of the training tokens, the baseline of a model trained from scratch.
+
+    Args:
+        pack: The training blocks.
+        encode: Encodes examples as documents for the candidate.
+        test: All held-out examples.
+        losses: Losses of the candidate on these examples.
 
     Returns:
         The trigram model's perplexity per token, and the gate that the candidate's must be lower.
@@ -125,7 +165,7 @@ def against_trigram(pack: Pack, encode: Encode, test: pa.Table, losses: Losses) 
     train = pack.read("train")
     documents = train.documents(range(len(train)))
     trigram = Trigram([d.ids.tolist() for d in documents], int(model_config(local(encode.model))["vocab_size"]))
-    # only tokens that both models predict: the first token of a text without a prompt is given
+    # only trained tokens count: the language model does not predict the first token of a text without a prompt
     nats = np.concatenate([trigram.losses(d.ids.tolist())[d.trained] for d in encode(test) if d is not None])
     perplexity, limit = float(np.exp(losses.nats.sum() / losses.tokens.sum())), float(np.exp(nats.mean()))
     passed = perplexity < limit
@@ -136,6 +176,10 @@ def against_trigram(pack: Pack, encode: Encode, test: pa.Table, losses: Losses) 
 
 
 def _paired(first: Losses, second: Losses) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the nats of the documents that fitted into a block of both models, and their row numbers."""
+    """Return the losses of two models on the examples that both could encode, so that they can be compared one by one.
+
+    Returns:
+        Nats of the first model, nats of the second model, and row numbers of the examples, [n] each.
+    """
     rows, a, b = np.intersect1d(first.rows, second.rows, return_indices=True)
     return first.nats[a], second.nats[b], rows

@@ -1,4 +1,7 @@
-"""Which examples are left out of training, checked one by one before anything is trained, and counted in the report."""
+"""Leave out examples that the model cannot be trained on exactly as they are: too long, or changed by the tokenizer.
+
+`finetune_llm` checks every example before the training, and its report counts those that are left out.
+"""
 
 from __future__ import annotations
 
@@ -24,21 +27,21 @@ MEANINGS: Mapping[str, str] = {
 
 
 def leave_out(encode: Encode, examples: Examples, dropped: float) -> tuple[Examples, dict[str, int]]:
-    """Check every example, in Ray tasks, and leave out those that cannot be learnt whole.
+    """Check every example, in parallel Ray tasks, and leave out those that the model cannot learn as they are.
 
     Args:
-        encode: Makes documents of examples.
+        encode: Encodes examples as documents for the model.
         examples: All examples of the source.
-        dropped: Largest share of them that may be left out.
+        dropped: Greatest share (0..1) of the examples that may be left out.
 
     Returns:
-        The other examples, and the number of those left out for each reason.
+        The remaining examples, and {reason: number of examples left out} (see MEANINGS).
 
     Raises:
-        UserError: The chat template cannot be trained on, too many examples are left out, or all of a split.
+        UserError: The chat template cannot be trained on, too many examples are left out, or a split has none left.
     """
     if examples.rows["prompt"][0].as_py():
-        _ = encode.answer_format  # refuses a chat template here, in one line, and not in a task
+        _ = encode.answer_format  # raises UserError here, with a short message, rather than inside a Ray task
     rows = examples.rows
     table, task = ray.put(rows), ray.remote(num_cpus=1)(_reasons)
     parts = [task.remote(encode, table, start) for start in range(0, rows.num_rows, WINDOW)]
@@ -64,7 +67,13 @@ def leave_out(encode: Encode, examples: Examples, dropped: float) -> tuple[Examp
 
 
 def _reasons(encode: Encode, rows: pa.Table, start: int) -> np.ndarray:
-    """Return why each example of a window is left out, "" for none."""
+    """Return the reason why each example of a window is left out, string [rows of the window]; "" if it is not.
+
+    Args:
+        encode: Encodes examples as documents for the model.
+        rows: All examples.
+        start: First row of the window, which has at most 4096 rows.
+    """
     window = rows.slice(start, WINDOW)
     pairs = zip(window["prompt"].to_pylist(), window["answer"].to_pylist(), strict=True)
     encoded = [encode.encode(prompt, answer) for prompt, answer in pairs]

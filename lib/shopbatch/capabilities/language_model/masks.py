@@ -1,7 +1,8 @@
-"""The mask linter: shows what a language model would be trained on, and refuses it if it is not the answer.
+"""Check the training masks of examples: exactly the answer must be trained on, nothing of the prompt.
 
-It does not look at how a mask was made. It decodes the trained tokens and compares them with the answer's own text.
-`fault` is asked for every example, `lint` for the first ones, which the report shows.
+A mask tells which tokens of a document are trained on. The check does not look at how a mask was made: it decodes the
+trained tokens and compares them with the text of the answer. `fault` is called for every example; `lint` is called for
+the first examples, which the report shows.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ Decode = Callable[[Any], str]  # token ids -> text, special tokens included
 
 @dataclass(frozen=True)
 class Expected:
-    """What an example must train on.
+    """The text that an example must train on; `fault` compares the example's mask with it.
 
-    prompt: the text before it, or "" for a text without a prompt. answer: the text to predict.
-    ends: token ids, one of which must end the answer; empty if none must.
+    Attributes:
+        prompt: The text before the answer; "" for a text without a prompt.
+        answer: The text to predict.
+        ends: Token ids, one of which must end the answer; empty if no end token is needed.
     """
 
     prompt: str
@@ -31,9 +34,15 @@ class Expected:
 
 
 def lint(documents: Sequence[Document], expected: Sequence[Expected], decode: Decode) -> list[dict[str, str]]:
-    """Check the masks of documents, and return {"not trained", "trained"} of each, decoded, to be shown.
+    """Check the masks of documents and return their decoded text, {"not trained": ..., "trained": ...} each.
 
-    Raises UserError for the first document that trains no token, a token of the prompt, or not the whole answer.
+    Args:
+        documents: The encoded examples.
+        expected: What each example must train on.
+        decode: Converts token ids to text.
+
+    Raises:
+        UserError: A document trains no token, a token of the prompt, or not the whole answer.
     """
     shown = []
     for number, (document, wanted) in enumerate(zip(documents, expected, strict=True)):
@@ -45,7 +54,13 @@ def lint(documents: Sequence[Document], expected: Sequence[Expected], decode: De
 
 
 def fault(document: Document, wanted: Expected, decode: Decode) -> str:
-    """Return what is wrong with the mask of a document; "" if it trains the answer, all of it and nothing else."""
+    """Return what is wrong with the mask of a document, as a sentence; "" if it trains exactly the answer.
+
+    Args:
+        document: The encoded example.
+        wanted: What it must train on.
+        decode: Converts token ids to text.
+    """
     ids = document.ids.tolist()
     trained = document.ids[document.trained].tolist()
     if not trained:
@@ -63,5 +78,8 @@ def fault(document: Document, wanted: Expected, decode: Decode) -> str:
 
 
 def _comparable(text: str) -> str:
-    """Return the text as it is compared: chat templates strip white space, and tokenizers normalise (NFC, NFKC)."""
+    """Normalise a text for the comparison: NFKC, and single spaces.
+
+    Chat templates strip white space, and tokenizers normalise (NFC, NFKC), so neither counts as a difference.
+    """
     return " ".join(unicodedata.normalize("NFKC", text).split())

@@ -1,4 +1,4 @@
-"""The tables that finetune_llm adds to its report."""
+"""Build the tables that `finetune_llm` adds to its report."""
 
 from __future__ import annotations
 
@@ -14,19 +14,32 @@ SHOWN = 5  # examples in a table
 
 
 def masks_figure(shown: Sequence[Mapping[str, str]]) -> Figure:
-    """Return what is given and what is learnt in the first training examples, as `masks.lint` decoded them."""
+    """Return a table of the first training examples: the given text and the text to learn.
+
+    Args:
+        shown: Decoded examples, from `masks.lint`.
+    """
     cells = [[s["not trained"], s["trained"]] for s in shown[:SHOWN]]
     return Figure("table", "What is trained on", {"columns": ["given", "learnt"], "rows": cells}, "Decoded tokens.")
 
 
 def left_out_figures(counts: Mapping[str, int]) -> list[Figure]:
-    """Return a table of how many examples `left_out.leave_out` left out, and why; nothing if there are none."""
+    """Return a table of how many examples were left out and why, as a list with one figure; [] if none were.
+
+    Args:
+        counts: Number of examples by reason, from `left_out.leave_out`.
+    """
     cells = [[str(n), MEANINGS[reason]] for reason in REASONS if (n := counts[reason])]
     return [Figure("table", "Examples left out", {"columns": ["examples", "they"], "rows": cells})] if cells else []
 
 
 def answers_figure(judged: Mapping[str, Judged], asked: pa.Table) -> Figure:
-    """Return a few held-out prompts with the shop's own answer and the answer of each model."""
+    """Return a table of a few held-out prompts, each with the shop's own answer and the answer of each model.
+
+    Args:
+        judged: Results of each model, by name.
+        asked: The held-out examples that were asked.
+    """
     answers = {name: one.answers.texts for name, one in judged.items() if one.answers is not None}
     cells = []
     for i, row in enumerate(asked.slice(0, SHOWN).to_pylist()):

@@ -1,7 +1,7 @@
-"""A shop's texts -> a language model that has learnt them, published if it is better: the job finetune_llm.
+"""Run the job `finetune_llm`: trains a language model on a shop's texts and publishes it if it is better.
 
-The steps are: examples, base model, what is left out, mask linter, blocks, training (`runs.train`), export, judging,
-gates, registry.
+The steps are: read examples, find the base model, leave out examples that cannot be learnt, check masks, pack blocks,
+train (`runs.train`), export, judge, apply the gates, register.
 """
 
 from __future__ import annotations
@@ -42,14 +42,16 @@ from shopbatch.training.worker import Run
 from shopbatch.training.workers import check_devices
 from shopbatch.warehouse.store import Snapshot, Store
 
-VERSION = 2  # of examples, training and export: raising it makes the next run train again
+VERSION = 2  # of examples, training and export; if it is raised, the next run trains again
 _LINTED = 64  # examples whose mask is decoded before the first step
 
 
 def finetune(config: FinetuneLlmConfig, store: Store, report: Report) -> None:
-    """Train, judge and publish.
+    """Train, judge and publish the model; nothing is done if the live one was made from the same inputs.
 
-    Raises GateRefused if the candidate is not better, and UserError for a source, base or recipe that cannot work.
+    Raises:
+        GateRefused: The candidate is not better.
+        UserError: The source, the base model or the settings do not allow training.
     """
     check_devices(config.workers, config.platform)
     source = store.snapshot(config.source.table)
@@ -101,10 +103,10 @@ def finetune(config: FinetuneLlmConfig, store: Store, report: Report) -> None:
 
 
 def _base(config: FinetuneLlmConfig, models: str, examples: Examples) -> Model:
-    """Return the model that training starts from, in the registry; a new one is made for init `scratch`."""
+    """Return the registered model that training starts from; for init `scratch`, an untrained one is made."""
     if config.init == "base":
         return registry.base(models, config.base)
-    # a word that is a secret or a person's would become an entry of the vocabulary
+    # secrets and personal data are masked first, or they would become entries of the vocabulary
     texts = [clean(t) for c in ("prompt", "answer") for t in examples.part("train")[c].to_pylist() if t]
 
     def build(folder: Path) -> None:
@@ -114,7 +116,7 @@ def _base(config: FinetuneLlmConfig, models: str, examples: Examples) -> Model:
 
 
 def _origin(config: FinetuneLlmConfig, source: Snapshot, base: Model) -> str:
-    """Return the digest of everything that the model is made from."""
+    """Return the digest of everything that the model is made from; an equal one means that there is nothing to do."""
     return digest(
         {
             "version": VERSION,
@@ -127,7 +129,7 @@ def _origin(config: FinetuneLlmConfig, source: Snapshot, base: Model) -> str:
 
 
 def _lint(encode: Encode, examples: Examples, report: Report) -> None:
-    """Decode what some training examples would train on, refuse a wrong mask, and show a few in the report."""
+    """Check the masks of the first training examples, raise UserError if one is wrong, and show some in the report."""
     rows = examples.part("train").slice(0, _LINTED).to_pylist()
     if not rows[0]["prompt"]:
         return
@@ -138,14 +140,14 @@ def _lint(encode: Encode, examples: Examples, report: Report) -> None:
 
 
 def _pack(store: Store, examples: Examples, encode: Encode, config: FinetuneLlmConfig, base: Model) -> Pack:
-    """Return the blocks of the examples; they are made if they do not exist."""
+    """Return the packed token blocks of the training and validation examples; existing blocks are used again."""
     parts = {s: examples.part(s) for s in blocks.SPLITS}
     about = {"version": VERSION, "base": base.digest, "system": encode.system}
     return blocks.prepare(store, parts, about, encode, encode.block_tokens, config.loop.seed)
 
 
 def _run(config: FinetuneLlmConfig, store: Store, base: Model, pack: Pack) -> Run:
-    """Return the training run; its key identifies its checkpoints."""
+    """Return the training run with its plan and folder; its key (a digest) identifies its checkpoints."""
     lora = config.lora if config.init == "base" else LoraConfig(rank=0)
     key = digest({"base": base.digest, "pack": pack.name, "config": identity(lora, config.loop)})
     plan = CausalPlan(base.path, lora, config.loop.seed)
@@ -153,7 +155,7 @@ def _run(config: FinetuneLlmConfig, store: Store, base: Model, pack: Pack) -> Ru
 
 
 def _export(config: FinetuneLlmConfig, models: str, encode: Encode, run: Run, base: Model, best_step: int) -> Model:
-    """Publish the trained model, adapters merged, in the registry (not live yet), with its export for the engine."""
+    """Register the trained model (not live yet) with its adapters merged, and export it for the engine."""
     objective: Any = run.plan.build()
     Checkpoints(run.folder, run.key, Parallel()).load(objective, name=best_name(best_step))
 
@@ -169,7 +171,7 @@ def _export(config: FinetuneLlmConfig, models: str, encode: Encode, run: Run, ba
 
 
 def _publish(store: Store, report: Report, candidate: Model, base: Model, origin: str, examples: Examples) -> None:
-    """Complete the candidate's manifest with what is known now, and make it the live model."""
+    """Complete the candidate's manifest with metrics and origin, and make it the live model."""
     train = examples.part("train")
     rows = zip(*(train[c].to_pylist() for c in ("name", "prompt", "answer")), strict=True)
     about = {

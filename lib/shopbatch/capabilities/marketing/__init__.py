@@ -1,1 +1,1 @@
-"""Marketing: whom to address with what, and what it really brought."""
+"""Marketing: segments and forecasts of users, campaign plans, and measurements of what a campaign caused."""

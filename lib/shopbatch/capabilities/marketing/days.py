@@ -1,7 +1,8 @@
-"""Tables with a row per user and day: which days a run makes, and how each is judged and shown by a commit of its own.
+"""Publish tables that hold one row per user and day, one day (partition) and one commit at a time.
 
-Used by `segment_users` and `score_users`. A day is a partition, and its metadata say what it was made of, so that a
-day of which nothing changed is not made again.
+`segment_users` and `score_users` use it. It works out which days a run has to make, and judges and publishes each of
+them. The metadata of a day name what the day was computed from (its `origin`), so that a run skips a day whose sources
+and settings have not changed.
 """
 
 from __future__ import annotations
@@ -28,30 +29,30 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 ROWS_PER_FILE = 1_000_000
-Judge = Callable[[Sequence[str]], list[Gate]]  # the URIs of a candidate's files -> the gates of the job
+Judge = Callable[[Sequence[str]], list[Gate]]  # from the URIs of a candidate's files to the job's gates
 
 
 def partition(day: date) -> dict[str, str]:
-    """Return the partition that holds a day."""
+    """Return the partition of a day, as the warehouse names it (`{"as_of": "2017-07-01"}`)."""
     return {"as_of": day.isoformat()}
 
 
 def days_of(snapshot: Snapshot | None) -> list[date]:
-    """Return the days that a table holds, in order."""
+    """Return the days that a table holds, in ascending order; [] if the table does not exist (`snapshot` is None)."""
     return sorted({date.fromisoformat(str(f.partition["as_of"])) for f in snapshot.files}) if snapshot else []
 
 
 @dataclass
 class Daily:
-    """The days of one table, in one run.
+    """One table with a partition per day, as one run reads and publishes it.
 
     Attributes:
         store: The warehouse.
-        table: The table, partitioned by as_of.
-        report: Is filled.
-        rows: `gates.rows` of the job.
-        undone: What others had done to the table and was undone, and what was found damaged, a sentence each.
-        damaged: The damaged files.
+        table: The table, partitioned by `as_of`.
+        report: The report of the run; the methods fill it.
+        rows: The setting `gates.rows`: the fewest rows that a day may have, as a share of its former version's rows.
+        undone: One sentence for each foreign change of the table that was undone and each damaged file that was found.
+        damaged: The damaged files; `finish` moves them away.
     """
 
     store: Store
@@ -62,7 +63,15 @@ class Daily:
     damaged: list[FileRef] = field(default_factory=list)
 
     def put_in_order(self) -> None:
-        """Undo what others did to the table, and look for damaged files. Raises UserError, Stopped."""
+        """Undo changes that other programs made to the table, and look for damaged files.
+
+        Call it before any other method. A day with a damaged file loses its `origin`, so that the run makes that day
+        again.
+
+        Raises:
+            UserError: The table may not be written, or a change cannot be undone.
+            Stopped: Another run changed the table meanwhile.
+        """
         self.undone = [said for said in [put_right(self.store, self.table)] if said]
         self.store.check_targets([self.table], "replace")
         snapshot = self.store.find(self.table.name)
@@ -73,10 +82,14 @@ class Daily:
             self.undone.append(said)
 
     def asked(self, as_of: date | str, source: Snapshot) -> list[date]:
-        """The days to make, in order: those asked for that the source holds, and those with damaged files.
+        """Return the days that the run has to look at, in order: the wanted days and those with damaged files.
+
+        Args:
+            as_of: The setting: a day, a range of days, or `latest` for the newest day of `source`.
+            source: The table that days are computed from (`user_profiles`); days that it does not hold are left out.
 
         Raises:
-            UserError: The source holds none of the days asked for.
+            UserError: `source` holds none of the wanted days.
         """
         there = days_of(source)
         if not there:
@@ -91,29 +104,30 @@ class Daily:
         return sorted({*wanted, *again})
 
     def find(self, day: date) -> Snapshot | None:
-        """The live version of a day; None if there is none."""
+        """Return the published rows of a day, as a snapshot of its partition; None if it has not been published."""
         snapshot = self.store.find(self.table.name)
         part = snapshot.part(partition(day)) if snapshot else None
         return part if part is not None and part.files else None
 
     def before(self, day: date) -> Snapshot | None:
-        """The newest live day before a day; None if there is none."""
+        """Return the published rows of the newest day before `day`, as a snapshot; None if there is none."""
         snapshot = self.store.find(self.table.name)
         earlier = [d for d in days_of(snapshot) if d < day]
         return snapshot.part(partition(earlier[-1])) if snapshot and earlier else None
 
     def publish(self, day: date, frame: DataFrame, about: dict[str, Any], judge: Judge) -> None:
-        """Write the rows of a day, judge them, and show them in place of the live ones of that day.
+        """Write the rows of a day, check them by gates, and commit them in place of the live rows of that day.
 
         Args:
             day: The day.
-            frame: The rows, with the table's columns but as_of.
-            about: What the day's metadata say: its `origin`, and what the next day needs.
-            judge: The job's own gates.
+            frame: The rows: the table's columns without `as_of`.
+            about: Metadata of the day: its `origin`, and whatever the next day needs (`segment_users`: edges and
+                clusters).
+            judge: The gates of the job: a function from the URIs of the written files to gates.
 
         Raises:
-            GateRefused: A gate did not pass.
-            Stopped: Another run published the day meanwhile.
+            GateRefused: A gate did not pass; the live rows stay.
+            Stopped: Another run published the same day meanwhile.
         """
         report, live, earlier = self.report, self.find(day), self.before(day)
         with report.stage("write") as stage:
@@ -146,7 +160,12 @@ class Daily:
         return Gate("one row per user", twice, 0, twice == 0, explain(twice == 0, what, why, DEFECT))
 
     def finish(self, asked: int, published: int) -> None:
-        """Say in the report how it went, once every day is published."""
+        """Move damaged files away and write the outcome into the report, once every day is published.
+
+        Args:
+            asked: How many days the run had to look at.
+            published: How many of them it made anew; the others were up to date.
+        """
         move_away(self.store, self.table, self.damaged)
         report = self.report
         report.outcome = "published" if published or self.undone else "nothing to do"

@@ -1,1 +1,1 @@
-"""What a shop should not show of its reviews: the job moderate_reviews."""
+"""Moderation of reviews: finds insults, threats, contact details, adverts and the like (job moderate_reviews)."""

@@ -1,4 +1,7 @@
-"""Whether a text has anything of an advert beside its tone: something to reach, to do or to get (advert_signs.yaml)."""
+"""Checks whether a text has a concrete sign of an advert, such as a link, an offer or a call to action.
+
+The signs are listed in advert_signs.yaml.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,11 @@ from functools import lru_cache
 from shopbatch.text.moderation.find import places_of
 from shopbatch.text.word_files import WordFile, read_words
 
-VERSION = 1  # of the signs; raising it computes again
+VERSION = 1  # of the signs; a change makes all reviews be computed again
 
 
 class _Signs(WordFile):
-    """The fields are explained in advert_signs.yaml."""
+    """Structure of advert_signs.yaml; the file itself explains its fields."""
 
     classes: tuple[str, ...]
     words: tuple[str, ...]
@@ -20,14 +23,22 @@ class _Signs(WordFile):
 
 @lru_cache(maxsize=1)
 def _signs() -> tuple[frozenset[str], re.Pattern[str]]:
+    """Return the word classes and the pattern that mark an advert, from advert_signs.yaml; cached.
+
+    A word class is a list of the moderation lexicon, such as "en.offer", or a sort of contact detail, such as "email".
+    """
     signs = read_words(_Signs, "shopbatch.capabilities.moderation", "advert_signs.yaml")
     return frozenset(signs.classes), re.compile("|".join(f"(?:{word})" for word in signs.words))
 
 
 def may_advertise(text: str) -> bool:
-    """Tell whether a folded text has a contact, a link, a code, an offer or a call to action.
+    """Return True if a text has a contact, a link, a code, an offer or a call to action.
 
-    A complaint has none of them: the encoder is often sure of an advert where a short review only sounds like one.
+    Where it returns False, `Moderator` drops the adverts that the model has found, because the encoder often takes a
+    short review for an advert. A complaint has none of these signs.
+
+    Args:
+        text: A text as `passages.read` makes it.
     """
     classes, words = _signs()
     return bool(classes & places_of(text).starts.keys()) or words.search(text) is not None

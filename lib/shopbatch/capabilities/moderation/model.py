@@ -1,6 +1,7 @@
-"""The model `moderation`: a passage, its vector and what the lists see in it -> what is harmful in it. Pure numpy.
+"""The model `moderation`: gives the probability that a passage of a review is harmful, for each kind of harm.
 
-For each kind there is a logistic regression on the encoder's vector and on the classes of the lists. A folder holds
+Each kind has a logistic regression. Its inputs are the encoder's vector of the passage and the passage's traits (which
+word classes of the word lists occur in it). Applying the model needs only numpy. A model's folder holds
 head.safetensors (weights, bias, thresholds, floors) and head.json (kinds, traits, the encoder's reference).
 """
 
@@ -19,23 +20,24 @@ from shopbatch.capabilities.moderation import traits
 from shopbatch.models.folder import ModelError, local
 
 NAME = "moderation"
-KINDS = ("insult", "threat", "slander", "contact", "advert")  # profanity is told by the lists alone
+KINDS = ("insult", "threat", "slander", "contact", "advert")  # profanity is found by the word lists alone
 _ARRAYS = ("weights", "trait_weights", "bias", "thresholds", "floors")
-SHIPPED = Path(__file__).with_name("shipped_model")  # docs/jobs/train_moderation.md says how it was trained
+SHIPPED = Path(__file__).with_name("shipped_model")  # trained as described in docs/jobs/train_moderation.md
 
 
 @dataclass(frozen=True)
 class ModerationModel:
-    """The classifiers of all kinds.
+    """The classifiers of all kinds of harm (KINDS), which share one encoder.
 
     Attributes:
-        traits: Names of the classes that are read beside the vector.
-        weights: float32 [dim, kinds], of the vector.
-        trait_weights: float32 [traits, kinds].
+        traits: Names of the word classes that are inputs besides the vector.
+        weights: float32 [dim, kinds], weights of the vector.
+        trait_weights: float32 [traits, kinds], weights of the traits.
         bias: float32 [kinds].
-        thresholds: float32 [kinds]: the least probability at which a passage is of a kind.
-        floors: float32 [kinds]: the least probability of any passage of a text at which what the lists find counts.
-        encoder: Reference (name@digest) of the encoder whose vectors it reads; empty for the fake engine.
+        thresholds: float32 [kinds]: least probability at which a passage counts as a finding of the kind.
+        floors: float32 [kinds]: if every passage of a text has a lower probability, findings of the word lists are
+            dropped.
+        encoder: Reference (name@digest) of the encoder whose vectors the model needs; "" for the fake engine.
     """
 
     traits: tuple[str, ...]
@@ -48,27 +50,39 @@ class ModerationModel:
 
     @property
     def dim(self) -> int:
-        """Numbers in a vector."""
+        """Number of components of a vector."""
         return int(self.weights.shape[0])
 
     def probabilities(self, passages: Sequence[str], vectors: np.ndarray) -> np.ndarray:
-        """Return the probability of each of KINDS, float64 [n, kinds]; those of a passage do not depend on the others.
+        """Return the probability of each kind for each passage, float64 [n, kinds].
+
+        The result of a passage does not depend on the other passages of the call.
 
         Args:
-            passages: As `passages.read` makes them.
-            vectors: Theirs, float32 [n, dim].
+            passages: Texts as `passages.read` makes them.
+            vectors: Vectors of the passages, float32 [n, dim].
+
+        Raises:
+            ModelError: The vectors have another number of components than the model.
         """
         if vectors.shape[1] != self.dim:
             raise ModelError(f"the model reads vectors of {self.dim} numbers; the engine gives {vectors.shape[1]}")
         inputs = np.concatenate([vectors, traits.table(passages, self.traits)], axis=1).astype(float)
         weights = np.concatenate([self.weights, self.trait_weights]).astype(float)
-        # kind by kind instead of a matrix product: in BLAS, the rounding of a row depends on the number of rows
+        # no matrix product, because in BLAS the rounding of a row depends on the number of rows
         sums = np.column_stack([(inputs * each).sum(axis=1) for each in weights.T]) + self.bias
         return np.asarray(np.exp(-np.logaddexp(0, -sums)))
 
     @classmethod
     def load(cls, folder: str | Path) -> ModerationModel:
-        """Load a model. Raises ModelError if a file is missing, unreadable, or of the wrong shape."""
+        """Load a model from its folder.
+
+        Args:
+            folder: Path or URI of the folder.
+
+        Raises:
+            ModelError: A file is missing, unreadable, or holds arrays of the wrong shape.
+        """
         path = local(folder)
         try:
             about = json.loads((path / "head.json").read_bytes())
@@ -88,7 +102,7 @@ class ModerationModel:
         return model
 
     def save(self, folder: Path) -> None:
-        """Write the two files; equal models give equal bytes."""
+        """Write head.safetensors and head.json into a folder; equal models give equal bytes."""
         arrays = {name: np.ascontiguousarray(getattr(self, name), np.float32) for name in _ARRAYS}
         save_file(arrays, folder / "head.safetensors")
         about = {"kinds": KINDS, "traits": self.traits, "encoder": self.encoder}
@@ -96,7 +110,11 @@ class ModerationModel:
 
     @classmethod
     def fake(cls, dim: int = 8) -> ModerationModel:
-        """Return a model for the fake engine's vectors: it says what the lists' rules say, whatever the vector."""
+        """Return a model for the fake engine of tests: it repeats what the word lists find and ignores the vector.
+
+        Args:
+            dim: Number of components of the engine's vectors.
+        """
         names = tuple(f"rule.{kind}" for kind in KINDS)
         count = len(KINDS)
         sure = np.full(count, 0.5, np.float32)

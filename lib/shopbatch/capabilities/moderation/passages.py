@@ -1,7 +1,8 @@
-"""A text -> the passages that the model judges: its sentences with their disguises undone, and their places.
+"""Cuts a review's text into passages for the model: its sentences, with disguised words spelled out.
 
-One sentence of a review may be a threat and all others about a lamp. So sentences are judged one by one, a very short
-one together with its neighbour, and a short text also as a whole, since a threat may take two sentences.
+Sentences are judged one by one, because a single sentence of a review may be a threat while all others are about the
+product. A very short sentence is joined to its neighbour. A short text is also judged as a whole, because a threat may
+take two sentences.
 """
 
 from __future__ import annotations
@@ -15,20 +16,21 @@ from shopbatch.grounding.sentences import sentences
 from shopbatch.text.moderation.closing import close
 from shopbatch.text.moderation.folding import Folded, fold
 
-VERSION = 1  # of how a text is cut; raising it computes again
-_LEAST, _MOST, _WHOLE = 24, 200, 240  # sizes of a passage, and of a text that is also judged as a whole
-_MOST_PASSAGES = 200  # of one text: 100,000 characters of noise cost no more than a long review
+VERSION = 1  # of the way a text is cut; a change makes all reviews be computed again
+_LEAST, _MOST, _WHOLE = 24, 200, 240  # least and greatest passage; greatest text also judged as a whole
+_MOST_PASSAGES = 200  # limit per text, so that 100,000 characters of noise cost no more than a long review
 _PAUSE = re.compile(r"[,;:，；：、\s]+")
 _HAN = re.compile(r"[\u3400-\u9fff]")
 
 
 @dataclass(frozen=True)
 class Passage:
-    """A part of a text.
+    """A part of a text that the model judges.
 
     Attributes:
-        text: As the model reads it.
-        start, end: Its place in the original, in characters.
+        text: The part as the model reads it (folded, disguises undone).
+        start: Its first character in the original text.
+        end: The position after its last character in the original text.
     """
 
     text: str
@@ -37,16 +39,20 @@ class Passage:
 
 
 def passages(text: str) -> list[Passage]:
-    """Cut a text of any length; empty if it holds no word."""
+    """Cut a text of any length into at most 200 passages; [] if it holds no word.
+
+    If a short text has several passages, one more follows them: the whole text.
+    """
     return [Passage(reading.text[a:b], *reading.span(a, b)) for reading in [read(text)] for a, b in _places(reading)]
 
 
 def read(text: str) -> Folded:
-    """Return a text as the model reads it: folded, and with its disguises undone."""
+    """Return a text as the model reads it: folded (lower case, uniform characters), disguised words spelled out."""
     return close(fold(text)[0])
 
 
 def _places(reading: Folded) -> list[tuple[int, int]]:
+    """Return the (start, end) positions of the passages in a folded text."""
     text = reading.text
     pieces = [piece for start, end in sentences(text) for piece in _cut(text, start, end)]
     merged = list(_merged(text, pieces))[:_MOST_PASSAGES]
@@ -56,12 +62,12 @@ def _places(reading: Folded) -> list[tuple[int, int]]:
 
 
 def size(text: str) -> int:
-    """The length of a text in Latin letters; a Chinese character counts as three."""
+    """Return the length of a text in Latin letters; a Chinese character counts as three."""
     return len(text) + 2 * len(_HAN.findall(text))
 
 
 def _merged(text: str, pieces: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Join a very short piece to the one before it; the first one to the one after it."""
+    """Join a very short piece to the piece before it, and a very short first piece to the one after it."""
     done: list[tuple[int, int]] = []
     for start, end in pieces:
         previous = done[-1] if done else None
@@ -74,7 +80,7 @@ def _merged(text: str, pieces: list[tuple[int, int]]) -> Iterator[tuple[int, int
 
 
 def _cut(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Cut a long sentence at its pauses."""
+    """Cut a long sentence at commas and blanks into pieces of about 200 letters; yield their (start, end) positions."""
     if size(text[start:end]) <= _MOST:
         yield start, end
         return
@@ -85,7 +91,7 @@ def _cut(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
             yield first, last
             first = last
         last = stop
-        while (length := size(text[first:last])) > 2 * _MOST:  # a text without any pause
+        while (length := size(text[first:last])) > 2 * _MOST:  # there is no comma or blank to cut at
             step = max(1, _MOST * (last - first) // length)
             yield first, first + step
             first += step

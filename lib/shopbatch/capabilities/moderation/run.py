@@ -1,4 +1,4 @@
-"""Reviews -> review_moderation: what the job moderate_reviews does."""
+"""Runs the job moderate_reviews: finds what is harmful in reviews and publishes the table `review_moderation`."""
 
 from __future__ import annotations
 
@@ -25,14 +25,16 @@ JOB = "moderate_reviews"
 
 
 def find_model(models: str, reference: str) -> Model | None:
-    """Return the model that a reference means; `moderation@live` means the shipped one as long as none is live.
+    """Look up a moderation model; None if no model is live and the package ships none.
+
+    `moderation@live` means the model shipped with the package until one is published.
 
     Args:
-        models: The registry's root.
+        models: Root folder of the registry.
         reference: `name@live`, `name@digest` or a folder.
 
-    Returns:
-        The model; None if none is live and the package ships none.
+    Raises:
+        ModelError: There is no such model.
     """
     try:
         return resolve(models, reference)
@@ -43,9 +45,15 @@ def find_model(models: str, reference: str) -> Model | None:
 
 
 def moderation_spec(config: ModerateReviewsConfig, store: Store, report: Report) -> Spec:
-    """The inference job that moderates reviews; the report gets the engine and the digests of the models.
+    """Build the inference job that moderates reviews; engine and model digests are added to the report.
 
-    Raises ModelError for a missing or damaged model.
+    Args:
+        config: Settings of the job.
+        store: The warehouse.
+        report: Report of the run.
+
+    Raises:
+        ModelError: A model is missing or damaged.
     """
     stage = ModerationStage(config.actions)
     if config.engine is not None:
@@ -58,7 +66,19 @@ def moderation_spec(config: ModerateReviewsConfig, store: Store, report: Report)
 
 
 def _models(root: str, reference: str, report: Report) -> tuple[tuple[str, str], dict[str, str]]:
-    """The paths of encoder and model, and their digests."""
+    """Look up the model and the encoder that it needs.
+
+    Args:
+        root: Root folder of the registry.
+        reference: Reference of the model.
+        report: Report of the run; the model's quality is added to it.
+
+    Returns:
+        ((folder of the encoder, folder of the model), {"encoder": digest, "moderation": digest}).
+
+    Raises:
+        ModelError: There is no such model, it is damaged, or its encoder is missing.
+    """
     model = find_model(root, reference)
     if model is None:
         raise NoLiveModel(
@@ -66,7 +86,7 @@ def _models(root: str, reference: str, report: Report) -> tuple[tuple[str, str],
         )
     wanted = ModerationModel.load(model.path).encoder
     try:
-        encoder = find(root, wanted)  # a folder's files name no place outside
+        encoder = find(root, wanted)  # only registered models: a model's files must not lead to another folder
     except ModelError:
         encoder = base(root, e5_small.NAME)
         if encoder.reference != wanted:
@@ -76,14 +96,19 @@ def _models(root: str, reference: str, report: Report) -> tuple[tuple[str, str],
 
 
 def moderation_specs(config: ModerateReviewsConfig, store: Store, report: Report) -> list[Spec]:
-    """The inference jobs that moderate_reviews is made of: one."""
+    """Return the inference jobs of moderate_reviews for the job declaration in `jobs/`: a list of one."""
     return [moderation_spec(config, store, report)]
 
 
 def moderate_reviews(config: ModerateReviewsConfig, store: Store, report: Report) -> None:
-    """Moderate the new and changed reviews and publish what becomes of them.
+    """Moderate the new and changed reviews, and publish for each review whether to publish, mask or hold it.
 
-    Raises what `run_inference` and `moderation_spec` raise.
+    Raises the errors of `run_inference` and `moderation_spec`.
+
+    Args:
+        config: Settings of the job.
+        store: The warehouse.
+        report: Report of the run, which is filled.
     """
     report.unit = "reviews"
     spec = moderation_spec(config, store, report)
@@ -108,11 +133,11 @@ def moderate_reviews(config: ModerateReviewsConfig, store: Store, report: Report
 
 
 def add_figures(report: Report, counted: Counter[tuple[str, tuple[str, ...]]]) -> None:
-    """Add the numbers of reviews by action and by kind.
+    """Add the numbers of reviews by action and by kind of finding to the report.
 
     Args:
-        report: Is filled.
-        counted: Number of live reviews by action and kinds.
+        report: Report of the run.
+        counted: {(action, kinds of its findings): number of live reviews}.
     """
     actions: Counter[str] = Counter()
     cells: Counter[tuple[str, str]] = Counter()

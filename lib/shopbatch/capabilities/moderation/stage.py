@@ -1,7 +1,8 @@
-"""Title and text of a review -> what is harmful in them, and what becomes of the review.
+"""The inference stage of moderate_reviews: finds harmful passages in a review's title and text, and chooses an action.
 
-The lists find what they know, and the model, where there is one, what is said in other words. The memo keeps the
-findings, which depend on the text alone. What they lead to is decided when the table is published.
+The word lists find harm in words that they contain. The model, if there is one, finds harm in other words. The memo
+keeps the findings, which depend on the text alone. The action (publish, mask or hold) is decided when the table is
+published.
 """
 
 from __future__ import annotations
@@ -31,13 +32,13 @@ from shopbatch.text.language import guess_language
 from shopbatch.text.moderation.find import VERSION as FINDING_VERSION
 from shopbatch.text.moderation.find import Finding, find, masked
 
-VERSION = 3  # of what is published of the findings
+VERSION = 3  # of the way findings are published
 COLUMNS = ("title", "text")
 STRICTNESS: tuple[Action, ...] = ("publish", "mask", "hold")
-ADVERT = "advert"  # what the model alone finds only in a text with a sign of one
-BY_MODEL = "model"  # what the rule of a finding begins with if the model found it
+ADVERT = "advert"  # the model alone may find this kind only in texts with a sign of an advert
+BY_MODEL = "model"  # `rule` of a finding begins with this if the model found it
 _LEFT = "masked texts that still hold what is masked"
-_CALL_ROWS, _CALL_CHARACTERS = 512, 200_000  # reviews of one call: a passage that occurs twice in it is encoded once
+_CALL_ROWS, _CALL_CHARACTERS = 512, 200_000  # limits of a batch, in which equal passages are encoded once
 
 
 @dataclass(frozen=True)
@@ -45,10 +46,15 @@ class ModerationStage(BaseStage):
     """The stage of moderate_reviews.
 
     Attributes:
-        actions: What becomes of a review, by kind of finding.
-        engine: The engine of the model; None: the lists alone.
-        encoder, model: Model folders ("" for the fake engine).
-        models: Their digests, part of the recipe.
+        actions: Action for each kind of finding.
+        engine: Settings of the encoder's engine; None: only the word lists are used.
+        encoder: Folder of the encoder model; "" for the fake engine.
+        model: Folder of the moderation model; "" for the fake engine.
+        models: {name: digest} of both models, part of the recipe.
+        content: Columns that the findings depend on.
+        passthrough_columns: Columns of the review that are copied into the published row.
+        drift_columns: Published columns whose shares the drift gate compares.
+        outputs: Schema of the raw outputs: the list of findings.
     """
 
     actions: Actions = field(default_factory=Actions)
@@ -63,14 +69,22 @@ class ModerationStage(BaseStage):
 
     @property
     def stateless(self) -> bool:
+        """True if opening the stage costs nothing: there is no engine, or it loads no model."""
         return self.engine is None or bool(getattr(self.engine, "light", False))
 
     @property
     def checks(self) -> str:
-        """The versions of what is checked and published, and the actions: a change of them computes nothing."""
+        """Versions of the checks and of the publishing code, and a digest of the actions.
+
+        If it changes, the next run publishes the table again from the memo, without searching the reviews again.
+        """
         return f"{super().checks}.{VERSION}/{digest(self.actions.model_dump())}"
 
     def recipe(self) -> Mapping[str, Any]:
+        """Return everything that can change the findings.
+
+        That is: the versions of the rules and, if a model is used, the engine and the digests of the models.
+        """
         lists = {"stage": "moderation", "version": FINDING_VERSION}
         if self.engine is None:
             return lists
@@ -78,14 +92,20 @@ class ModerationStage(BaseStage):
         return lists | model | {"engine": self.engine.identity(), "models": dict(self.models)}
 
     def open(self) -> Moderator:
-        """The words are read with the first text."""
+        """Load encoder and model, if there are any, and return the scorer.
+
+        The word lists are read later, with the first text.
+        """
         if self.engine is None:
             return Moderator()
         encoder = open_engine(self.engine, self.encoder or None)
         return Moderator(encoder, ModerationModel.load(self.model) if self.model else ModerationModel.fake(encoder.dim))
 
     def publish(self, passed: pa.Table, raw: pa.Table) -> dict[str, pa.Array]:
-        """Decide what becomes of each review; of one that is masked, make the masked title and text."""
+        """Make the published columns: action, kinds, findings, language, masked_title and masked_text.
+
+        The two masked columns are null unless the action is "mask".
+        """
         texts = zip(*(passed[name].to_pylist() for name in COLUMNS), strict=True)
         rows = [self._decide(both, findings) for both, findings in zip(texts, raw["findings"].to_pylist(), strict=True)]
         schema = REVIEW_MODERATION.schema()
@@ -96,6 +116,12 @@ class ModerationStage(BaseStage):
         return made | {"findings": raw["findings"], "language": _language(passed)}
 
     def _decide(self, texts: Sequence[str | None], findings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Return action, kinds, masked_title and masked_text of one review.
+
+        Args:
+            texts: Title and text.
+            findings: Findings in both.
+        """
         kinds = sorted({finding["kind"] for finding in findings})
         action = max((getattr(self.actions, kind) for kind in kinds), key=STRICTNESS.index, default="publish")
         row = {"action": action, "kinds": kinds, "masked_title": None, "masked_text": None}
@@ -108,7 +134,11 @@ class ModerationStage(BaseStage):
         return row
 
     def measure(self, published: pa.Table) -> dict[str, float]:
-        """Count the masked texts in which the lists still find what was masked."""
+        """Count the masked reviews that still contain a masked kind of harm, according to the word lists.
+
+        Returns:
+            {name of the measure: number of such reviews}, for the gate whose limit `limits` gives.
+        """
         rows = published.filter(pc.equal(published["action"], "mask"))
         kept = zip(*(rows[name].to_pylist() for name in ("kinds", "masked_title", "masked_text")), strict=True)
         left = 0
@@ -118,12 +148,19 @@ class ModerationStage(BaseStage):
         return {_LEFT: float(left)}
 
     def limits(self) -> dict[str, float]:
+        """Return the gate's limit for the result of `measure`: 0, so one badly masked review fails the gate."""
         return {_LEFT: 0.0}
 
 
 @dataclass(frozen=True)
 class _Judged:
-    """What the model says of a text: its findings, the kinds that the lists find wrongly, and the tokens it read."""
+    """The model's verdict on one text.
+
+    Attributes:
+        findings: Harm that the model finds.
+        overruled: Kinds whose findings by the word lists are dropped, because the model finds them improbable.
+        tokens: Number of tokens that the encoder read.
+    """
 
     findings: Sequence[Finding] = ()
     overruled: frozenset[str] = frozenset()
@@ -131,13 +168,13 @@ class _Judged:
 
 
 class Moderator:
-    """The stage inside a worker: the lists, and an encoder and a model if there are any."""
+    """Scorer of `ModerationStage`: finds harm by the word lists and, if loaded, by encoder and model."""
 
     def __init__(self, encoder: Encoder | None = None, model: ModerationModel | None = None) -> None:
         self.encoder, self.model = encoder, model
 
     def plan(self, content: pa.Table) -> list[np.ndarray]:
-        """Cut the rows, in order, into calls of at most _CALL_ROWS reviews and about _CALL_CHARACTERS characters."""
+        """Split the rows, in order, into batches of at most 512 reviews and about 200,000 characters."""
         sizes = [pc.fill_null(pc.utf8_length(content[name]), 0).to_numpy() for name in COLUMNS]
         ends, first, filled = [], 0, 0
         for row, characters in enumerate((sizes[0] + sizes[1]).tolist()):
@@ -149,6 +186,16 @@ class Moderator:
         return [np.arange(a, b) for a, b in itertools.pairwise(bounds) if b > a]
 
     def run(self, content: pa.Table, attempts: np.ndarray) -> pa.Table:
+        """Find harm in one batch of reviews.
+
+        Args:
+            content: Columns title and text of n reviews.
+            attempts: Ignored, because the findings are the same at every attempt.
+
+        Returns:
+            A table of n rows with the columns findings (of the title, then of the text, each sorted by position) and
+            tokens (int32, number of tokens that the encoder read).
+        """
         columns = [content[name].to_pylist() for name in COLUMNS]
         texts = [(row, name, text) for name, column in zip(COLUMNS, columns, strict=True)
                  for row, text in enumerate(column) if text]  # fmt: skip
@@ -164,7 +211,7 @@ class Moderator:
         return pa.table({"findings": pa.array(findings, pa.list_(FINDING)), "tokens": pa.array(tokens)})
 
     def _judge(self, texts: Sequence[str]) -> list[_Judged]:
-        """What the model says of each text."""
+        """Return the model's verdict on each text; an empty one for each text if no model is loaded."""
         if self.encoder is None or self.model is None:
             return [_Judged() for _ in texts]
         cut = [passages(text) for text in texts]
@@ -186,7 +233,16 @@ class Moderator:
 
 
 def _found(pieces: Sequence[Passage], probabilities: np.ndarray, least: np.ndarray) -> Iterator[Finding]:
-    """The passages whose probability reaches the threshold of a kind; a whole text only if none of its parts does."""
+    """Yield a finding for each kind and each passage whose probability reaches the kind's threshold.
+
+    The whole text, which is also a passage of a short text, is yielded only if none of its sentences reaches the
+    threshold.
+
+    Args:
+        pieces: Passages of one text.
+        probabilities: Probability of each kind, [passages, kinds].
+        least: Threshold of each kind, [kinds].
+    """
     for number, kind in enumerate(KINDS):
         hits = [row for row in range(len(pieces)) if probabilities[row, number] >= least[number]]
         parts = [row for row in hits if not _holds_others(pieces, row)]
@@ -196,20 +252,33 @@ def _found(pieces: Sequence[Passage], probabilities: np.ndarray, least: np.ndarr
 
 
 def _holds_others(pieces: Sequence[Passage], row: int) -> bool:
-    """Whether a passage is the whole text, which comes last, behind its parts."""
+    """Return True if a passage is the whole text, which `passages` adds after the sentences of a short text.
+
+    Args:
+        pieces: Passages of one text.
+        row: Index of the passage in `pieces`.
+    """
     return row > 0 and row == len(pieces) - 1 and pieces[row].start == pieces[0].start
 
 
 def _language(passed: pa.Table) -> pa.Array:
-    """The language of each review: what is stated, else what its title and text show, else "und"."""
+    """Return the language of each review, string array [n]: the stated one, else the recognised one, else "und"."""
     stated = passed["language"].combine_chunks()
     whole = pc.binary_join_element_wise(*(passed[n].combine_chunks() for n in COLUMNS), " ", null_handling="skip")
-    unread = pc.if_else(pc.is_null(stated), whole, "")  # a guess costs as much as the lists do
+    unread = pc.if_else(pc.is_null(stated), whole, "")  # recognising a language costs as much as the word lists
     return pc.coalesce(stated, guess_language(unread), pa.scalar("und"))
 
 
 def _mask(text: str | None, findings: Sequence[Mapping[str, Any]], kinds: set[str]) -> str | None:
-    """Hide these kinds in a text, also what the lists can find only when something else is hidden."""
+    """Replace the findings of some kinds in a text by the name of the kind in brackets, such as "[contact]".
+
+    Masking is repeated up to four times, because hiding words can let the lists find more. None stays None.
+
+    Args:
+        text: Title or text of a review.
+        findings: Findings in it.
+        kinds: Kinds to mask.
+    """
     if text is None:
         return None
     shown = [Finding(f["start"], f["end"], f["kind"], f["rule"]) for f in findings if f["kind"] in kinds]

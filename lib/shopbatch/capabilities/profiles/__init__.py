@@ -1,4 +1,5 @@
-"""User profiles: daily tiles kept up to date with their sources, and one published table of features per user and day.
+"""Build user profiles: one published row of features per user and day, computed from daily tiles.
 
-The entry point is `run.build_profiles`.
+A tile holds the sums of one user's day, and a profile is computed from sums of tiles. The tiles are kept up to date
+with their sources. The job `build_user_profiles` enters at `run.build_profiles`.
 """

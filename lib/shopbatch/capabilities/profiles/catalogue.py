@@ -1,6 +1,7 @@
-"""The text of docs/features.md, printed by `make docs`: every feature of user_profiles in words.
+"""Print the text of docs/features.md, which describes every feature of user_profiles; `make docs` runs this module.
 
-The features come from `tables/user_profiles.py`, the words around them from `catalogue.md.j2`. Imports no Spark.
+The features come from `tables/user_profiles.py`, the text around them from the template `catalogue.md.j2`. The module
+imports no Spark.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ _TYPES = {INT: "whole number", SHARE: "number", AMOUNT: "money", NAMES: "list of
 
 
 def markdown() -> str:
-    """Return the text of docs/features.md."""
+    """Return the whole Markdown text of docs/features.md: introduction and one table per group of features."""
     text = (resources.files(__package__) / "catalogue.md.j2").read_text("utf-8")
     environment = Environment(
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False
@@ -33,7 +34,7 @@ def markdown() -> str:
 
 
 def _cells(feature: Feature) -> list[str]:
-    """The cells of a feature's line in the table of its group."""
+    """Return the cells of one feature's table row: name, type, meaning, unit, window, and when the value is null."""
     null = feature.null.removeprefix("null: ").removesuffix(" null")
     cells = (f"`{feature.name}`", _TYPES[feature.type], feature.meaning, feature.unit, feature.window, null)
     return [cell.replace("|", "\\|") for cell in cells]

@@ -1,4 +1,4 @@
-"""The configuration of `build_user_profiles`. Imports nothing heavy."""
+"""Settings of the job `build_user_profiles`. The module imports nothing heavy, so the command line loads fast."""
 
 from __future__ import annotations
 
@@ -14,49 +14,54 @@ from shopbatch.core.errors import UserError
 
 
 class Gates(Strict):
-    """Limits that the profiles of a day must meet before they are published.
+    """Limits that the profiles of one day must meet before they are published.
 
-    Money needs no limit: it must reconcile with the source to the cent.
+    There is no limit for money, because the money of the profiles must always agree with the source to the cent.
     """
 
     rows: float | Literal["any"] = 0.5
-    """Least users that a day may have, as a share of those of its live version, or else of the last day published
-    before it, if that has 20 or more. Transactions without rows are refused, too. `any` lets every number pass."""
+    """Smallest number of users that a day may have, as a share of the users in the day's live version. For a day not
+    yet published, the last published day before it is compared. Ignored if fewer than 20 users are compared. `any`
+    accepts every number. An empty transactions table is refused unless it is `any`."""
 
     drift: float = Field(default=0.5, gt=0)
-    """Largest allowed relative change of the number of users, or of the mean of a steady feature, against the last
-    day published before this one. 0.5 means half as much again."""
+    """Largest relative change, up or down, that the number of users or the mean of a steady feature (such as sales_30d)
+    may show against the last day published before this one. 0.5 allows changes of up to 50 %."""
 
     no_purchase_share: float = Field(default=0.9, ge=0, le=1)
-    """Largest allowed share (0 to 1) of users who never bought anything, among all users of the day."""
+    """Largest share (0 to 1) of the day's users who may never have bought anything. A larger share mostly means that
+    transactions are missing or that their user ids differ from those of `users`."""
 
 
 class ProfileConfig(JobConfig):
-    """Which days to publish, and how a profile is computed."""
+    """Settings of the job `build_user_profiles`: which days to publish, and how profiles are computed and checked."""
 
     as_of: date | str = LATEST
     """Days to publish: a day (`2017-07-01`), a range (`2017-07-01..2017-07-31`), or `latest`, which is the day after
     the newest transaction, but never later than today. Days that are already published are skipped."""
 
     restate: date | str | None = None
-    """A day or a range of days to compute and publish again, from the sources as they are now. Null: published days
-    stay as they are."""
+    """A day, or a range of days, whose profiles are computed again from the sources as they are now and replace the
+    published ones. Null: published days stay as they are."""
 
     knowledge_cut: AwareDatetime | None = None
-    """A moment with a time zone: only rows ingested by then count, and tiles are built from the sources for this run.
-    Null: everything in the sources counts."""
+    """A moment with a time zone (`2017-07-01T00:00:00Z`): only rows that had been ingested by then are used. The run
+    then computes its tiles from the sources and does not use the stored ones. Null: all rows are used."""
 
     timezone: str = "UTC"
-    """The time zone (such as `Europe/Berlin`) whose calendar days and hours are the shop's."""
+    """The shop's time zone (such as `Europe/Berlin`). It decides on which calendar day and at which hour a purchase or
+    event falls. A change makes the next run rebuild all tiles."""
 
     half_life_days: int = Field(90, ge=1, le=3650)
-    """Age in days at which a purchase counts half in the features of taste (affinity)."""
+    """Age in days at which a purchase has half its weight in the features of taste, such as top_brands. Smaller values
+    follow new habits sooner; larger values give steadier features."""
 
     private_brands: tuple[str, ...] = ("Private",)
-    """Values of `products.brand` that are the shop's own brands."""
+    """Values of `products.brand` that are the shop's own brands; private_label_share is computed from them. If empty,
+    that share is 0."""
 
     gates: Gates = Gates()
-    """Limits that decide whether a day is published."""
+    """Limits that a day's profiles must meet to be published."""
 
     @field_validator("as_of", "restate")
     @classmethod
@@ -75,14 +80,22 @@ class ProfileConfig(JobConfig):
         return value
 
     def required_tables(self) -> tuple[str, ...]:
-        """The table that a run reads."""
+        """Return the names of the tables without which a run cannot start: only `transactions`."""
         return ("transactions",)
 
 
 def requested_days(config: ProfileConfig, newest: date | None) -> tuple[list[date], set[date]]:
-    """Return the days to publish, and those among them that replace a published day.
+    """Return the sorted days that a run should publish, and the set of those that replace an already published day.
 
-    newest: the day of the newest transaction that counts, or None if there is none.
+    `latest` becomes the day after the newest transaction, but never later than today in the shop's time zone. If
+    `restate` is set and `as_of` is `latest`, only the restated days are returned.
+
+    Args:
+        config: Settings of the job.
+        newest: Day of the newest transaction that was not rejected; None if there is none.
+
+    Raises:
+        UserError: `as_of` is `latest`, and every transaction was rejected or there is none.
     """
     restated = set(parse_days(config.restate)) if config.restate is not None else set()
     if config.as_of != LATEST:
@@ -91,6 +104,6 @@ def requested_days(config: ProfileConfig, newest: date | None) -> tuple[list[dat
         return sorted(restated), restated
     if newest is None:
         raise UserError("as_of=latest: there is no transaction that counts; name a day (as_of=2017-07-01)")
-    # Today is not over yet. A till with a wrong clock must not move the shop into the next century either.
+    # Today is not over yet. And a till with a wrong clock must not produce a day in the next century.
     today = datetime.now(ZoneInfo(config.timezone)).date()
     return [min(newest + timedelta(days=1), today)], restated

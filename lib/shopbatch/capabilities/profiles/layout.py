@@ -1,4 +1,7 @@
-"""How tiles are laid out in files: a file holds neighbouring days, so a change to a few days rewrites few files."""
+"""Decide which tiles share a file: neighbouring days lie together, so a change to a few days rewrites few files.
+
+`tiles` (full rebuild) and `tile_changes` (incremental update) call these functions before they write tiles.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +19,18 @@ _SMALL_FILE_ROWS, _MAX_SMALL_FILES = ROWS_PER_FILE // 4, 24
 
 
 def partition_by_day(spark: SparkSession, frame: DataFrame, rows: Mapping[date, int]) -> DataFrame:
-    """Add a column `bucket` to `frame` (user_id, day, ...) and make each bucket one partition.
+    """Add a column `bucket` to `frame` and repartition it so that each bucket is one partition, and later one file.
 
-    A bucket is a run of days with about ROWS_PER_FILE rows. A day with more rows is spread over several buckets by
-    user. `rows` is the number of rows of each day in `frame`.
+    A bucket holds consecutive days with together about ROWS_PER_FILE rows. A day with more rows is spread over several
+    buckets by a hash of the user.
+
+    Args:
+        spark: The session.
+        frame: Rows with the columns `user_id` and `day`, among others.
+        rows: Number of rows of each day in `frame`.
+
+    Returns:
+        `frame` with the integer column `bucket`.
     """
     from pyspark.sql import functions as F
 
@@ -40,6 +51,9 @@ def partition_by_day(spark: SparkSession, frame: DataFrame, rows: Mapping[date, 
 
 
 def files_to_merge(files: Sequence[FileRef]) -> list[FileRef]:
-    """Return the small files if there are too many of them, so that they are rewritten as one; otherwise none."""
+    """Return the small files of a tile table that should be rewritten together, or [] if there are few of them.
+
+    A file is small below a quarter of ROWS_PER_FILE rows. Up to 24 small files are left as they are.
+    """
     small = [f for f in files if f.rows < _SMALL_FILE_ROWS]
     return small if len(small) > _MAX_SMALL_FILES else []

@@ -1,6 +1,7 @@
-"""The profiles of one day: written as a candidate, judged, and published in one commit that replaces only that day.
+"""Write the profiles of one day as a candidate, judge it by gates, and publish it in one commit.
 
-Called by `run`. The gates read the files just written, so what is judged is what readers will see.
+Called by `run`. The commit replaces only that day. The gates read the files that were just written, so they judge
+exactly what readers will see.
 """
 
 from __future__ import annotations
@@ -29,44 +30,68 @@ from shopbatch.warehouse.store import Snapshot, Store
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-FILES = 32  # per day: who looks for one user reads a 32nd of the day's bytes, and the ids in the other files
+FILES = 32  # per day: to find one user, a reader loads 1/32 of the day and only the ids of the other files
 _USERS_PER_TASK, _USERS_PER_FILE, _MIN_USERS_PER_FILE = 200_000, 25_000, 16
-# how a row becomes JSON: nulls are kept and moments are not cut, so that different rows are different texts
+# Options of to_json: nulls are written and timestamps keep their microseconds, so different rows give different texts.
 _WHOLE = {"ignoreNullFields": "false", "timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX"}
 _STEADY_FEATURES = ("sales_30d", "baskets_30d", "active_days_90d", "buy_probability_30d", "price_level")
 
 
 @dataclass(frozen=True)
 class Money:
-    """Cents per day in the rows of the source and in the rejects; None is the key of rows without a valid moment."""
+    """Cents of the transactions by day, for the gate on money.
+
+    That gate requires, to the cent, that the money of all source rows is the money in the profiles plus that of the
+    rejects.
+
+    Attributes:
+        source: Cents of all source rows by day. The key None holds the cents of rows without a valid time.
+        rejects: Cents of the rejected rows by day, with the same meaning of None.
+    """
 
     source: Mapping[date | None, int]
     rejects: Mapping[date | None, int]
 
     def before(self, as_of: date) -> tuple[int, int]:
-        """Return both sums over the days before `as_of`. Rows without a valid moment count for every day."""
+        """Return (cents of the source, cents of the rejects), each summed over all days before `as_of`.
+
+        Rows without a valid time are included for every `as_of`.
+        """
         source, rejects = (sum(c for d, c in m.items() if d is None or d < as_of) for m in (self.source, self.rejects))
         return source, rejects
 
 
 def partition(as_of: date) -> dict[str, str]:
-    """Return the partition of the table that holds a day."""
+    """Return the partition of user_profiles that holds a day, such as {"as_of": "2017-07-01"}."""
     return {"as_of": as_of.isoformat()}
 
 
 def files_of_day(snapshot: Snapshot | None, as_of: date) -> list[FileRef]:
-    """Return the visible files of a day."""
+    """Return the published files of one day of user_profiles; [] if the day or the table (None) does not exist."""
     return list(snapshot.part(partition(as_of)).files) if snapshot else []
 
 
 def published_days(snapshot: Snapshot | None) -> list[date]:
-    """Return the days that the table holds, in order."""
+    """Return the days that user_profiles holds, sorted; [] if the table does not exist (None)."""
     return sorted({date.fromisoformat(str(f.partition["as_of"])) for f in snapshot.files}) if snapshot else []
 
 
 def write(frame: DataFrame, store: Store, as_of: date, run_id: str) -> list[DataFile]:
-    """Write a day's rows sorted by user: who looks for one user reads one file, and only the ids of the others."""
-    frame = frame.cache()  # it is counted, perhaps sampled, and written, but should be computed once
+    """Write one day's profiles, sorted by user, as files that stay invisible until `publish` commits them.
+
+    Because of the order, a reader who looks for one user reads one whole file and only the column `user_id` of the
+    others.
+
+    Args:
+        frame: Rows of user_profiles.
+        store: The warehouse.
+        as_of: The day.
+        run_id: Name of the folder of the files; a new one for each call.
+
+    Returns:
+        The files written; [] if `frame` has no rows.
+    """
+    frame = frame.cache()  # counted, perhaps sampled, and written, but computed only once
     users = frame.count()
     tasks = -(-users // _USERS_PER_TASK) or 1
     rows = max(-(-users // FILES), _MIN_USERS_PER_FILE) if tasks == 1 else _USERS_PER_FILE
@@ -75,7 +100,7 @@ def write(frame: DataFrame, store: Store, as_of: date, run_id: str) -> list[Data
 
 
 def scan(store: Store, written: Sequence[DataFile | FileRef]) -> pl.LazyFrame:
-    """Return a day's files as a lazy frame."""
+    """Return the rows of one day's profile files as a Polars lazy frame; the files may be published or not."""
     root = store.uri(USER_PROFILES.name)
     return files.scan([f"{root}/{f.path}" for f in written], USER_PROFILES.file_schema())
 
@@ -88,13 +113,16 @@ def judge(
     before: Sequence[FileRef],
     limits: Gates,
 ) -> list[Gate]:
-    """Judge a day's candidate and return every gate.
+    """Check the written profiles of one day against all gates and return the gates with their results.
+
+    The gates are: number of users, one row per user, no unexpected nulls, values in their declared range, money equal
+    to the source to the cent, share of users who never bought, and drift against the last published day.
 
     Args:
         store: The warehouse.
-        written: The candidate's files.
-        money: Cents of the source before the day, and of the rejects.
-        replaced: Files of the day's live version; empty if it is not published yet.
+        written: Files of the candidate.
+        money: Cents of the source and cents of the rejects, both before the day (`Money.before`).
+        replaced: Files of the day's live version; empty if the day is not published yet.
         before: Files of the last published day before this one; empty if there is none.
         limits: The configured limits.
     """
@@ -126,7 +154,10 @@ def judge(
 
 
 def _defect(name: str, count: int, what: str) -> Gate:
-    """A gate that only a defect of the job can fail."""
+    """Return a gate that passes if `count`, a number of defects in the written profiles, is 0.
+
+    Only a programming error in the job can make it fail. `what` describes the defects, for the message.
+    """
     why = "whoever joins or sums the table would get wrong numbers"
     return Gate(name, count, 0, count == 0, explain(count == 0, what, why, DEFECT))
 
@@ -149,7 +180,17 @@ def _never_bought(share: float, limit: float) -> Gate:
 
 
 def publish(publication: Publication, as_of: date, replaced: Sequence[FileRef], run_id: str) -> None:
-    """Make a day's candidate visible in place of the files `replaced`. Raises Superseded if the day has changed."""
+    """Make one day's candidate visible in place of the files `replaced`, in one commit.
+
+    Args:
+        publication: The publication to which the candidate's files were added.
+        as_of: The day.
+        replaced: The day's published files when the run began; empty if there were none.
+        run_id: The run, stored with the commit.
+
+    Raises:
+        Superseded: Another run published the day since this one began.
+    """
     crash_point("profiles_written")
     publication.commit(
         USER_PROFILES,
@@ -161,10 +202,17 @@ def publish(publication: Publication, as_of: date, replaced: Sequence[FileRef], 
 
 
 def same_content(spark: SparkSession, store: Store, written: Sequence[DataFile], replaced: Sequence[FileRef]) -> bool:
-    """Return whether two sets of files hold the same rows, apart from the `run_id` column.
+    """Return True if the written and the published files hold the same rows, apart from the column `run_id`.
 
-    Each row is hashed with SHA-256 after random characters that nobody can know before, and the hashes are added up. So
-    rows cannot be made up whose hashes, or sums of hashes, are equal.
+    `run` then publishes nothing. Each row is hashed by SHA-256 together with a random prefix of 64 characters, and the
+    sums of the hashes are compared. As nobody can know the prefix in advance, rows cannot be crafted whose hashes or
+    sums of hashes are equal.
+
+    Args:
+        spark: The session.
+        store: The warehouse.
+        written: Files of the candidate.
+        replaced: Published files of the same day.
     """
     if sum(f.rows for f in written) != sum(f.rows for f in replaced):
         return False
@@ -172,7 +220,7 @@ def same_content(spark: SparkSession, store: Store, written: Sequence[DataFile],
     root = store.uri(USER_PROFILES.name)
     row = F.sha2(F.concat(F.lit(token_hex(32)), F.to_json(F.struct(*columns), _WHOLE)), 256)
     words = [F.conv(F.substring(row, first, 15), 16, 10).cast("decimal(20,0)") for first in (1, 16, 31)]
-    schema = from_arrow_schema(USER_PROFILES.file_schema())  # files of an older version have less
+    schema = from_arrow_schema(USER_PROFILES.file_schema())  # files of an older version have fewer columns
     frames = (
         spark_bridge.read_files(spark, schema, [f"{root}/{f.path}" for f in part], root) for part in (written, replaced)
     )
@@ -186,7 +234,11 @@ def _outside(facts: Mapping[str, Any], name: str, between: tuple[float, float]) 
 
 
 def _drift(store: Store, frame: pl.LazyFrame, before: Sequence[FileRef], limit: float) -> Gate:
-    """Judge the largest relative change of the number of users or of a mean since the last day published before."""
+    """Return the gate that limits the largest relative change since the last published day (files `before`).
+
+    The change is that of the number of users or of the mean of one of the features _STEADY_FEATURES. The gate passes if
+    `before` is empty.
+    """
     if not before:
         return Gate("drift", None, limit, True, "no earlier day is published")
     means = [

@@ -1,4 +1,4 @@
-"""The figures of a day's profiles in the report: sizes of the segments, and how features are distributed."""
+"""Draw the report's figures of one day's profiles: sizes of the segments, and distributions of some features."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ BINS = 20
 
 
 def figures(frame: pl.LazyFrame) -> list[Figure]:
-    """Return the figures of the segments and of the SHOWN features. frame: the rows of one day."""
+    """Return a bar chart of users by RFM segment and, if any feature varies, histograms of the features SHOWN.
+
+    Args:
+        frame: The rows of user_profiles of one day.
+    """
     sizes = dict(frame.group_by("rfm_segment").len().collect().iter_rows())
     segments = [s for s in SEGMENTS if s in sizes]
     users = {"groups": segments, "series": {"users": [sizes[s] for s in segments]}}
@@ -29,7 +33,11 @@ def figures(frame: pl.LazyFrame) -> list[Figure]:
 
 
 def _panels(values: pl.LazyFrame) -> dict[str, dict[str, object]]:
-    """Return histograms of the SHOWN features that have more than one value."""
+    """Return a histogram with BINS bins for each feature of SHOWN, as the `panels` of a figure of histograms.
+
+    The bins reach from the 1st to the 99th percentile. Values beyond are counted in the outer bins. A feature is left
+    out if these percentiles are equal, or if all its values are null.
+    """
     ends = values.select(
         *(pl.col(n).quantile(0.01).alias(f"low_{n}") for n in SHOWN),
         *(pl.col(n).quantile(0.99).alias(f"high_{n}") for n in SHOWN),

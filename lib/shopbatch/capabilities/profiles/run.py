@@ -1,7 +1,7 @@
-"""The entry point of `build_user_profiles`.
+"""Run the job `build_user_profiles`.
 
-A run reads one snapshot of every source, brings the daily tiles up to date, and then computes, judges and publishes
-each requested day on its own.
+A run pins one snapshot of every source, brings the daily tiles up to date, and then computes, judges and publishes each
+requested day on its own.
 """
 
 from __future__ import annotations
@@ -52,7 +52,17 @@ _ROWS_PER_TASK = 1_000_000
 
 @dataclass
 class Builder:
-    """One run: its session, warehouse, configuration, report; damaged files by table, days of profiles; rows read."""
+    """One run of `build_user_profiles`.
+
+    Attributes:
+        spark: The session.
+        store: The warehouse.
+        config: Settings of the job.
+        report: Filled while the run proceeds.
+        damaged: Damaged files found at the start, by table name.
+        damaged_days: Days of user_profiles with a damaged file; they are computed and published again.
+        read: Number of rows of each source, by table name.
+    """
 
     spark: SparkSession
     store: Store
@@ -63,15 +73,18 @@ class Builder:
     read: dict[str, int] = field(default_factory=dict)
 
     def run(self) -> None:
-        """Publish every requested day that is not published yet. Raises UserError, GateRefused, Stopped."""
+        """Update the tiles, publish every requested day that is not published yet or is restated, and fill the report.
+
+        Raises UserError, GateRefused and Stopped, as `build_profiles` says.
+        """
         self.report.unit = "users"
         tiles = (*TRANSACTION_TILES.tables, *EVENT_TILES.tables)
         tables = (*tiles, USER_PROFILES)
-        # a past day may not come again as it was published, so that a damaged log of the profiles is refused
+        # a past day cannot always be computed as it was published, so a damaged log of the profiles is not rebuilt
         undone = [*put_all_right(self.store, tiles, anew=True), *put_all_right(self.store, [USER_PROFILES])]
         self.store.check_targets(tables, "replace")
         undone += self._set_aside()
-        # Read before the sources, so that whatever is published by then was made from sources no newer than ours.
+        # Read before the sources, so that all days published by now were made from sources no newer than this run's.
         live = self.store.find(USER_PROFILES.name)
         sources = read_sources(self.store)
         self.report.tables |= {name: {"read": snapshot.version} for name, snapshot in sources.items()}
@@ -120,7 +133,11 @@ class Builder:
             self.report.figures += figures(publish.scan(self.store, newest_files))
 
     def _set_aside(self) -> list[str]:
-        """Look for damaged files of tiles and profiles: tiles are rebuilt, and days are computed again."""
+        """Find damaged files of tiles and profiles, arrange that they are made anew, and return sentences about them.
+
+        The commit metadata of a tile table with a damaged file loses its entry `recipe`, so that `Tiler` rebuilds the
+        tiles. The days of damaged profile files go into `damaged_days`.
+        """
         sentences = []
         for table in (*TRANSACTION_TILES.tables, *EVENT_TILES.tables, USER_PROFILES):
             self.damaged[table.name], said = publish_anew(self.store, table, self.report.run_id, ("recipe",))
@@ -129,7 +146,11 @@ class Builder:
         return [said for said in sentences if said]
 
     def _tiles(self, sources: dict[str, Snapshot]) -> dict[str, Update]:
-        """Bring the tiles up to date. Afterwards `sources` holds the versions that the tiles were made from."""
+        """Bring the tiles of transactions and events up to date, and return the outcome of each update by source table.
+
+        Another run may have updated the tiles from a newer version of a source. So `sources` is changed to the versions
+        from which the tiles were made.
+        """
         updates = {}
         for tiling in (TRANSACTION_TILES, EVENT_TILES):
             name = tiling.source.name
@@ -152,13 +173,18 @@ class Builder:
         return updates
 
     def _day(self, as_of: date, inputs: Inputs, money: tuple[int, int], replaced: Sequence[FileRef]) -> bool:
-        """Compute, judge and publish a day. Returns False if the published day already says the same.
-
-        Raises Superseded if another run published the day since this one began.
+        """Compute, judge and publish one day; return False if the published day already has the same content.
 
         Args:
-            money: Cents of the source before the day, and of its rejects.
-            replaced: The day's files when the run began.
+            as_of: The day.
+            inputs: Tiles and joined tables.
+            money: Cents of the source and cents of the rejects, both before the day.
+            replaced: The day's published files when the run began.
+
+        Raises:
+            Superseded: Another run published the day since this one began.
+            UserError: Nothing is known about any user before the day.
+            GateRefused: A gate refused the day's profiles.
         """
         config = self.config
         try:
@@ -176,7 +202,10 @@ class Builder:
     def _judged(
         self, as_of: date, written: Sequence[DataFile], replaced: Sequence[FileRef], money: tuple[int, int]
     ) -> bool:
-        """Judge the day's files and publish them. Files that are not published are deleted."""
+        """Judge one day's written files and publish them; return False if the published day has the same content.
+
+        Files that are not published are deleted.
+        """
         store = self.store
         with Publication(store, self.report.run_id) as publication:
             publication.add(USER_PROFILES, written)
@@ -198,7 +227,10 @@ class Builder:
         return True
 
     def _inputs(self, sources: dict[str, Snapshot], updates: dict[str, Update]) -> tuple[Inputs, Money]:
-        """The tables from which the profiles of any day are computed, and the money that they must account for."""
+        """Return the tables from which the profiles of any day are computed, and the money by day for the gates.
+
+        The tiles are the stored ones, or with a knowledge cut those that `_tiles_at_cut` computes.
+        """
         named = {
             x.table.name: with_trimmed_ids(spark_bridge.read(self.spark, sources[x.table.name], x.columns), *x.ids)
             for x in LOOKUPS
@@ -223,7 +255,11 @@ class Builder:
         return inputs, money
 
     def _tiles_at_cut(self, sources: dict[str, Snapshot]) -> tuple[dict[str, DataFrame], DataFrame]:
-        """Tiles of what was known at the cut, computed from the sources, and the transactions that do not count."""
+        """Compute tiles from the source rows that had been ingested at the knowledge cut, without storing them.
+
+        Returns:
+            The tiles by table name, and the rejected transactions as facts with `rows`.
+        """
         tiles: dict[str, DataFrame] = {}
         rejects: dict[str, DataFrame] = {}
         for tiling in (TRANSACTION_TILES, EVENT_TILES):
@@ -234,7 +270,14 @@ class Builder:
         return tiles, rejects[TRANSACTIONS.name]
 
     def _known_lines(self, tiling: Tiling, source: Snapshot) -> tuple[DataFrame, DataFrame]:
-        """The facts of a source that count as known at the cut, and those that do not."""
+        """Return the facts of a source that the tiles use, and the rejected facts, as known at the knowledge cut.
+
+        Only rows that had been ingested by then are used.
+
+        Returns:
+            The used facts, at most one per key, with `day` and `bucket`, and the rejected facts with `rows` (number of
+            source rows).
+        """
         facts = self._known(read_facts(self.spark, tiling, source))
         lines, repeated = split_repeated(tiling, facts, any_void=tiling.void is not None)
         invalid = F.col("reason").isNotNull() & (F.col("reason") != F.lit(tiling.void or ""))
@@ -245,18 +288,34 @@ class Builder:
         return in_one_bucket(tiling, lines), rejects
 
     def _known(self, facts: DataFrame) -> DataFrame:
-        """The facts that had been ingested at the knowledge cut; all of them if there is no cut."""
+        """Return the facts ingested by the knowledge cut, and those without `ingested_at`; without a cut, all facts."""
         cut = self.config.knowledge_cut
         return facts if cut is None else facts.where(F.coalesce(F.col("ingested_at") <= F.lit(cut), F.lit(True)))
 
 
 def _by_day(facts: DataFrame) -> dict[date | None, int]:
-    """Cents of transactions per day; None is the key of those without a day."""
+    """Sum the cents of transactions per day; the key None holds the sum of the facts without a valid time.
+
+    Args:
+        facts: TRANSACTION facts with `rows`, the number of source rows that each stands for.
+    """
     when = F.when(has_day("transaction_at"), day("transaction_at")).alias("day")
     total = F.sum(net_cents() * F.col("rows")).alias("cents")
     return {r["day"]: r["cents"] for r in facts.groupBy(when).agg(total).collect()}
 
 
 def build_profiles(spark: SparkSession, config: ProfileConfig, store: Store, report: Report) -> None:
-    """Bring tiles and profiles up to date and fill the report. Raises UserError, GateRefused, Stopped."""
+    """Bring tiles and profiles up to date and fill the report; the body of the job `build_user_profiles`.
+
+    Args:
+        spark: The session.
+        config: Settings of the job.
+        store: The warehouse.
+        report: Filled while the run proceeds.
+
+    Raises:
+        UserError: A source or the configuration does not allow the run.
+        GateRefused: A gate refused the transactions or a day's candidate.
+        Stopped: Other runs or other programs changed tiles or profiles meanwhile.
+    """
     Builder(spark, store, config, report).run()

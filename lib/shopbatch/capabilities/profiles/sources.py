@@ -1,6 +1,6 @@
-"""The source tables of the profiles, the columns that are read of each, and what a run lacks without one.
+"""Declare the source tables of the profiles, the columns to read, and the features that each table gives.
 
-Imports no Spark: whatever is wrong with a source is refused before Spark is started.
+The module imports no Spark, so that faulty sources are refused before Spark is started.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TRANSACTION_COLUMNS = (
     "basket_id", "product_id", "line_number", "user_id", "quantity", "sales_value", "retail_discount",
     "coupon_discount", "coupon_match_discount", "order_status", "transaction_at", "ingested_at",
 )  # fmt: skip
-# Columns of tables of other systems, or of an older version, that may be missing.
+# Columns that may be missing from tables that another system, or an older version, wrote.
 _NEWER = {TRANSACTIONS.name: ("line_number", "order_status"), PRODUCTS.name: ("updated_at",),
           EVENTS.name: ("product_id",)}  # fmt: skip
 EVENT_COLUMNS = ("event_id", "user_id", "event_type", "product_id", "event_time", "ingested_at")
@@ -32,13 +32,14 @@ EVENT_COLUMNS = ("event_id", "user_id", "event_type", "product_id", "event_time"
 
 @dataclass(frozen=True)
 class Lookup:
-    """A table that is joined to the tiles, if the warehouse has it.
+    """An optional table that is joined to the tiles if the warehouse has it.
 
     Attributes:
-        table: The table.
-        columns: Its columns that are read.
-        ids: Those of them that are ids of a user, product, campaign or coupon; a row without one of them is left out.
-        gives: What is null in every profile without the table.
+        table: The declaration of the table.
+        columns: The columns to read.
+        ids: The columns that hold ids of users, products, campaigns or coupons. Rows in which one of them is null or
+            blank are left out.
+        gives: Names of the features that are null in every profile if the table is missing, as text for the report.
     """
 
     table: Table
@@ -64,7 +65,10 @@ OPTIONAL = (*(lookup.table.name for lookup in LOOKUPS), EVENTS.name)
 
 
 def read_sources(store: Store) -> dict[str, Snapshot]:
-    """Return one snapshot of every source that the warehouse has, with its columns checked.
+    """Pin one snapshot of every source table that the warehouse has, check its columns, and return it by table name.
+
+    Args:
+        store: The warehouse.
 
     Raises:
         UserError: `transactions` is missing, or a column of a table is missing or has another type.
@@ -80,23 +84,45 @@ def read_sources(store: Store) -> dict[str, Snapshot]:
 
 
 def check_sources(config: ProfileConfig, store: Store) -> None:
-    """Refuse, before Spark is started, what a run would refuse.
+    """Refuse, before Spark is started, the missing or faulty sources that would make a run fail later.
+
+    An empty `transactions` is refused here only if no gate would refuse it later: with `gates.rows=any`, or without a
+    published user_profiles.
+
+    Args:
+        config: Settings of the job.
+        store: The warehouse.
 
     Raises:
-        UserError: A source is missing or wrong, or there is no transaction from which the latest day could be told.
+        UserError: A source is missing or faulty, or `as_of=latest` cannot be resolved because there is no transaction.
     """
     empty = not read_sources(store)[TRANSACTIONS.name].rows
-    if empty and (config.gates.rows == "any" or not store.exists(USER_PROFILES.name)):  # else a gate refuses it
+    if empty and (config.gates.rows == "any" or not store.exists(USER_PROFILES.name)):  # else a gate refuses it later
         requested_days(config, None)
 
 
 def missing(sources: Mapping[str, Snapshot]) -> dict[str, str]:
-    """Return the optional tables that are not there, each with what is null in every profile without it."""
+    """Return the optional tables that the warehouse lacks, each with the features that are null without it.
+
+    The report shows the result.
+
+    Args:
+        sources: The snapshots that `read_sources` returned, by table name.
+
+    Returns:
+        {table name: text such as "null without it: reviews"}.
+    """
     gives = {lookup.table.name: lookup.gives for lookup in LOOKUPS} | {EVENTS.name: "views, carts, searches"}
     return {name: f"null without it: {what}" for name, what in gives.items() if name not in sources}
 
 
 def missing_master_data(sources: Mapping[str, Snapshot]) -> str:
-    """Say which of the two tables that nearly every shop has are not there; empty if both are."""
+    """Return a message that says which of `products` and `users` is missing, and what is null without it; "" if none.
+
+    Nearly every shop has these two tables, so the report shows the message at its head.
+
+    Args:
+        sources: The snapshots that `read_sources` returned, by table name.
+    """
     absent = [lookup for lookup in LOOKUPS if lookup.table in (PRODUCTS, USERS) and lookup.table.name not in sources]
     return "; ".join(f"there is no table {x.table.name}, so {x.gives} are null" for x in absent)

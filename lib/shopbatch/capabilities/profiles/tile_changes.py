@@ -1,8 +1,9 @@
-"""The incremental update: new tiles for the (user, day) pairs that changed source rows touch, and for no others.
+"""Update tiles incrementally: recompute only the tiles of those (user, day) pairs that a change of the source affects.
 
-A pair is touched by a changed row and by every row that shares its key, because another one of them may count now.
-Files that cannot hold what is looked for are left out by their statistics. So a source that grows in the order of
-time costs only what changed. With any other order the source is scanned, and the result is the same.
+A changed row affects its own pair. It also affects the pairs of all other rows with the same key, because another of
+them may now be the one that is used for the key. Source files whose statistics rule out these keys and days are not
+read. So if the source grows in the order of time, the cost of an update depends only on the size of the change. If it
+does not, the whole source is read; the result is the same.
 """
 
 from __future__ import annotations
@@ -39,24 +40,31 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Changes:
-    """What changed between the version of the source that the live tiles are of and the version to reach."""
+    """The input of `retile`: the files that differ between the tiled version of the source and the newer one."""
 
     spark: SparkSession
     tiling: Tiling
     source: Snapshot
+    """The version of the source to update the tiles to."""
     added: Sequence[FileRef]
-    """Files of the source that are new."""
+    """Files that only the new version of the source has."""
     removed: Sequence[FileRef]
-    """Files of the source that are gone."""
+    """Files that only the old version of the source has."""
     live: dict[str, Snapshot]
-    """Each tile table as it is now."""
+    """The current snapshot of each tile table, by name."""
     few: bool
-    """Whether the facts of all changed keys fit into the driver's memory."""
+    """Whether the facts (cleaned source rows) of all changed keys are few enough for the driver's memory."""
 
 
 @dataclass(frozen=True)
 class Retiled:
-    """The new files of an update, the number of pairs touched, and the number of tiles in files that stay."""
+    """The result of `retile`: files that are written but not committed yet.
+
+    Attributes:
+        written: New files of each table that changes, with the files that they replace.
+        pairs: Number of (user, day) pairs that the change affects.
+        tiles_kept: Number of tiles in files that do not have to be rewritten.
+    """
 
     written: list[Written]
     pairs: int
@@ -64,7 +72,12 @@ class Retiled:
 
 
 def retile(changes: Changes, files: TileFiles) -> Retiled:
-    """Write the tiles of all touched pairs, and the rejects if they differ. Nothing is committed."""
+    """Compute and write the tiles of all affected (user, day) pairs, and the rejects if they change; commit nothing.
+
+    Args:
+        changes: The changed files of the source, and the live tiles.
+        files: Writes the files of the tile tables.
+    """
     tiling, few, live_rejects = changes.tiling, changes.few, changes.live[changes.tiling.rejects.name]
     delta = spark_bridge.settled(_delta(changes), few)
     changed = competing_facts(tiling, delta)
@@ -72,7 +85,7 @@ def retile(changes: Changes, files: TileFiles) -> Retiled:
     same_key = _facts_of_keys(changes, keys).join(keys, [*tiling.key], "left_semi")
     ranks = spark_bridge.settled(facts.ranked(same_key, tiling.key, (*tiling.identity, "void")), few)
     pair = ("user_id", day(tiling.time).alias("day"))
-    # An added fact has a rank. A removed one may be nowhere in the source any more. A void one is in no tile.
+    # Added facts are among `ranks`, but removed ones may have left the source. Void facts are in no tile.
     removed = changed.where("rows < 0 and not void").select(*pair)
     pairs = removed.union(ranks.where("not void").select(*pair)).distinct()
     pairs = spark_bridge.settled(pairs, few)
@@ -100,7 +113,10 @@ def retile(changes: Changes, files: TileFiles) -> Retiled:
 
 
 def _delta(changes: Changes) -> DataFrame:
-    """Facts that were added (rows > 0) or removed (rows < 0), with `reason` and `rows`."""
+    """Return the facts (cleaned source rows) that were added (`rows` > 0) or removed (`rows` < 0), with `reason`.
+
+    A fact that occurs equally often in added and removed files is left out.
+    """
     tiling = changes.tiling
     added = read_facts(changes.spark, tiling, changes.source, changes.added).withColumn("rows", F.lit(1))
     if not changes.removed:
@@ -111,23 +127,32 @@ def _delta(changes: Changes) -> DataFrame:
 
 
 def _facts_of_keys(changes: Changes, keys: DataFrame) -> DataFrame:
-    """The facts that compete for one of these keys, with `void`; facts of other keys may be among them."""
+    """Read all facts (cleaned source rows) with one of `keys` that are valid or void, with the boolean column `void`.
+
+    A void fact (such as a cancelled order line) can win its key, and then no fact of the key is used. The result may
+    hold facts of other keys too, because files are only skipped by their statistics. The whole source is read if there
+    are too many keys, or if a key is not valid text.
+    """
     tiling, source, most = changes.tiling, changes.source, spark_bridge.FEW
     column = keys.select(tiling.lookup)
     column = column if changes.few else column.distinct().limit(most + 1)
     values = sorted({row[0] for row in column.collect()})
-    # The replacement character may stand for bytes that are not text, which no statistics can be compared with.
+    # U+FFFD may stand for bytes that are not valid text; such values cannot be compared with statistics.
     if len(values) > most or any("\ufffd" in value for value in values):
         return competing_facts(tiling, read_facts(changes.spark, tiling, source))
     bounds = source.bounds(tiling.lookup)
     only = [f for f in source.files if f.path not in bounds or _any_between(values, *bounds[f.path])]
     candidates = competing_facts(tiling, read_facts(changes.spark, tiling, source, only))
-    # Every row looked for meets this condition. It lets Spark skip parts of files by their statistics.
+    # Every wanted row meets this condition, by which Spark can skip parts of files.
     return candidates.where(F.col(tiling.lookup).between(values[0], values[-1])) if values else candidates
 
 
 def _facts_of_days(changes: Changes, days: list[date]) -> DataFrame:
-    """The valid facts that may fall on one of these days in any time zone, with their `day`."""
+    """Read the valid facts (cleaned source rows) of all files that may hold rows of `days`; add the column `day`.
+
+    Facts of other days may be among them, because whole files are read. A file is skipped if its statistics rule out
+    `days` in every time zone.
+    """
     tiling, source = changes.tiling, changes.source
     bounds = source.bounds(tiling.time)
     # The days are widened and not the bounds, which may be the first or last day that Python can represent.
@@ -141,7 +166,18 @@ def _facts_of_days(changes: Changes, days: list[date]) -> DataFrame:
 
 
 def _new_rejects(changes: Changes, delta: DataFrame, keys: DataFrame, ranks: DataFrame) -> DataFrame:
-    """All rejects after the change: changed keys are judged again, invalid rows are added and subtracted."""
+    """Return all rejected facts after the change, with `reason` and `rows` (number of source rows).
+
+    For the keys of changed rows it is decided anew which fact is used; the other facts of the key are rejected. The
+    number of rows of an invalid fact is the old number plus the added rows minus the removed ones. All other rejects
+    stay.
+
+    Args:
+        changes: The changed files of the source, and the live tiles.
+        delta: Added and removed facts, as `_delta` returns them.
+        keys: Keys of the added and removed facts.
+        ranks: All facts of these keys, as `facts.ranked` returns them.
+    """
     tiling = changes.tiling
     columns = [*tiling.identity, "reason", "rows"]
     live = spark_bridge.read(changes.spark, changes.live[tiling.rejects.name], tiling.rejects.names)
@@ -158,7 +194,7 @@ def _new_rejects(changes: Changes, delta: DataFrame, keys: DataFrame, ranks: Dat
 
 
 def _rejects_differ(changes: Changes, live: Snapshot, rejects: DataFrame) -> bool:
-    """Whether the rejects table must be written again."""
+    """Return True if the new rejects differ from the live rejects table, so that it must be written again."""
     names = changes.tiling.rejects.names
     new = changes.tiling.to_rejects(rejects).select(*names, F.lit(1).alias("sign"))
     old = spark_bridge.read(changes.spark, live, names).select(*names, F.lit(-1).alias("sign"))
@@ -168,7 +204,17 @@ def _rejects_differ(changes: Changes, live: Snapshot, rejects: DataFrame) -> boo
 def _untouched(
     changes: Changes, table: Table, pairs: DataFrame, days: list[date]
 ) -> tuple[DataFrame | None, list[FileRef]]:
-    """The files of a tile table that must be written again, and the tiles in them that stay (None: no such files)."""
+    """Return the tiles to copy from files that have to be rewritten, and these files.
+
+    Args:
+        changes: The changed files of the source, and the live tiles.
+        table: The tile table.
+        pairs: The affected (user, day) pairs, whose old tiles are left out.
+        days: The days of these pairs, sorted.
+
+    Returns:
+        The unaffected tiles in these files, and the files to replace; (None, []) if no file has to be rewritten.
+    """
     snapshot = changes.live[table.name]
     bounds = snapshot.bounds("day")
     replaced = [f for f in snapshot.files if f.path not in bounds or _any_between(days, *bounds[f.path])]
@@ -180,13 +226,16 @@ def _untouched(
 
 
 def _rows_per_day(frame: DataFrame, max_rows: int, days: list[date]) -> dict[date, int]:
-    """The number of tiles of each day. If all fit into one file, the days do not matter and are not counted."""
+    """Return the number of tiles of each day, for `layout.partition_by_day`.
+
+    If all tiles fit into one file, they are not counted: the first day then gets the upper bound `max_rows`.
+    """
     if max_rows <= layout.ROWS_PER_FILE:
         return {days[0]: max_rows}
     return {r["day"]: r["count"] for r in frame.groupBy("day").count().collect()}
 
 
 def _any_between(values: Sequence[Any], low: Any, high: Any) -> bool:
-    """Whether one of the sorted values lies in [low, high]."""
+    """Return True if at least one of the sorted values lies in [low, high]."""
     place = bisect_left(values, low)
     return place < len(values) and bool(values[place] <= high)

@@ -1,4 +1,4 @@
-"""Files of new tiles, and the commits that make them visible in an order that a killed run cannot break."""
+"""Write the files of new tiles, and commit all tile tables of a source in an order that survives a killed run."""
 
 from __future__ import annotations
 
@@ -20,12 +20,18 @@ if TYPE_CHECKING:
 
 
 class Conflict(Exception):
-    """Another run changed the tiles while this one computed."""
+    """Raised when another run changed the tiles while this one was computing; `Tiler.update` then tries again."""
 
 
 @dataclass(frozen=True)
 class Written:
-    """Files written for one table, and the paths of the visible files that they replace (None: all of them)."""
+    """New, still invisible files of one tile table, and the visible files that they replace.
+
+    Attributes:
+        table: The tile table.
+        added: The new files.
+        removed: Paths of the visible files to take out; None for all of them.
+    """
 
     table: Table
     added: Sequence[DataFile]
@@ -34,7 +40,14 @@ class Written:
 
 @dataclass(frozen=True)
 class TileFiles:
-    """The tile tables of one tiling, for one run."""
+    """Writes and commits the tile tables of one tiling for one run.
+
+    Attributes:
+        store: The warehouse.
+        tiling: The source and its tile tables.
+        recipe: Version of the tiling and time zone. Tiles made under another recipe must be rebuilt.
+        run_id: The run; key of the commits and prefix of the folders of new files.
+    """
 
     store: Store
     tiling: Tiling
@@ -43,19 +56,24 @@ class TileFiles:
 
     @property
     def tables(self) -> list[Table]:
-        """All tables of the tiling: the main tiles first, the rejects last."""
+        """All tables of the tiling: the main tile table first, the rejects last."""
         return self.tiling.tables
 
     def write(self, frame: DataFrame, table: Table) -> list[DataFile]:
-        """Write rows of a tile table where they will stay; nobody sees them before the commit."""
+        """Write rows of a tile table and return the files; they stay invisible until `commit` adds them."""
         return spark_bridge.write(frame, self.store, table, f"{self.run_id}-{new_run_id()[-6:]}")
 
     def write_rejects(self, rejects: DataFrame) -> list[DataFile]:
-        """Write facts that do not count, as one file of the rejects table."""
+        """Write rejected facts (with `reason` and `rows`) as one file, invisible until `commit` adds it."""
         return self.write(self.tiling.to_rejects(rejects).coalesce(1), self.tiling.rejects)
 
     def mismatch(self, source: Snapshot, live: dict[str, Snapshot]) -> str:
-        """Say why the live tiles do not belong together or to this source; empty if they do."""
+        """Return why the live tiles must be rebuilt, or "" if they match each other, the recipe and the source.
+
+        Args:
+            source: The source to bring the tiles to; compared by its table id, not by its version.
+            live: Snapshots of the tile tables by name.
+        """
         main = live.get(self.tables[0].name)
         if main is None or len(live) < len(self.tables):
             return "there are no tiles yet"
@@ -67,10 +85,20 @@ class TileFiles:
         return "" if state["source"]["table_id"] == source.table_id else "the source is another table"
 
     def commit(self, written: Sequence[Written], source: Snapshot, live: dict[str, Snapshot]) -> int:
-        """Make all files visible and return the number of tiles written.
+        """Make all written files visible, one commit per table, and return the number of tiles written.
 
         The main table is committed last, because its commit records which versions of the tables belong together.
-        Raises Conflict, after deleting the files that are not visible, if another run committed since `live` was read.
+        Rejects are not counted as tiles.
+
+        Args:
+            written: The new files of each table; tables that do not change may be left out.
+            source: The source version that the tiles then represent.
+            live: Snapshots of the tile tables that the update was computed from, by name.
+
+        Raises:
+            Conflict: Another run committed since `live` was read. Written files that are not yet visible have been
+                deleted.
+            Stopped: Another program changed a table.
         """
         crash_point("tiles_written")
         main, tiles_written = self.tables[0], 0
@@ -95,9 +123,16 @@ class TileFiles:
         return tiles_written
 
     def _commit_table(self, part: Written, metadata: dict[str, Any], before: int) -> int:
-        """Commit one table and return its new version; Conflict if it is no longer at version `before` (-1: none).
+        """Commit one table and return its new version.
 
-        Raises Stopped if others changed it.
+        Args:
+            part: The files to add and to take out.
+            metadata: Metadata of the commit.
+            before: Version that the table must still have; -1 if it did not exist.
+
+        Raises:
+            Conflict: The table has another version.
+            Stopped: Another program changed the table.
         """
 
         def guard(now: Snapshot) -> None:

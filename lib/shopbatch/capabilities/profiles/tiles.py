@@ -1,8 +1,8 @@
-"""Brings daily tiles up to date with their source: rebuilds all, or only the days of users that changed rows touch.
+"""Bring daily tiles up to date with their source: rebuild all of them, or only those that changed rows affect.
 
-`run` calls `Tiler.update`. What changed is found by comparing the files of two versions of the source. If only a
-small part changed, `tile_changes` recomputes the (user, day) pairs that the changed rows touch; otherwise all tiles
-are rebuilt here. Both ways give the same tiles.
+`run` calls `Tiler.update`, which finds the changes by comparing the files of two versions of the source. If only a
+small part changed, `tile_changes` recomputes the tiles of the affected (user, day) pairs; otherwise this module
+rebuilds all tiles. The resulting tiles are the same in either case.
 """
 
 from __future__ import annotations
@@ -42,26 +42,33 @@ _CACHED_ROWS = 5_000_000  # a source of fewer rows is kept in memory while its t
 
 @dataclass
 class Update:
-    """What `Tiler.update` did; the report shows it."""
+    """The outcome of `Tiler.update`, shown in the report."""
 
     how: str
-    """`rebuilt`, `updated` or `unchanged`."""
+    """Kind of update: `rebuilt` (all tiles), `updated` (touched tiles only) or `unchanged`."""
     why: str = ""
-    """Why the tiles were rebuilt."""
+    """Why the tiles were rebuilt; "" if they were not."""
     pairs: int | None = None
-    """Number of (user, day) pairs that changed rows touched; None for a rebuild."""
+    """Number of (user, day) pairs that changed rows touched; None if the tiles were rebuilt or left unchanged."""
     rows_read: int = 0
+    """Number of rows in the source files that were read: all files, or the added and removed ones."""
     tiles_written: int = 0
+    """Number of tiles written to new files, over all tile tables."""
     tiles_kept: int = 0
-    """Tiles in files that did not have to be written again."""
+    """Number of tiles in files that did not have to be rewritten."""
     snapshots: dict[str, Snapshot] = field(default_factory=dict)
-    """Each tile table as it is afterwards."""
+    """The snapshot of each tile table after the update, by table name."""
 
 
 class Tiler:
-    """Keeps the tiles of one source up to date.
+    """Keeps the tile tables of one source up to date.
 
-    run_id names the run: it is the run key of the commits and the name of the folders of new files.
+    Args:
+        spark: The session.
+        store: The warehouse.
+        tiling: The source and its tile tables.
+        timezone: The shop's time zone, in which days are counted. Tiles made in another one are rebuilt.
+        run_id: The run; key of the commits and prefix of the folders of new files.
     """
 
     def __init__(self, spark: SparkSession, store: Store, tiling: Tiling, timezone: str, run_id: str) -> None:
@@ -69,9 +76,12 @@ class Tiler:
         self.files = TileFiles(store, tiling, {"version": tiling.version, "timezone": timezone}, run_id)
 
     def update(self, source: Snapshot) -> Update:
-        """Bring all tiles to the version of `source`, unless they are at that version or a later one already.
+        """Bring all tiles to the version of `source`; change nothing if they have that version or a later one.
 
-        Raises Stopped if other runs change the tiles at every attempt, or if others changed them.
+        If another run changes the tiles meanwhile, the update is tried again, up to 5 times in all.
+
+        Raises:
+            Stopped: Other runs changed the tiles at every attempt, or another program changed them.
         """
         tables = self.files.tables
         for _ in range(_ATTEMPTS):
@@ -85,7 +95,7 @@ class Tiler:
             done.snapshots = {t.name: self.store.snapshot(t.name) for t in tables}
             for snapshot in done.snapshots.values():
                 refuse_foreign(snapshot)
-            if not self.files.mismatch(source, done.snapshots):  # another run may commit between two of these reads
+            if not self.files.mismatch(source, done.snapshots):  # else another run committed between the reads
                 return done
         raise Stopped(f"other runs keep changing the tiles of {source.name}; start this one again when they have ended")
 
@@ -101,8 +111,8 @@ class Tiler:
             return Update("unchanged")
         if sum(f.size for f in (*added, *removed)) > MAX_CHANGED * sum(f.size for f in source.files):
             return self._rebuild(source, live, "most of the source changed")
-        # All facts of a key that do not count are in the rejects. So if these are few, then so are the facts of all
-        # changed keys.
+        # All facts of a key but the one that counts are in the rejects. So if the rejects and the changed rows are few,
+        # then so are all facts of the changed keys.
         rejects = live[self.tiling.rejects.name].files
         few = sum(f.rows for f in (*added, *removed, *rejects)) <= spark_bridge.FEW
         with spark_bridge.for_few_rows(self.spark) if few else nullcontext():
@@ -117,7 +127,10 @@ class Tiler:
             )
 
     def _tiled_source(self, source: Snapshot, live: dict[str, Snapshot]) -> tuple[Snapshot | None, str]:
-        """Return the source snapshot that the tiles were made from, or None and the reason why they must be rebuilt."""
+        """Return the source snapshot that the live tiles were made from; None if the tiles must be rebuilt.
+
+        The second value is the reason for a rebuild, or "".
+        """
         if why := self.files.mismatch(source, live):
             return None, why
         version = live[self.files.tables[0].name].metadata["source"]["version"]
@@ -125,7 +138,7 @@ class Tiler:
         return old, "" if old else f"version {version} of the source is gone"
 
     def _rebuild(self, source: Snapshot, live: dict[str, Snapshot], why: str) -> Update:
-        """Build all tiles from all rows."""
+        """Build all tiles and rejects from all rows of the source, and commit them."""
         tiling = self.tiling
         facts = read_facts(self.spark, tiling, source)
         valid_day = F.when(F.col("reason").isNull(), day(tiling.time)).alias("day")

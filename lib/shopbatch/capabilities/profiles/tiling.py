@@ -1,7 +1,8 @@
-"""Declares which tiles are made from which source table, turns source rows into facts, and picks the facts that count.
+"""Declare which tiles are made from which source table, turn source rows into facts, and select one fact per key.
 
-Of several facts with one key only one counts. `tiles` builds and updates the tiles; `run` reads facts here when it
-needs a state of the past.
+A fact is a source row reduced to the columns that tiles need. If several facts have the same key, only one of them is
+used. `tiles` builds and updates the stored tiles from facts. `run` reads facts itself when it computes profiles as of a
+knowledge cut (from the rows ingested by a given time).
 """
 
 from __future__ import annotations
@@ -40,54 +41,73 @@ Transform = Callable[[DataFrame], DataFrame]
 
 @dataclass(frozen=True)
 class Tiling:
-    """One source table and the tile tables made from it."""
+    """One source table, the tile tables made from it, and the functions that transform one into the other."""
 
     source: Table
     columns: tuple[str, ...]
-    """Columns of the source that are read."""
+    """Columns of the source to read."""
     to_facts: Transform
-    """Source rows -> facts with a `reason` (null: the fact is valid)."""
+    """Function from source rows to facts (cleaned source rows) with the column `reason`: why a row is rejected; null if
+    valid."""
     identity: tuple[str, ...]
-    """Columns of a fact. Two facts that agree in all of them are the same."""
+    """The columns of a fact. Two facts that agree in all of them are copies of one another."""
     key: tuple[str, ...]
-    """Columns of the key. Of several facts with one key only one counts."""
+    """The key columns. Of several different facts with one key only one is used."""
     time: str
-    """The column that decides on which day a fact falls."""
+    """The timestamp column whose calendar day decides to which daily tile a fact belongs."""
     lookup: str
-    """The part of the key whose file statistics say which files may hold a key."""
+    """The key column whose file statistics tell which source files may hold a key; the other files are skipped."""
     sinks: tuple[tuple[Table, Transform], ...]
-    """Tile tables, each with the transform from facts to its rows. The commit of the first table records which version
-    of the source all of them were made from."""
+    """Tile tables, each with the function from facts to its rows. The commit of the first table records from which
+    version of the source all of them were made."""
     rejects: Table
+    """The table of rejected source rows, which are part of no tile."""
     to_rejects: Transform
-    """Facts that do not count (with `reason` and `rows`) -> rows of `rejects`."""
+    """Function from rejected facts (with `reason` and `rows`) to rows of the table `rejects`."""
     from_rejects: Transform
-    """The reverse of `to_rejects`."""
+    """The inverse of `to_rejects`."""
     version: int
-    """Of facts and tiles; raised when their meaning changes, so that the tiles are rebuilt."""
+    """Version of the rules for facts and tiles. It is raised when their meaning changes, so that the tiles are
+    rebuilt."""
     void: str | None = None
-    """The reason of facts that compete with the others of their key, and count as nothing if they win."""
+    """The `reason` (such as `cancelled`) of facts that compete with the others of their key although they are rejected.
+    If such a fact wins, no fact of its key is used. None: there are no such facts."""
 
     @property
     def tables(self) -> list[Table]:
-        """All tables of the tiling: the main tiles first, the rejects last."""
+        """All tables of the tiling: the main tile table first, the rejects last."""
         return [*(table for table, _ in self.sinks), self.rejects]
 
 
 def read_facts(
     spark: SparkSession, tiling: Tiling, source: Snapshot, only: Sequence[FileRef] | None = None
 ) -> DataFrame:
-    """Return the facts, with `reason`, of a snapshot's rows or of some of its files."""
+    """Read rows of a source snapshot and return them as facts (cleaned rows) with `reason` (null: valid).
+
+    Args:
+        spark: The session.
+        tiling: The source and its tile tables.
+        source: The snapshot.
+        only: Files of the snapshot to read; None for all.
+    """
     return tiling.to_facts(spark_bridge.read(spark, source, tiling.columns, only))
 
 
 def valid_facts(all_facts: DataFrame) -> DataFrame:
-    """Return the facts that have no reason to be rejected."""
+    """Return the facts (cleaned source rows) whose `reason` for rejection is null, without that column."""
     return all_facts.where("reason is null").drop("reason")
 
 
 def competing_facts(tiling: Tiling, all_facts: DataFrame) -> DataFrame:
-    """Return the facts of which one wins per key, with `void`: whether it counts as nothing if it wins."""
+    """Return the facts (cleaned source rows) that compete to be the used one of their key, with the column `void`.
+
+    These are the valid and the void facts. If a void fact (for example a cancelled order line) wins its key, no fact of
+    the key is used.
+
+    Args:
+        tiling: The source and its tile tables.
+        all_facts: Facts with `reason`; the invalid ones are left out.
+    """
     if tiling.void is None:
         return valid_facts(all_facts).withColumn("void", F.lit(False))
     competes = F.col("reason").isNull() | (F.col("reason") == tiling.void)
@@ -95,21 +115,29 @@ def competing_facts(tiling: Tiling, all_facts: DataFrame) -> DataFrame:
 
 
 def void_rejects(tiling: Tiling, winners: DataFrame) -> DataFrame:
-    """Return those of the winners (with `void`) that count as nothing, with `reason` and `rows`."""
+    """Return the void facts (such as cancelled order lines) that won their key, as rejects with `reason` and `rows`.
+
+    Args:
+        tiling: The source and its tile tables.
+        winners: The greatest fact of each key (see `facts.ranked`), with the boolean column `void`.
+    """
     void = winners.where("void").select(*tiling.identity)
     return void.withColumns({"reason": F.lit(tiling.void), "rows": F.lit(1).cast("bigint")})
 
 
 def split_repeated(tiling: Tiling, all_facts: DataFrame, any_void: bool) -> tuple[DataFrame, DataFrame | None]:
-    """Split the facts that compete into those that count (at most one per key) and the rest.
+    """Split the valid and void facts into the used ones (at most one per key) and the rejected ones.
+
+    A void fact (such as a cancelled order line) can win its key; then no fact of the key is used.
 
     Args:
-        tiling: The tiling.
-        all_facts: Facts with `reason`; those that do not compete are left out of both results.
-        any_void: Whether there may be void facts.
+        tiling: The source and its tile tables.
+        all_facts: Facts with `reason`. The invalid ones are ignored and appear in neither result.
+        any_void: False if there are certainly no void facts, which saves work.
 
     Returns:
-        The facts that count, and the rest as `facts.repeated` returns it, or None if every fact counts.
+        The used facts, and the rejected ones with `reason` and `rows` as `facts.repeated` returns them. The second is
+        None if every fact is used.
     """
     winners, lost = _winners(tiling, competing_facts(tiling, all_facts))
     if not any_void:
@@ -120,13 +148,16 @@ def split_repeated(tiling: Tiling, all_facts: DataFrame, any_void: bool) -> tupl
 
 
 def _winners(tiling: Tiling, competing: DataFrame) -> tuple[DataFrame, DataFrame | None]:
-    """Return the fact of each key that wins, with `void`, and the rest (None: there is no other one)."""
+    """Return the fact that wins each key, with the column `void`, and all other facts as rejects.
+
+    The rejects are None if no key has several facts.
+    """
     hashed = competing.withColumn("key_hash", F.xxhash64(*tiling.key))
     hashes = hashed.select("key_hash").repartition("key_hash").groupBy("key_hash").count()
     suspects = hashes.where("count > 1").select("key_hash").cache()
     if not suspects.count():
         return competing, None
-    # Different keys with one hash do no harm: `ranked` compares the keys themselves.
+    # Hash collisions of different keys do no harm: `ranked` compares the keys themselves.
     columns = (*tiling.identity, "void")
     ranks = facts.ranked(hashed.join(suspects, "key_hash", "left_semi"), tiling.key, columns).cache()
     single = hashed.join(suspects, "key_hash", "left_anti").select(*columns)
@@ -134,12 +165,16 @@ def _winners(tiling: Tiling, competing: DataFrame) -> tuple[DataFrame, DataFrame
 
 
 def with_day(tiling: Tiling, valid: DataFrame) -> DataFrame:
-    """Add the column `day` to facts."""
+    """Add the column `day`, in the shop's time zone, to facts (cleaned source rows)."""
     return valid.withColumn("day", day(tiling.time))
 
 
 def in_one_bucket(tiling: Tiling, valid: DataFrame) -> DataFrame:
-    """Add `day` and `bucket` to facts, for tiles whose number of files does not matter."""
+    """Add `day` and `bucket` (always 0) to facts, and partition them by user and day, so that tiles can be computed.
+
+    It is used instead of `layout.partition_by_day` where the tiles are not written as computed, but joined with others
+    or only used in memory.
+    """
     return with_day(tiling, valid).withColumn("bucket", F.lit(0)).repartition("user_id", "day")
 
 

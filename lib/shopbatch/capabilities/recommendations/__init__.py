@@ -1,1 +1,1 @@
-"""What each user will want next: products to buy again, and products to discover."""
+"""Recommend products to each user: products to buy again (`buy_again`) and new products (`discover`)."""

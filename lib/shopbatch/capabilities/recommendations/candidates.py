@@ -1,4 +1,7 @@
-"""The candidates of a list, and what each of them comes from."""
+"""Select the best-scored products of each user: the candidates from which `buy_again` and `discover` are chosen.
+
+`Recommender.candidates` returns them. Each candidate records which part of the recommender found it.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +10,22 @@ from dataclasses import dataclass
 import numpy as np
 
 LISTS = ("buy_again", "discover")
-SOURCES = ("habit", "neighbours", "sequence", "text", "popular")  # what a candidate's score comes from
+SOURCES = ("habit", "neighbours", "sequence", "text", "popular")  # parts of the recommender, and popularity
 HABIT, NEIGHBOURS, SEQUENCE, TEXT, POPULAR = range(len(SOURCES))
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """The best candidates of each user of a tile, best first: user u has the entries starts[u] to starts[u + 1].
+    """The best candidates (products) of a batch of users, best first for each user.
+
+    The candidates of user u are the elements starts[u] to starts[u + 1] of each array.
 
     Attributes:
-        starts: int64 [users + 1].
-        item: int64 [n].
-        score: float64 [n], above 0.
-        source: Number in SOURCES of what the score comes from, int8 [n]. POPULAR means that nothing of the user's own
-            led to the entry.
+        starts: Index of each user's first candidate and, last, the number of all candidates, int64 [users + 1].
+        item: The product, as an index into `Recommender.product_ids`, int64 [n].
+        score: Score of each candidate, above 0, float64 [n].
+        source: The part of the recommender that led to the candidate, as an index into SOURCES, int8 [n]. POPULAR means
+            that nothing in the user's own history led to it.
     """
 
     starts: np.ndarray
@@ -30,11 +35,14 @@ class Candidates:
 
     @property
     def user(self) -> np.ndarray:
-        """The user of each entry, counted within the tile, int64 [n]."""
+        """The user of each candidate, counted from 0 within the batch, int64 [n]."""
         return np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
 
     def dense(self, items: int) -> np.ndarray:
-        """Return the scores of all items, -inf where there is no entry, float64 [users, items]. For small tiles."""
+        """Return the scores as a matrix, float64 [users, items]; -inf for items that are no candidates.
+
+        The matrix has a column for each item of the catalogue, so it is for few users only.
+        """
         out = np.full((len(self.starts) - 1, items), -np.inf)
         out[self.user, self.item] = self.score
         return out
@@ -43,16 +51,20 @@ class Candidates:
 def best(
     user: np.ndarray, item: np.ndarray, score: np.ndarray, source: np.ndarray, users: int, size: int, kept: int = 0
 ) -> Candidates:
-    """Keep the best entries of each user; of equal scores the lower number.
+    """Keep the `size` highest-scored items of each user; of equal scores, the lower `item` comes first.
+
+    The arguments describe scored items of users as arrays with one entry per (user, item).
 
     Args:
         user: User of each entry, int [n].
-        item: Its item, int [n]; no pair twice.
-        score: float [n].
-        source: Number in SOURCES, int [n].
-        users: How many users there are.
-        size: Entries kept for each user.
-        kept: The best so many entries by text are kept, even if their scores are not among the best.
+        item: Item of each entry, as an index into `Recommender.product_ids`, int [n]; no (user, item) pair occurs
+            twice.
+        score: Score of each entry, float [n].
+        source: Index into SOURCES of each entry, int [n].
+        users: Number of users.
+        size: Greatest number of entries kept for each user.
+        kept: How many of the `size` entries of each user are reserved for entries with source TEXT. A user's best TEXT
+            entries are kept up to this number, even if entries of other sources have higher scores.
     """
     order = np.lexsort((item, -score, user))
     user, item, score, source = user[order], item[order], score[order], source[order]
@@ -67,5 +79,5 @@ def best(
 
 
 def _place(user: np.ndarray) -> np.ndarray:
-    """The place of each entry among those of its user; `user` is ascending."""
+    """Return the position of each entry among its user's entries, from 0, int64 [n]; `user` must be ascending."""
     return np.asarray(np.arange(len(user)) - np.searchsorted(user, user))

@@ -1,4 +1,4 @@
-"""Products that nobody has bought yet, found by their text: the likeness to what the user had is the score itself."""
+"""Score products that nobody has bought yet (cold products) by how similar their text is to what the user bought."""
 
 from __future__ import annotations
 
@@ -14,18 +14,20 @@ from shopbatch.capabilities.recommendations.neighbours import newest_rows
 from shopbatch.evaluation.ranking import gathered
 
 _WORD = re.compile(r"[^\W_]+")
-_CELLS = 16_000_000  # of a tile: users x words, or users x items
+_CELLS = 16_000_000  # greatest users x words, or users x items, of a matrix
 
 
 @dataclass(frozen=True)
 class TextVectors:
-    """Texts as vectors of length 1 (0 for a text without words), in sparse form: text t has the entries of starts[t].
+    """Texts as sparse vectors of length 1: text t has the elements starts[t] to starts[t + 1] of `word` and `weight`.
+
+    A text without words has the zero vector.
 
     Attributes:
-        starts: int64 [texts + 1].
-        word: Numbers of the words, or of the dimensions, int64 [n].
-        weight: float32 [n].
-        words: How many words there are.
+        starts: Index of each text's first element and, last, the number of elements, int64 [texts + 1].
+        word: Dimension of each element: the number of a word, or of an encoder's output, int64 [n].
+        weight: Value of each element, float32 [n].
+        words: Number of dimensions.
     """
 
     starts: np.ndarray
@@ -35,10 +37,11 @@ class TextVectors:
 
     @classmethod
     def tf_idf(cls, texts: Sequence[str | None]) -> TextVectors:
-        """Weigh the words of texts: (1 + log count) x (1 + log((texts + 1) / (texts with the word + 1))).
+        """Build word vectors (tf-idf) from texts; None counts as an empty text.
 
-        Words are runs of letters and digits in lower case; of scripts without blanks, each pair of neighbouring
-        characters is a word.
+        The weight of a word is (1 + log count) x (1 + log((texts + 1) / (texts with the word + 1))), before each vector
+        is scaled to length 1. Words are runs of letters and digits in lower case; a run with Chinese, Japanese or
+        Korean characters is split into pairs of neighbouring characters.
         """
         vocabulary: dict[str, int] = {}
         text, word = [], []
@@ -57,14 +60,14 @@ class TextVectors:
 
     @classmethod
     def dense(cls, vectors: np.ndarray) -> TextVectors:
-        """Take an encoder's vectors, float [texts, dims], scaled to length 1."""
+        """Build text vectors from an encoder's output, float [texts, dims]; each vector is scaled to length 1."""
         texts, dims = vectors.shape
         scaled = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         number = np.tile(np.arange(dims), texts)
         return cls(np.arange(texts + 1) * dims, number, scaled.astype(np.float32).ravel(), dims)
 
     def rows(self, texts: np.ndarray) -> np.ndarray:
-        """Return the vectors of some texts as a matrix, float32 [texts, words]."""
+        """Return the vectors of some texts as a dense matrix, float32 [len(texts), words]."""
         starts, at = gathered(self.starts, texts)
         out = np.zeros((len(texts), self.words), np.float32)
         out[np.repeat(np.arange(len(texts)), np.diff(starts)), self.word[at]] = self.weight[at]
@@ -72,7 +75,11 @@ class TextVectors:
 
 
 def words_of(text: str) -> list[str]:
-    """Return the words of a text; of a run of Chinese, Japanese or Korean characters its neighbouring pairs."""
+    """Split a text into lower-case words ("Oat Milk 1l" -> ["oat", "milk", "1l"]).
+
+    A run with Chinese, Japanese or Korean characters, which are written without spaces, becomes its pairs of
+    neighbouring characters.
+    """
     out = []
     for term in _WORD.findall(text.lower()):
         if any("\u3040" <= c <= "\u9fff" or "\uac00" <= c <= "\ud7af" for c in term):
@@ -83,16 +90,21 @@ def words_of(text: str) -> list[str]:
 
 
 def score_cold(history: History, texts: TextVectors, cold: np.ndarray, decay: float = 0.7, keep: int = 100) -> Scored:
-    """Score products without a history by their likeness to each user's own products.
+    """Score items that hardly anybody has bought yet by how similar their texts are to the texts of the user's items.
 
-    score = sum over own products of decay^(later days with purchases) x cosine of the texts, for the `keep` best.
+    The score of a cold item is the sum, over the items that the user bought, of decay^d x cosine of the two texts. Here
+    d is the number of later days on which the user bought something.
 
     Args:
-        history: What each user had.
-        texts: A vector for every item.
-        cold: Numbers of the items to score, int [n].
-        decay: See above.
-        keep: Entries kept for each user.
+        history: The users' purchases.
+        texts: A text vector for every item.
+        cold: The items to score, as indexes into `texts`, int [n].
+        decay: Factor by which the weight of an item of the user falls for each later day on which the user bought
+            something.
+        keep: Number of items kept for each user: those with the highest scores above 0.
+
+    Returns:
+        The scores of the kept items.
     """
     candidates = np.sort(cold)
     keep = min(keep, len(candidates))
@@ -119,7 +131,17 @@ def score_cold(history: History, texts: TextVectors, cold: np.ndarray, decay: fl
 
 
 def _sums(texts: TextVectors, own: np.ndarray, weight: np.ndarray, user: np.ndarray, users: int) -> np.ndarray:
-    """The weighted sum of the own products' vectors, float32 [users, words]."""
+    """Return the text profile of each user, float32 [users, words].
+
+    The profile is the weighted sum of the text vectors of the items that the user bought.
+
+    Args:
+        texts: A text vector for every item.
+        own: Item of each (user, item) pair, where the user bought the item, int [n].
+        weight: Weight of each pair, float [n].
+        user: User of each pair, from 0, int [n].
+        users: Number of users.
+    """
     starts, at = gathered(texts.starts, own)
     sizes = np.diff(starts)
     cell = np.repeat(user, sizes) * texts.words + texts.word[at]
@@ -128,7 +150,17 @@ def _sums(texts: TextVectors, own: np.ndarray, weight: np.ndarray, user: np.ndar
 
 
 def _best(profile: np.ndarray, texts: TextVectors, candidates: np.ndarray, keep: int) -> tuple[np.ndarray, np.ndarray]:
-    """The best candidates of each profile and their scores, [users, keep], by tiles of candidates."""
+    """Return the `keep` items of each user whose texts are most similar to the user's text profile, best first.
+
+    Args:
+        profile: Weighted sum of the text vectors of each user's items, float32 [users, words].
+        texts: A text vector for every item.
+        candidates: The items to score, as indexes into `texts`, ascending, int [n].
+        keep: Number of items to return for each user, at most n.
+
+    Returns:
+        The items as indexes into `texts`, int64 [users, keep], and their scores, float32 [users, keep].
+    """
     step = max(1, _CELLS // texts.words)
     number = np.zeros((len(profile), 0), np.int64)
     score = np.zeros((len(profile), 0), np.float32)

@@ -1,8 +1,15 @@
-"""How good a recommender is on days that it has not seen, beside popularity and the user's own counts.
+"""Measure how well a recommender predicts the purchases of held-out days, and compare it with simple baselines.
 
-Judged are all users who bought something in the window; all items are ranked. "Next basket" is what a user bought on
-the first of these days, and the whole window is judged too. The list of new products is judged on new products alone,
-because a list of old favourites hides how little it says about them.
+`train_recommender` uses the results for its gates and its report. The baselines are popularity and, for products to buy
+again, how often the user bought each product. Every user who bought something on the held-out days (the window) is
+judged. Each model ranks all products and must answer these questions:
+
+- "next basket": which products the user buys on the user's first day with purchases in the window;
+- "window": which products the user buys on any day of the window;
+- "window, new": which products the user buys in the window and never bought before it.
+
+The list `discover` is judged by "window, new" alone, because products that the user buys regularly would hide how well
+the list finds new ones.
 """
 
 from __future__ import annotations
@@ -22,26 +29,41 @@ from shopbatch.evaluation.paired import difference
 from shopbatch.evaluation.ranking import Exposure, ItemSets, Quality, exposure, judge, restricted, top
 from shopbatch.warehouse.gates import Gate, explain
 
-PLACES = 10  # of NDCG, HR and what is shown; recall counts twice as many
-_CELLS = 8_000_000  # users x items of a tile
-# what a gate that refuses says to do: where a model is live, and where more data alone helps
+PLACES = 10  # places judged by NDCG and HR, and counted as shown; recall looks at twice as many
+_CELLS = 8_000_000  # greatest users x items of a matrix of scores
+# advice of a gate that refuses: if there is a live model, and if only more data helps
 _KEEP, _MORE = "keep the live model", "load more users, or a longer time of their purchases"
 Scores = Callable[[np.ndarray], np.ndarray]  # users -> scores of all items, float [users, items]
-ByList = Callable[[str, np.ndarray], np.ndarray]  # the same for the list of a name
-BASELINES = {"buy_again": "frequency", "discover": "popularity"}  # what each list must be better than
-QUESTIONS = {"buy_again": "window", "discover": "window, new"}  # by which each list is judged
+ByList = Callable[[str, np.ndarray], np.ndarray]  # (list, users) -> scores of all items, float [users, items]
+BASELINES = {"buy_again": "frequency", "discover": "popularity"}  # the baseline that each list must beat
+QUESTIONS = {"buy_again": "window", "discover": "window, new"}  # the question that judges each list
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Quality of the first 10 and of the first 20 places, and which items the first 10 show."""
+    """Quality of a model for each user, and how often the model shows each item.
+
+    Attributes:
+        ten: NDCG, hit and recall of each user's first 10 items.
+        twenty: NDCG, hit and recall of each user's first 20 items.
+        shown: How often each item is among a user's first 10, with coverage, Gini coefficient and mean popularity.
+    """
 
     ten: Quality
     twenty: Quality
     shown: Exposure
 
     def tree(self, seed: int, base: Measured | None = None) -> dict[str, Any]:
-        """Return means with intervals over users, and the paired gain of each over another model."""
+        """Return the model's quality as nested dictionaries of numbers for JSON.
+
+        They hold NDCG@10, HR@10 and recall@20, as means with 95 % intervals over users, and the coverage, Gini
+        coefficient and mean popularity of the users' first 10 items.
+
+        Args:
+            seed: Seed of the bootstrap.
+            base: Another model, judged on the same users. The result then also holds, as "gain of ...", by how much
+                this model exceeds it in each measure, with an interval. None to leave the gains out.
+        """
         numbers = {"ndcg@10": "ten.ndcg", "hr@10": "ten.hit", "recall@20": "twenty.recall"}
         out: dict[str, Any] = {}
         for name, path in numbers.items():
@@ -61,13 +83,13 @@ def _field(measured: Measured, path: str) -> np.ndarray:
 
 
 def measure(scores: Scores, owned: ItemSets, wanted: ItemSets, kind: str, popularity: np.ndarray) -> Measured:
-    """Judge a model over all users who wanted something.
+    """Judge a model on all users who bought at least one item that it should predict.
 
     Args:
-        scores: The scores of all items for a tile of users.
-        owned: What each user had before.
-        wanted: What each user wanted.
-        kind: Which items are ranked: all, repeat or new (see `restricted`).
+        scores: Function from user numbers to the scores of all items, float [users, items].
+        owned: The items that each user bought before.
+        wanted: The items that each user bought afterwards, which the model should rank first.
+        kind: Which items are ranked: "all", "repeat" (only those in `owned`) or "new" (only the others).
         popularity: Popularity of each item, float64 [items].
     """
     users, parts, lists = np.flatnonzero(wanted.sizes), [], []
@@ -86,19 +108,20 @@ def _joined(parts: list[Quality]) -> Quality:
 def held_out(
     recommender: Recommender, before: History, after: History, others: Mapping[str, ByList] | None = None
 ) -> dict[str, dict[str, Measured]]:
-    """Judge a recommender that was fitted to `before` by what was bought `after`.
+    """Judge a recommender that was fitted to `before` by what users bought in `after`, next to its baselines.
 
-    Beside its two lists stand popularity, the user's own counts, and, if the lists have more parts, the counting parts
-    alone (habit, neighbours).
+    The baselines are "popularity" and, for products to buy again, "frequency" (how often the user bought each product).
+    If the recommender has a sequence part or a text part, the scores without these parts are judged too: "habit" for
+    products to buy again, "neighbours" for new products.
 
     Args:
         recommender: The recommender.
-        before: What it was fitted to.
-        after: What is judged by.
-        others: Further recommenders by name.
+        before: The purchases that it was fitted to.
+        after: The purchases of the held-out days.
+        others: Further recommenders to judge, by name, such as "live".
 
     Returns:
-        By question ("next basket", "window", "window, new"), the quality of each model by name.
+        {question: {model name: quality}} with the questions "next basket", "window" and "window, new" (see the module).
     """
     habit, owned, month = recommender.habit, before.owned(), after.owned()
     frequency = Habit(None, np.ones(before.items), habit.popularity)
@@ -132,7 +155,10 @@ def _by_list(recommender: Recommender, before: History) -> ByList:
 
 
 def report(quality: Mapping[str, Mapping[str, Measured]], seed: int = 0) -> dict[str, Any]:
-    """Return the numbers of `held_out`; every model but the baselines has its gain over the baseline of its list."""
+    """Return the results of `held_out` as numbers for the report: {question: {model: numbers}}.
+
+    The numbers of every model except the baselines include its gain over the baseline of its list (see BASELINES).
+    """
     return {
         question: {
             name: m.tree(seed, None if name in BASELINES.values() or name == "popularity" else models[_base(models)])
@@ -153,14 +179,18 @@ def gates(
     certain: bool = True,
     live: bool = False,
 ) -> list[Gate]:
-    """Judge a recommender against its baselines: one list is better for certain, and neither is clearly worse.
+    """Return the gates that compare a new recommender with its baselines.
+
+    There are three: at least one list must have a higher NDCG@10 than its baseline, and each of the two lists may lose
+    at most `most_loss` against its baseline.
 
     Args:
-        quality: What `held_out` measured.
-        most_loss: Share of the baseline's NDCG that a list may at most lose, at the lower end of its interval.
+        quality: The result of `held_out`.
+        most_loss: Greatest allowed loss of NDCG@10, as a share of the baseline's NDCG@10.
         seed: Seed of the bootstrap.
-        certain: Whether the lower end of the interval decides, or only the mean.
-        live: Whether there is a live recommender, which stays.
+        certain: True: the lower end of the 95 % interval of the gain decides. False: the mean gain decides.
+        live: True if there is a live recommender, which stays if a gate refuses the new one. It only changes the advice
+            in the message of a gate.
     """
     gain = {name: lead(quality, name, BASELINES[name], seed) for name in BASELINES}
     leads = [interval.low if certain else interval.value for interval in gain.values()]
@@ -177,7 +207,16 @@ def gates(
 
 
 def live_gates(quality: Mapping[str, Mapping[str, Measured]], most_loss: float = 0.01, seed: int = 0) -> list[Gate]:
-    """Judge a recommender against the live one, which `held_out` measured as "live": no list is clearly worse."""
+    """Return one gate for each list: the new recommender's list may not be clearly worse than that of the live one.
+
+    A list is clearly worse if even the upper end of the 95 % interval of its gain is a loss greater than allowed. If
+    `quality` has no model "live", there are no gates.
+
+    Args:
+        quality: The result of `held_out`.
+        most_loss: Greatest allowed loss of NDCG@10, as a share of the live model's NDCG@10.
+        seed: Seed of the bootstrap.
+    """
     return [
         _not_worse(quality, name, "live", lead(quality, name, "live", seed).high, most_loss, True)
         for name in BASELINES
@@ -186,7 +225,16 @@ def live_gates(quality: Mapping[str, Mapping[str, Measured]], most_loss: float =
 
 
 def lead(quality: Mapping[str, Mapping[str, Measured]], name: str, base: str, seed: int = 0) -> Interval:
-    """Return by how much a list's NDCG@10 is above that of another model, paired over users."""
+    """Return by how much the NDCG@10 of a new list exceeds that of another model, with its 95 % interval over users.
+
+    Both rankings are compared on the question of the list: "window" for `buy_again`, "window, new" for `discover`.
+
+    Args:
+        quality: The result of `held_out`.
+        name: The list, "buy_again" or "discover".
+        base: Name of the other model, such as "popularity" or "live".
+        seed: Seed of the bootstrap.
+    """
     models = quality[QUESTIONS[name]]
     return difference(models[name].ten.ndcg, models[base].ten.ndcg, seed)
 
@@ -194,9 +242,17 @@ def lead(quality: Mapping[str, Mapping[str, Measured]], name: str, base: str, se
 def _not_worse(
     quality: Mapping[str, Mapping[str, Measured]], name: str, base: str, gain: float, most_loss: float, live: bool
 ) -> Gate:
-    """Whether a list loses no more than the limit. `gain` is the end of the interval that decides: the lower one
-    against a baseline, since counting is the safe choice, and the upper one against the live model. Where there is none
-    (`live`), none can be kept.
+    """Return the gate that a list of the new recommender loses at most a given share of NDCG@10 against another model.
+
+    Args:
+        quality: The result of `held_out`.
+        name: The list, "buy_again" or "discover".
+        base: Name of the other model: the baseline of the list, or "live".
+        gain: The gain of NDCG@10 that decides. Against a baseline it is the lower end of the interval (or the mean),
+            because the baseline is the safe choice. Against the live model it is the upper end. nan means that no user
+            can be judged; the gate then passes.
+        most_loss: Greatest allowed loss, as a share of the NDCG@10 of `base`.
+        live: True if there is a live model; it only changes the advice in the message of the gate.
     """
     of_base = quality[QUESTIONS[name]][base].ten.ndcg
     limit = -most_loss * float(np.mean(of_base)) if len(of_base) else 0.0

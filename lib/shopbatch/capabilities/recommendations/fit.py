@@ -1,4 +1,7 @@
-"""The counting parts of the recommender: chosen by what was bought next, then fitted to everything."""
+"""Fit the counting parts of the recommender (habit, neighbours), with settings chosen on a validation window.
+
+`train_recommender` calls `choose` for the settings, and then `fitted` with these settings.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,14 @@ from shopbatch.capabilities.recommendations.recommender import Recommender
 
 @dataclass(frozen=True)
 class Choice:
-    """What validation chose: the half life, the way of counting neighbours, and their mixture, with all NDCGs."""
+    """The settings of the counting parts (habit, neighbours) that were best on the validation window.
+
+    Attributes:
+        half_life: Days after which the weight of a purchase in the habit part has halved; None for no decay.
+        way: Method of counting neighbours, with its settings.
+        mixture: How strongly trend and popularity change the neighbours' scores.
+        validation: Mean NDCG@10 of every setting that was compared, by its description, such as "half life 45.0".
+    """
 
     half_life: float | None
     way: NextSettings | EaseSettings
@@ -25,7 +35,7 @@ class Choice:
 
 
 def known_items(history: History, least_users: int) -> np.ndarray:
-    """Return whether each item has that many buyers or more, bool [items]."""
+    """Return a mask [items]: True for items that at least `least_users` users bought."""
     return np.bincount(history.owned().items, minlength=history.items) >= least_users
 
 
@@ -36,17 +46,17 @@ def choose(
     ways: Sequence[NextSettings | EaseSettings],
     least_users: int = 1,
 ) -> tuple[Choice, Neighbours]:
-    """Choose everything that is counted by what was bought next.
+    """Choose the half life, the method of counting neighbours, and the mixture that predict the validation window best.
 
     Args:
-        before: What was known at the start of the validation window.
+        before: The purchases before the validation window.
         after: The purchases inside the window.
-        half_lives: Decays to choose from, in days; None for none.
-        ways: Ways of counting neighbours to choose from.
-        least_users: Items with fewer buyers are nobody's neighbours, and have none.
+        half_lives: Half lives to compare, in days; None for no decay.
+        ways: Methods of counting neighbours to compare, each with its settings.
+        least_users: Items with fewer buyers have no neighbours and are nobody's neighbours.
 
     Returns:
-        What was chosen, and what was counted from `before` in the chosen way, for `fitted`.
+        The best settings, and the neighbours counted from `before` with them, which can be passed to `fitted`.
     """
     half_life, by_half_life = choose_half_life(before, after, half_lives)
     items = np.flatnonzero(known_items(before, least_users))
@@ -58,7 +68,15 @@ def choose(
 
 
 def _widened(part: Neighbours, items: np.ndarray, count: int) -> Neighbours:
-    """Return neighbours of some items as those of all `count` items; the others have none."""
+    """Renumber neighbours that were counted among some items only, so that they cover all items of the catalogue.
+
+    Items that are not in `items` have no neighbours in the result.
+
+    Args:
+        part: Neighbours of the selected items; item n of it is the catalogue's item items[n].
+        items: Catalogue number of each selected item, int [selected].
+        count: Number of items of the catalogue.
+    """
     item = np.full((count, part.item.shape[1]), -1, np.int64)
     weight = np.zeros(item.shape, part.weight.dtype)
     item[items] = np.where(part.item >= 0, items[part.item] if len(items) else part.item, -1)
@@ -73,14 +91,14 @@ def fitted(
     least_users: int = 1,
     neighbours: Neighbours | None = None,
 ) -> Recommender:
-    """Fit the counting parts to a history by what was chosen.
+    """Fit the counting parts to a history with the settings that `choose` found, and return them as a recommender.
 
     Args:
-        history: Everything that may be used.
-        product_ids: Names of the items.
-        choice: What was chosen.
-        least_users: Items with fewer buyers take no part in finding new products.
-        neighbours: What was counted from this history in the chosen way, if it was; None to count it.
+        history: The purchases to fit to.
+        product_ids: Product id of each item of `history`: item n is product_ids[n].
+        choice: The settings.
+        least_users: Items with fewer buyers are left out of the list of new products.
+        neighbours: Neighbours that were already counted from `history` with these settings; None to count them now.
     """
     known = known_items(history, least_users)
     often = history.where(known[history.item])

@@ -1,8 +1,11 @@
-"""What a user will buy again: their own purchases, newer ones counting more, times how often the product is rebought.
+"""Score the products that a user bought before by how likely the user buys them again (the list `buy_again`).
 
-Score of an item that the user had = sum over days of 2^(-age / half life) x sqrt(repeat rate) + 0.001 x popularity.
-The age counts from the user's newest purchase and not from today: a user without news keeps the same scores.
-The repeat rate is (buyers on 2 days or more + 1) / (buyers + 4).
+The score of an item that the user bought is
+
+    sum over the days of purchase of 2^(-age / half life) x sqrt(repeat rate) + 0.001 x popularity
+
+The age is counted in days back from the user's newest purchase, not from today: a user without new purchases keeps the
+same scores. The repeat rate of an item is (buyers on 2 days or more + 1) / (buyers + 4).
 """
 
 from __future__ import annotations
@@ -15,19 +18,22 @@ import numpy as np
 from shopbatch.capabilities.recommendations.history import History
 from shopbatch.evaluation.ranking import judge
 
-TIE_BREAK = 0.001  # of popularity, which is at most 1: less than what any purchase of the last years is worth
-_DENSE = 8  # cells for each share up to which all cells are counted
-_CELLS = 2_000_000  # user x item cells of a tile
+TIE_BREAK = 0.001  # factor of popularity (at most 1): too small to outweigh a purchase of the last years
+_DENSE = 8  # up to this many (user, item) cells per contribution, all cells are counted
+_CELLS = 2_000_000  # greatest users x items of a matrix of scores
 
 
 @dataclass(frozen=True)
 class Scored:
-    """Scores of some items for each user of a tile: user u has the entries starts[u] to starts[u + 1].
+    """Sparse scores of items for a batch of users; one entry is the score of one item for one user.
+
+    The entries of user u are the elements starts[u] to starts[u + 1] of `item` and `score`. Items without an entry
+    score 0. The parts of the recommender (habit, neighbours, text) return their scores in this form.
 
     Attributes:
-        starts: int64 [users + 1].
-        item: Item numbers, ascending for each user, int64 [n].
-        score: float64 [n], above 0.
+        starts: Index of each user's first entry and, last, the number of all entries, int64 [users + 1].
+        item: Item of each entry, as its number in the `History`, ascending within a user, int64 [n].
+        score: Score of each entry, above 0, float64 [n].
     """
 
     starts: np.ndarray
@@ -36,20 +42,28 @@ class Scored:
 
     @property
     def user(self) -> np.ndarray:
-        """The user of each entry, counted within the tile, int64 [n]."""
+        """The row of the user of each entry, counted from 0 within the batch, int64 [n]."""
         return np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
 
     def dense(self, items: int) -> np.ndarray:
-        """Return the scores of all items, 0 where there is no entry, float64 [users, items]. For small tiles only."""
+        """Return the scores as a matrix, float64 [users, items], with 0 where there is no entry. For few users only."""
         out = np.zeros((len(self.starts) - 1, items))
         out[self.user, self.item] = self.score
         return out
 
 
 def summed(user: np.ndarray, item: np.ndarray, share: np.ndarray, users: int, items: int) -> Scored:
-    """Add up shares by user and item, [n] each, in any order."""
+    """Add up the contributions to each (user, item) pair and return the sums as sparse scores.
+
+    Args:
+        user: User of each contribution, int64 [n], in any order.
+        item: Item of each contribution, int64 [n].
+        share: The contributions, float [n]; several of one pair are added up.
+        users: Number of users.
+        items: Number of items.
+    """
     cells = user * items + item
-    if users * items <= _DENSE * len(cells):  # then counting all cells is faster than sorting the shares
+    if users * items <= _DENSE * len(cells):  # then counting all cells is faster than sorting the contributions
         cell = np.flatnonzero(np.bincount(cells, minlength=users * items))
         score = np.bincount(cells, share, users * items)[cell]
     else:
@@ -59,7 +73,11 @@ def summed(user: np.ndarray, item: np.ndarray, share: np.ndarray, users: int, it
 
 
 def popularity(history: History, days: int = 30) -> np.ndarray:
-    """Return each item's buyers in the newest `days` days of all, divided by those of the most bought item, [items]."""
+    """Return the popularity of each item, from 0 to 1 (the most bought item), float64 [items].
+
+    It is the number of users who bought the item in the newest `days` days of the whole history, divided by that number
+    for the most bought item. An empty history gives zeros.
+    """
     if not len(history.day):
         return np.zeros(history.items)
     newest = int(history.day.max())
@@ -69,12 +87,15 @@ def popularity(history: History, days: int = 30) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Habit:
-    """The habit part of the recommender.
+    """The fitted habit part of the recommender: scores the items that a user had before, for the list `buy_again`.
+
+    The formula is in the module's docstring.
 
     Attributes:
-        half_life: Days after which a purchase counts half; None: all purchases count alike.
+        half_life: Days after which the weight of a purchase has halved; None: all purchases have the same weight,
+            however old.
         factor: Square root of each item's repeat rate, float64 [items].
-        popularity: Each item's popularity, between 0 and 1, float64 [items].
+        popularity: Each item's popularity, between 0 and 1, float64 [items]. It only breaks ties.
     """
 
     half_life: float | None
@@ -83,12 +104,13 @@ class Habit:
 
     @classmethod
     def fit(cls, history: History, half_life: float | None, popular_days: int = 30) -> Habit:
-        """Count repeat rates and popularity.
+        """Fit the habit part: count the repeat rate and the popularity of each item.
 
         Args:
-            history: Everything known.
-            half_life: In days; None for no decay.
-            popular_days: Popularity counts the buyers of this many newest days.
+            history: The purchases of all users.
+            half_life: Days after which the weight of a purchase has halved; None for no decay. `choose_half_life` finds
+                it.
+            popular_days: Popularity is the number of buyers in this many newest days.
         """
         cell, days = np.unique(history.user * history.items + history.item, return_counts=True)
         item = cell % history.items
@@ -97,19 +119,23 @@ class Habit:
         return cls(half_life, np.sqrt((again + 1) / (buyers + 4)), popularity(history, popular_days))
 
     def shares(self, history: History) -> np.ndarray:
-        """Return what each row of a history adds to the score of its item, float64 [rows]."""
+        """Return the amount that each row adds to the score of its item (decay x factor), float64 [rows]."""
         weight = (
             np.ones(len(history.item)) if self.half_life is None else 2.0 ** (-history.days_back() / self.half_life)
         )
         return np.asarray(weight * self.factor[history.item])
 
     def score(self, history: History) -> Scored:
-        """Score each user's own items."""
+        """Return the scores of the items that each user of `history` bought; other items have no entry."""
         own = summed(history.user, history.item, self.shares(history), history.users, history.items)
         return Scored(own.starts, own.item, own.score + TIE_BREAK * self.popularity[own.item])
 
     def dense(self, history: History) -> np.ndarray:
-        """Return the scores of all items for a small tile of users: own items first, then popular ones."""
+        """Return the scores of all items for a few users, float64 [users, items], to rank the whole catalogue.
+
+        Items that the user had before have their habit score. All other items have 0.001 x popularity: they come below
+        nearly all items that the user had, the most popular ones first.
+        """
         own = self.score(history)
         out = np.tile(TIE_BREAK * self.popularity, (history.users, 1))
         out[own.user, own.item] = own.score
@@ -119,16 +145,16 @@ class Habit:
 def choose_half_life(
     before: History, after: History, choices: Sequence[float | None], cutoff: int = 10
 ) -> tuple[float | None, dict[float | None, float]]:
-    """Choose the decay by what was bought next.
+    """Choose the half life of purchases whose habit scores predict best what users bought next (highest NDCG).
 
     Args:
-        before: What was known at the start of the validation window.
-        after: The purchases inside the window.
-        choices: Half lives in days, and None for no decay; of equally good ones the first is taken.
-        cutoff: NDCG counts this many places.
+        before: The purchases before the validation window.
+        after: The purchases inside the window; users and items are numbered as in `before`.
+        choices: Half lives to compare, in days; None for no decay. Of equally good ones the first wins.
+        cutoff: NDCG is computed over this many first items of a ranking.
 
     Returns:
-        The best choice, and the mean NDCG of each over the users who bought something.
+        The best half life, and the mean NDCG of each choice over the users who bought something in the window.
     """
     bought = after.owned()
     buyers = np.flatnonzero(bought.sizes)

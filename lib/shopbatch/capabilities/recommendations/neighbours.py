@@ -1,11 +1,13 @@
-"""What goes with what: for each item the best others, and what a user's history makes of them.
+"""Find which products go together: a short list of weighted neighbours of each item, from which users' scores are made.
 
-Two ways of counting, both kept as a short list of neighbours for every item:
+The list `discover` scores new products that are neighbours of the user's purchases. There are two methods of counting
+neighbours; `fit.choose` picks the better one:
 
-- next: how often an item is followed by another within a few days of purchase, plus the cosine of their buyers;
-- ease: the closed-form regression of every item on all others (Steck 2019, "Embarrassingly Shallow Autoencoders for
-  Sparse Data"). It is solved over users instead of items (the dual form), so that the matrix to invert is no larger
-  than the number of users drawn, however many items there are.
+- next (`fit_next`): how often an item is bought within the next few days of purchase after another item, plus how many
+  buyers both items share;
+- ease (`fit_ease`): the closed-form regression of every item on all others (Steck 2019, "Embarrassingly Shallow
+  Autoencoders for Sparse Data"). It is solved over users instead of items (the dual form), so the matrix to invert is
+  no larger than the number of users sampled, however many items there are.
 """
 
 from __future__ import annotations
@@ -19,19 +21,21 @@ import torch
 from shopbatch.capabilities.recommendations.habit import Scored, summed
 from shopbatch.capabilities.recommendations.history import History
 
-_PAIRS = 4_000_000  # pairs of items counted at once
-_CELLS = 16_000_000  # cells of a tile of the dual form
+_PAIRS = 4_000_000  # about so many pairs of items are counted at once
+_CELLS = 16_000_000  # greatest items x items of a matrix of weights in `_dual`
 
 
 @dataclass(frozen=True)
 class Neighbours:
-    """The neighbours part of the recommender.
+    """The fitted neighbours part of the recommender: for each item, the items that go with it best.
 
     Attributes:
-        item: The best neighbours of each item, best first, int64 [items, keep]; -1 where there are fewer.
-        weight: Their weights, float32 [items, keep], above 0; 0 where there are fewer.
-        decay: What an own item counts less for each later day with purchases; 1: all own items count alike.
-        trend: Factor on the scores of each item, float64 [items].
+        item: The best neighbours of each item, best first, int64 [items, keep]; -1 pads the rows.
+        weight: The weights of these neighbours, above 0, float32 [items, keep]; 0 pads the rows.
+        decay: Factor, up to 1, by which the weight of an item of the user falls for each later day on which the user
+            bought something; with 1 all items of the user have the same weight.
+        trend: Factor on the scores of each item: above 1 for an item that sells better now than before, float64
+            [items].
     """
 
     item: np.ndarray
@@ -40,7 +44,13 @@ class Neighbours:
     trend: np.ndarray
 
     def shares(self, history: History) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Return every share of every score: user, own item, item and share, [n] each; shares are above 0."""
+        """Return what each item of a user adds to the score of each of its neighbours.
+
+        `score` adds these summands up. `reasons.because` finds in them the past items that led to a recommendation.
+
+        Returns:
+            Four arrays [n]: the user, the user's item, the neighbour that gets the score, and the summand (above 0).
+        """
         user, own, weight = newest_rows(history, self.decay)
         to, share = self.item[own], weight[:, None] * self.weight[own] * self.trend[self.item[own]]
         kept = share > 0
@@ -48,13 +58,24 @@ class Neighbours:
         return np.repeat(user, count), np.repeat(own, count), to[kept], share[kept]
 
     def score(self, history: History) -> Scored:
-        """Score the neighbours of each user's items; own items can be among them."""
+        """Return the scores of the neighbours of each user's items; items that the user has can be among them."""
         user, _, item, share = self.shares(history)
         return summed(user, item, share, history.users, history.items)
 
 
 def newest_rows(history: History, decay: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return user, item and weight of every owned item: decay to the power of the later days with purchases."""
+    """Return each user's distinct items with a weight by the age of their last purchase.
+
+    The weight is `decay` to the power of the number of days with purchases that the user had after the item was last
+    bought: 1 for items of the newest day, `decay` for those of the day of purchase before it, and so on.
+
+    Args:
+        history: The users' purchases.
+        decay: Factor for each later day with purchases, above 0 and up to 1.
+
+    Returns:
+        User, item and weight of each (user, item) pair, [n] each, sorted by user and item.
+    """
     user, item = history.user, history.item
     order = np.lexsort((history.day, item, user))
     user, item, back = user[order], item[order], history.steps_back()[order]
@@ -64,14 +85,16 @@ def newest_rows(history: History, decay: float) -> tuple[np.ndarray, np.ndarray,
 
 
 def rising(history: History, recent: int = 30, base: int = 90) -> np.ndarray:
-    """Return each item's buyers of the newest days as a multiple of what the longer time lets expect, float64 [items].
+    """Return the sales trend of each item, float64 [items]: 1 for steady sales, above 1 for rising ones.
 
-    Without it a product that was bought a lot last summer would be proposed in winter.
+    The trend is (buyers of the newest `recent` days + 0.5) / (expected buyers + 0.5), where the expected buyers are
+    `recent` / `base` times the buyers of the newest `base` days. Without it, a product that sold well last summer would
+    be recommended in winter.
 
     Args:
-        history: Everything known.
-        recent: Days up to the newest one.
-        base: Days that the recent ones are compared with; they hold the recent ones.
+        history: The purchases of all users.
+        recent: Number of newest days whose buyers are compared.
+        base: Number of newest days from which the expected buyers are computed; they include the recent days.
     """
     end = int(history.day.max(initial=0)) + 1
     now, then = (
@@ -83,19 +106,22 @@ def rising(history: History, recent: int = 30, base: int = 90) -> np.ndarray:
 
 @dataclass(frozen=True)
 class NextSettings:
-    """Settings of counting what follows.
+    """Settings of `fit_next`, which counts what is bought after an item.
 
     Attributes:
-        steps: Days of purchase ahead that count.
-        cosine: Weight of having the same buyers against being followed by.
-        normal: How much a target's popularity counts against it: 0.5 as in the cosine, less favours popular items.
-        keep: Neighbours kept for each item.
-        decay: See Neighbours.
-        most_rows: Newest purchases of a user that count. The time grows with their number squared.
-        most_pairs: Pairs of purchases of one user, over all users, that the cosine compares. With more, fewer of
-            the newest purchases of each user count.
-        most_users: With more users, this many are drawn.
-        seed: Seed of the draw.
+        steps: Number of the user's next days of purchase that are searched for items bought after an item; 0 uses only
+            shared buyers.
+        cosine: Weight of a buyer whom both items share; a purchase on the next day of purchase has the weight 1. 0 uses
+            only the items bought after an item.
+        normal: The weight of a neighbour is divided by its number of buyers to this power. 0.5 is the cosine
+            similarity; smaller values favour popular items.
+        keep: Number of neighbours kept for each item.
+        decay: Value of the attribute `decay` of the resulting `Neighbours`.
+        most_rows: Number of newest purchases of a user that are used. The time grows with the square of this number.
+        most_pairs: Greatest number of pairs of purchases, over all users, that are compared for the shared buyers. With
+            more pairs, fewer of the newest purchases of each user are used.
+        most_users: Greatest number of users that are counted; of more, a random sample of this size is drawn.
+        seed: Seed of this sample.
     """
 
     steps: int = 3
@@ -110,14 +136,14 @@ class NextSettings:
 
 
 def fit_next(history: History, settings: NextSettings | None = None) -> Neighbours:
-    """Count which item follows which, and which have the same buyers.
+    """Count for each item which items users buy after it and which share its buyers; keep the best as neighbours.
 
-    weight(a, b) = (sum over k of (times that b is bought k days of purchase after a) / k + cosine x buyers of both)
-    / (buyers of a ^ 0.5 x buyers of b ^ normal).
+    weight(a, b) = (sum over k of (times that b is bought k days of purchase after a) / k + cosine x buyers of both) /
+    (buyers of a ^ 0.5 x buyers of b ^ normal).
 
     Args:
-        history: Everything known.
-        settings: None for the defaults.
+        history: The purchases of all users.
+        settings: Limits and weights of the count; None for the defaults.
     """
     settings = settings or NextSettings()
     history = history.drawn(settings.most_users, settings.seed).newest(settings.most_rows)
@@ -138,7 +164,7 @@ def fit_next(history: History, settings: NextSettings | None = None) -> Neighbou
 
 
 def _affordable(history: History, most: int) -> int:
-    """The greatest number of each user's newest rows that make at most `most` pairs together; at least 1."""
+    """Return how many newest rows of each user can be compared without more than `most` pairs in total; at least 1."""
     sizes, low, high = np.diff(history.starts), 1, int(np.diff(history.starts).max(initial=1))
     while low < high:
         middle = (low + high + 1) // 2
@@ -147,7 +173,16 @@ def _affordable(history: History, most: int) -> int:
 
 
 def _weights(history: History, steps: int, cosine: float) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Yield (a, b, weight before the division) with a != b; all pairs of one a come together."""
+    """Yield (item a, item b, weight) for each pair a != b, before the division by popularity; see `fit_next`.
+
+    Each yield holds three arrays [n] for a range of items; all pairs of one item a come in the same yield. The pairs
+    are counted range by range because the pairs of all items would not fit into memory.
+
+    Args:
+        history: The purchases to count.
+        steps: How many of the user's next days of purchase are searched for items bought after an item.
+        cosine: Weight of a shared buyer; 0 leaves shared buyers out.
+    """
     owned = history.owned()
     begins, ends = _successors(history, steps)
     position = history.positions()
@@ -171,7 +206,7 @@ def _weights(history: History, steps: int, cosine: float) -> Iterator[tuple[np.n
         a = np.concatenate([history.item[source], owned.items[mate]])
         b = np.concatenate([history.item[target], owned.items[fellow]])
         kind = np.concatenate([position[target] - position[source], np.full(len(mate), steps + 1)])
-        key = np.sort((a * history.items + b)[a != b] * (steps + 2) + kind[a != b])  # one sort instead of a sum by hash
+        key = np.sort((a * history.items + b)[a != b] * (steps + 2) + kind[a != b])  # faster than summing by hash
         if len(key):
             pair, kind = key // (steps + 2), key % (steps + 2)
             first = np.flatnonzero(np.concatenate([[True], np.diff(pair) != 0]))
@@ -179,13 +214,21 @@ def _weights(history: History, steps: int, cosine: float) -> Iterator[tuple[np.n
 
 
 def _successors(history: History, steps: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the range of rows, [rows] each, that hold the next `steps` days of purchase after each row's day."""
+    """Return for each row the range of rows that hold the user's next `steps` days of purchase.
+
+    Returns:
+        First row and row after the last one, int64 [rows] each.
+    """
     day = history.user * (int(history.positions().max(initial=0)) + steps + 2) + history.positions()
     return np.searchsorted(day, day, "right"), np.searchsorted(day, day + steps, "right")
 
 
 def _expanded(row: np.ndarray, begin: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return every (row, number in the row's range)."""
+    """Pair each `row` with every number from its `begin` up to, not including, its `end`.
+
+    Returns:
+        Two arrays of the same length: the row (repeated) and the number, of each pair.
+    """
     size = end - begin
     offset = np.repeat(begin - (np.cumsum(size) - size), size)
     return np.repeat(row, size), np.arange(len(offset)) + offset
@@ -193,15 +236,16 @@ def _expanded(row: np.ndarray, begin: np.ndarray, end: np.ndarray) -> tuple[np.n
 
 @dataclass(frozen=True)
 class EaseSettings:
-    """Settings of the regression.
+    """Settings of `fit_ease`, the regression of every item on all others.
 
     Attributes:
-        penalty: Ridge penalty; a greater one trusts popular items more.
+        penalty: Ridge penalty. A greater one trusts popular items more.
         keep: Neighbours kept for each item.
-        least_users: Items with fewer buyers take no part: they have no neighbours and are nobody's.
-        most_items: With more items, the most bought ones take part. The time grows with their number squared.
-        most_users: With more users, this many are drawn.
-        seed: Seed of the draw.
+        least_users: Items with fewer buyers are left out: they have no neighbours and are nobody's neighbours.
+        most_items: Greatest number of items that are compared; of more, the most bought ones. The time grows with the
+            square of this number.
+        most_users: Greatest number of users that are counted; of more, a random sample of this size is drawn.
+        seed: Seed of this sample.
     """
 
     penalty: float = 1000.0
@@ -213,14 +257,15 @@ class EaseSettings:
 
 
 def fit_ease(history: History, settings: EaseSettings | None = None) -> Neighbours:
-    """Regress every item on all others, over users.
+    """Fit neighbours by regressing every item on all others (EASE), over a sample of users.
 
-    With X the users' items, K = (X X' + penalty I)^-1 and M = X' K X, the weight of b for an owner of a is
-    M[a, b] / (1 - M[b, b]): the same as inverting the matrix of items (Woodbury's identity).
+    With X the users' items (0 or 1), K = (X X' + penalty I)^-1 and M = X' K X, the weight of item b for an owner of
+    item a is M[a, b] / (1 - M[b, b]). This equals the usual solution, which inverts a matrix of items (Woodbury's
+    identity).
 
     Args:
-        history: Everything known.
-        settings: None for the defaults.
+        history: The purchases of all users.
+        settings: Penalty and limits; None for the defaults.
     """
     settings = settings or EaseSettings()
     owned = history.drawn(settings.most_users, settings.seed).owned()
@@ -242,7 +287,19 @@ def fit_ease(history: History, settings: EaseSettings | None = None) -> Neighbou
 
 
 def _dual(matrix: torch.Tensor, penalty: float, keep: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the best columns b for each column a, [items, keep], and their weights, by tiles of b."""
+    """Solve the regression of `fit_ease` over users and return the best neighbours of each item.
+
+    The items are computed in ranges, to save memory.
+
+    Args:
+        matrix: Which user has which item, 0 or 1, sparse float32 [users, items].
+        penalty: Ridge penalty.
+        keep: Neighbours kept for each item.
+
+    Returns:
+        The neighbours as columns of `matrix`, int64 [items, keep], and their weights, float32 [items, keep], best
+        first; the weights may be negative.
+    """
     users, items = matrix.shape
     dense, columns = matrix.to_dense(), matrix.t().coalesce()
     gram = torch.sparse.mm(matrix, dense.T).double()

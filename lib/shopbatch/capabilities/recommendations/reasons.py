@@ -1,4 +1,4 @@
-"""Why a product is in a user's list, from the very sum that made its score."""
+"""Explain why a product is in a user's list: past purchases of it, or other products of the user that led to it."""
 
 from __future__ import annotations
 
@@ -12,22 +12,27 @@ from shopbatch.capabilities.recommendations.neighbours import Neighbours
 
 @dataclass(frozen=True)
 class Bought:
-    """The reason of a product to buy again: on how many days the user bought it, and the last of them."""
+    """How often a user bought a product: the reason of a product to buy again.
+
+    Attributes:
+        days: Number of days on which the user bought it.
+        last: The last of these days, in the unit of `History.day` (days since 1970).
+    """
 
     days: int
     last: int
 
 
 def bought(history: History, user: np.ndarray, item: np.ndarray) -> list[Bought | None]:
-    """Return how often each user bought an item, and when last; None if never.
+    """Return for each (user, item) pair on how many days the user bought the item and when last; None if never.
 
     Args:
         history: The users' purchases.
-        user: Users of the pairs asked for, int [n].
-        item: Their items, int [n].
+        user: Users of the pairs, int [n].
+        item: Items of the pairs, int [n].
     """
     cell = history.user * history.items + history.item
-    order = np.argsort(cell, kind="stable")  # rows of a cell stay in order of time
+    order = np.argsort(cell, kind="stable")  # rows of one (user, item) stay in order of time
     asked = user * history.items + item
     begin, end = (np.searchsorted(cell[order], asked, side) for side in ("left", "right"))  # type: ignore[call-overload]
     return [
@@ -38,14 +43,17 @@ def bought(history: History, user: np.ndarray, item: np.ndarray) -> list[Bought 
 def because(
     neighbours: Neighbours, history: History, user: np.ndarray, item: np.ndarray, most: int = 3
 ) -> list[list[int]]:
-    """Return the own items with the greatest shares of each score, the greatest first; none if nothing led to it.
+    """Return for each (user, item) pair the user's past items that contributed most to the item's neighbour score.
 
     Args:
-        neighbours: What made the scores.
+        neighbours: The fitted neighbours that made the scores.
         history: The users' purchases.
-        user: Users of the pairs asked for, int [n]; no pair twice.
-        item: Their items, int [n].
-        most: Own items named for each pair.
+        user: User of each pair, as in `history`, int [n]; no pair occurs twice.
+        item: Scored item of each pair, as in `history`, int [n].
+        most: Greatest number of past items for a pair.
+
+    Returns:
+        For each pair the list of these past items, the greatest contribution first; empty if nothing contributed.
     """
     whose, own, to, share = neighbours.shares(history)
     asked = user * history.items + item

@@ -1,8 +1,10 @@
-"""The recommender: its parts, its candidates for each user, and its files.
+"""The recommender, which proposes products to each user (candidates) and can explain them; it consists of fitted parts.
 
-Habit proposes what to buy again, the neighbours what to discover; the sequence part adds to either where it pays, and
-the text part proposes products that too few users bought. No list needs more than the user's own history and the model,
-so a user without news keeps the same candidates.
+- The habit part scores products to buy again, the neighbours part new products.
+- The sequence part (a Transformer) adds to the scores of a list where training found that it helps.
+- The text part adds new products that too few users have bought for the neighbours part.
+
+The candidates depend only on the user's own history and the model, so a user without new purchases keeps the same ones.
 """
 
 from __future__ import annotations
@@ -35,15 +37,22 @@ from shopbatch.tables.user_sequences import PURCHASE
 __all__ = ["HABIT", "LISTS", "NEIGHBOURS", "POPULAR", "SEQUENCE", "SOURCES", "TEXT", "Candidates", "Recommender"]
 
 NAME = "recommender"
-_TEXT_SHARE = 10  # one place in so many of the new products is for those that are found by text
+_TEXT_SHARE = 10  # one of so many places for new products goes to products found by text
 
 
 @dataclass(frozen=True)
 class Recommender:
-    """A fitted recommender.
+    """A fitted recommender. Its parts know a product by its index in `product_ids` (item n is product_ids[n]).
 
-    product_ids: names of the items, by number, in alphabetical order. actions: what a user must have done with an item
-    for it to be in a history (`user_sequences.actions`).
+    `train_recommender` builds and registers it; `recommend_products` loads it and asks it for candidates.
+
+    Attributes:
+        product_ids: Product ids, in alphabetical order.
+        habit: Scores the items that the user may buy again.
+        discover: Scores new items by the neighbours of the user's past items, and by popularity.
+        sequence: Scores items by the order of the user's purchases; None if it is not used.
+        text: Scores items with too few buyers by their texts; None if it is not used.
+        actions: The actions (`user_sequences.actions`, such as PURCHASE) whose products form the user's history.
     """
 
     product_ids: tuple[str, ...]
@@ -54,13 +63,22 @@ class Recommender:
     actions: tuple[int, ...] = (PURCHASE,)
 
     def candidates(self, name: str, history: History, size: int) -> Candidates:
-        """Return the best candidates of each user for one of LISTS."""
+        """Return the `size` best candidates of each user for the list `name`, "buy_again" or "discover"."""
         return {"buy_again": self.buy_again, "discover": self.to_discover}[name](history, size)
 
     def because(self, history: History, candidates: Candidates, most: int = 3) -> list[list[int]]:
-        """Return for each candidate the own items with the greatest shares of its score; none for popular ones.
+        """Return for each candidate the user's past items that contributed most to its score, the greatest first.
 
-        Of what the order of time led to, it is the own item without which the score would fall most.
+        Popular candidates have an empty list. A candidate to buy again names itself. A candidate of the sequence part
+        names one item: the past item without which its score would fall most.
+
+        Args:
+            history: The users' purchases.
+            candidates: Candidates of the same users.
+            most: Greatest number of items named for a candidate.
+
+        Returns:
+            For each candidate the list of these past items, as indexes into `product_ids`.
         """
         out: list[list[int]] = [[] for _ in candidates.item]
         user = candidates.user
@@ -81,7 +99,7 @@ class Recommender:
         return out
 
     def buy_again(self, history: History, size: int) -> Candidates:
-        """Return each user's own items that habit scores best, or habit and sequence together."""
+        """Return each user's past items with the best habit scores, mixed with sequence scores if these are used."""
         own = self.habit.score(history)
         score = own.score
         if self.sequence is not None and self.sequence.again > 0:
@@ -91,7 +109,12 @@ class Recommender:
         return best(own.user, own.item, score, np.full(len(own.item), HABIT), history.users, size)
 
     def to_discover(self, history: History, size: int) -> Candidates:
-        """Return the items that each user never had and may like, filled up with what is popular."""
+        """Return each user's `size` best new items, scored by neighbours, sequence, text and popularity.
+
+        The source of an entry is SEQUENCE if the sequence part adds more to its score than the neighbours do. Otherwise
+        it is NEIGHBOURS if any neighbour adds to the score, and POPULAR if none does. Entries that the text part found
+        have TEXT.
+        """
         near, base = self.discover.neighbours.score(history), self.discover.base
         part = self.sequence if self.sequence is not None and self.sequence.discover > 0 else None
         vectors, scale = np.zeros((0, 0)), np.ones(history.users)
@@ -125,10 +148,14 @@ class Recommender:
         return with_text(history, others, self.text.score(history, size), self.text.weight, size)
 
     def dense(self, name: str, history: History) -> np.ndarray:
-        """Return the scores of all items by one of LISTS for a small tile of users, float64 [users, items].
+        """Return a few users' scores of all items for one list, float64 [users, items], to measure its quality.
 
-        The list of new products has -inf beyond its first places; that of what to buy again goes on with what is
-        popular.
+        For "discover", only each user's best 20 new items have a score; all others have -inf. For "buy_again", the
+        user's past items have the highest scores, and all other items follow by popularity.
+
+        Args:
+            name: The list, "buy_again" or "discover".
+            history: The purchases of these users.
         """
         if name == "discover":
             return self.to_discover(history, _DENSE).dense(history.items)
@@ -138,26 +165,34 @@ class Recommender:
         return out
 
     def save(self, folder: Path) -> None:
-        """Write the recommender's files."""
+        """Write the recommender's files into a folder; see `recommender_files`."""
         save(Kept(self.product_ids, self.habit, self.discover, self.sequence, self.text, self.actions), folder)
 
     @classmethod
     def load(cls, folder: Path) -> Recommender:
-        """Read a recommender's files.
+        """Load a recommender from a folder that `save` wrote.
 
         Raises:
-            UserError: They are not those of a recommender.
-            ModelError: One is damaged, or they do not fit together.
+            UserError: The folder does not hold a recommender.
+            ModelError: A file is damaged, or the files do not fit together.
         """
         kept = load(folder)
         return cls(kept.product_ids, kept.habit, kept.discover, kept.sequence, kept.text, kept.actions)
 
 
-_DENSE = 20  # places of the list of new products that are judged at most
+_DENSE = 20  # places of the list of new products that `dense` scores
 
 
 def own_spread(user: np.ndarray, score: np.ndarray, users: int) -> np.ndarray:
-    """The standard deviation of each user's scores, [n]; 1 where all are equal."""
+    """Return for each entry the standard deviation of its user's scores, float64 [n]; 1 where all are equal.
+
+    Habit scores are divided by it, so that they can be added to the standardised scores of the sequence part.
+
+    Args:
+        user: User of each entry, int [n].
+        score: Score of each entry, float [n].
+        users: Number of users.
+    """
     count = np.maximum(np.bincount(user, minlength=users), 1)
     mean = np.bincount(user, score, users) / count
     variance = np.bincount(user, (score - mean[user]) ** 2, users) / count
@@ -165,14 +200,17 @@ def own_spread(user: np.ndarray, score: np.ndarray, users: int) -> np.ndarray:
 
 
 def with_text(history: History, others: Candidates, by_text: Scored, weight: float, size: int) -> Candidates:
-    """Add the products that are found by text to the best other ones.
+    """Merge the products that the text part found into the other candidates, and return the `size` best of each user.
+
+    A text score s becomes s x `weight` x (score of the user's best candidate in `others`). A tenth of the `size`
+    products is reserved for products of the text part, even if their scores are lower.
 
     Args:
-        history: What each user had.
-        others: The other candidates.
+        history: The users' purchases; products that a user bought are not added.
+        others: The candidates of the other parts.
         by_text: Scores of products by text, at most 1.
-        weight: What a score of 1 is worth against the user's best other candidate.
-        size: Entries kept for each user; a tenth of them by text, if there are so many.
+        weight: Factor of the text scores.
+        size: Number of candidates to return for each user.
     """
     top = np.zeros(history.users)
     np.maximum.at(top, others.user, others.score)

@@ -1,4 +1,4 @@
-"""A recommender as a folder: arrays as safetensors, a few words as JSON. Nothing is unpickled."""
+"""Save and load a recommender as a folder: arrays as safetensors, settings as JSON. No pickle is read or written."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NUMBERS, _WORDS = "recommender.safetensors", "recommender.json"
 
 @dataclass(frozen=True)
 class Kept:
-    """What the folder keeps; see `recommender.Recommender`."""
+    """The parts of a recommender that its folder stores; the attributes are those of `recommender.Recommender`."""
 
     product_ids: tuple[str, ...]
     habit: Habit
@@ -37,9 +37,13 @@ class Kept:
 
 
 def save(kept: Kept, folder: Path) -> None:
-    """Write the files. The names of products are bytes beside the arrays: as JSON they could be too long to be read."""
+    """Write a recommender into `folder`: arrays and settings, and the files of the sequence part if there is one.
+
+    The product ids are stored as bytes beside the arrays, because a JSON file with all of them could be too long to
+    read.
+    """
     near, names = kept.discover.neighbours, [name.encode() for name in kept.product_ids]
-    filled = np.flatnonzero((near.weight > 0).any(1))  # most products of a catalogue are bought too rarely to have any
+    filled = np.flatnonzero((near.weight > 0).any(1))  # items with neighbours; most are bought too rarely to have any
     arrays = {
         "factor": kept.habit.factor,
         "popularity": kept.habit.popularity,
@@ -70,11 +74,11 @@ def save(kept: Kept, folder: Path) -> None:
 
 
 def load(folder: Path) -> Kept:
-    """Read the files.
+    """Read a recommender from a folder that `save` wrote.
 
     Raises:
-        UserError: They are not those of a recommender.
-        ModelError: One is damaged, or they do not fit together.
+        UserError: The folder does not hold a recommender.
+        ModelError: A file is damaged, or the files do not fit together.
     """
     if not (folder / _NUMBERS).is_file() or not (folder / _WORDS).is_file():
         raise UserError(f"model {folder}: it is no recommender; train one: shopbatch run train_recommender")

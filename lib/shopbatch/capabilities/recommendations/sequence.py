@@ -1,8 +1,9 @@
-"""The sequence part of a recommender: what a user buys next, from the order of what was bought before.
+"""The Transformer behind the sequence part: predicts what a user buys next from the order of past purchases.
 
-Product vectors -> causal Transformer -> scores by the same product vectors, as SASRec (Kang and McAuley 2018) with a
-softmax loss (Klenitskiy and Vasilev 2023) and gated layers (Tikhonovich et al. 2025). The products of one day are a
-set: they share a position, see each other and the days before, and are targets of the day before.
+Product vectors go through a causal Transformer; the scores are inner products with the same product vectors. The model
+is SASRec (Kang and McAuley 2018) with a softmax loss (Klenitskiy and Vasilev 2023) and gated layers (Tikhonovich et al.
+2025). The products of one day are a set: they share a position, attend to each other and to earlier days, and are the
+prediction targets of the day before.
 """
 
 from __future__ import annotations
@@ -23,14 +24,17 @@ from shopbatch.training.one_thread import one_thread
 from shopbatch.training.optimizer import RowEmbedding
 from shopbatch.training.packing import Batch
 
-_SPREAD = 0.02  # standard deviation of the first vectors of products and positions
-_START_SPREAD = 0.1  # the same of the first vectors of products that are not random
-_ROUNDS = 8  # power iterations of the decomposition
-_CELLS = 4_000_000  # scores that are held at once when places are counted
+_SPREAD = 0.02  # standard deviation of random initial vectors of products and positions
+_START_SPREAD = 0.1  # standard deviation of initial product vectors from `start_vectors`
+_ROUNDS = 8  # power iterations of the singular value decomposition
+_CELLS = 4_000_000  # greatest targets x products of a matrix of scores, in evaluation
 
 
 class Layer(nn.Module):
-    """Attention and a feed-forward part, each after a norm and gated by what it is added to."""
+    """One Transformer layer: attention, then a feed-forward network.
+
+    Each of the two sublayers has a layer norm before it, and a gate, computed from the sublayer's input, on its output.
+    """
 
     def __init__(self, hidden: int, heads: int, dropout: float) -> None:
         super().__init__()
@@ -41,7 +45,12 @@ class Layer(nn.Module):
         self.widen, self.narrow = nn.Linear(hidden, 8 * hidden), nn.Linear(4 * hidden, hidden)
 
     def forward(self, states: torch.Tensor, groups: Sequence[Rows]) -> torch.Tensor:
-        """Return the next states of the tokens, [tokens, hidden]."""
+        """Return the new states of all tokens of a batch, [tokens, hidden].
+
+        Args:
+            states: States of the tokens, [tokens, hidden].
+            groups: The documents of the batch as padded rows, from `sequence_documents.rows`.
+        """
         attended = self.join(self._attend(self.project(self.norm(states)), groups))
         states = states + self.dropout(attended * self.gate(states).sigmoid())
         left, right = self.widen(self.norm_after(states)).chunk(2, 1)
@@ -50,7 +59,12 @@ class Layer(nn.Module):
         return changed
 
     def _attend(self, projected: torch.Tensor, groups: Sequence[Rows]) -> torch.Tensor:
-        """Attend within documents: queries, keys and values [tokens, 3 x hidden] -> [tokens, hidden]."""
+        """Attend within each document and return the attended values in token order, [tokens, hidden].
+
+        Args:
+            projected: Queries, keys and values side by side, [tokens, 3 x hidden].
+            groups: The documents of the batch as padded rows.
+        """
         pieces = []
         for group in groups:
             padded = projected[group.tokens].reshape(*group.tokens.shape, 3, self.heads, -1)
@@ -62,16 +76,17 @@ class Layer(nn.Module):
 
 
 class NextProducts(nn.Module):
-    """The model as an objective of the training loop: the loss of every product, given the days before its own.
+    """The Transformer with its loss, for the training loop: each product is predicted from the days before.
 
-    With few products a target is compared with all others. With many it is compared with some that are drawn for each
-    step, equally likely and the same for all targets; then only the rows of the products that a step touches have a
-    gradient.
+    If there are fewer than `softmax_below` products, a target is compared with all of them. Otherwise it is compared
+    with `negatives` random products, drawn uniformly anew for each step and shared by all targets of the step; then
+    only the products that a step touches have a gradient.
 
     Args:
         products: Number of products.
-        config: The sizes, and how the loss is computed.
-        recompute: Whether activations are recomputed in the backward pass instead of being kept.
+        config: Sizes of the network, and how the loss is computed.
+        recompute: True: activations are computed again in the backward pass instead of being stored, which saves
+            memory.
     """
 
     def __init__(self, products: int, config: SequenceConfig, recompute: bool = False) -> None:
@@ -87,12 +102,22 @@ class NextProducts(nn.Module):
             nn.init.normal_(embedding.weight, std=_SPREAD)
 
     def users(self, batch: Batch) -> torch.Tensor:
-        """Return the vector of each document, [documents, hidden]: its product with a product's vector is the score."""
+        """Return a vector for each document (user), [documents, hidden], from the state after the user's last day.
+
+        The inner product of a user's vector and a product's vector is the product's score.
+        """
         days = Days.of(batch, self.table.weight.device)
         return self.vectors(batch, days)[days.last]
 
     def vectors(self, batch: Batch, days: Days) -> torch.Tensor:
-        """Return what each day of a batch leads to: the mean of its tokens' states, [days, hidden]."""
+        """Return a vector for each day of a batch, [days, hidden]: the mean of the final states of the day's tokens.
+
+        The vector of a day predicts the products of the next day.
+
+        Args:
+            batch: The documents.
+            days: The days of this batch, from `Days.of`.
+        """
         states = self.dropout(self.table(days.products) + self.positions(days.positions))
         groups = rows(batch.lengths, days.numbers)
         for layer in self.layers:
@@ -103,10 +128,10 @@ class NextProducts(nn.Module):
         return means
 
     def forward(self, batch: Batch) -> torch.Tensor:
-        """Return the loss of each trained product, given the days before its own, float32 [trained tokens].
+        """Return the loss of each target product, predicted from the days before its own, float32 [targets].
 
-        In evaluation, what counts is the product's place: the loss is one minus its discounted gain. The cross entropy
-        of held-out products rises long before the places get worse.
+        While training, the loss is the cross entropy. In evaluation it is 1 - 1 / log2(1 + rank of the target), because
+        on held-out products the cross entropy rises long before the ranks get worse.
         """
         days = Days.of(batch, self.table.weight.device)
         trained = torch.from_numpy(batch.trained).to(days.numbers.device)
@@ -122,13 +147,18 @@ class NextProducts(nn.Module):
         return cross_entropy(torch.cat([own, others], 1).float(), torch.zeros_like(targets), reduction="none")
 
     def negatives(self, seed: int) -> torch.Tensor:
-        """Draw the products that all targets of a step are compared with, int64 [negatives]."""
+        """Draw the random products that all targets of a step are compared with, int64 [negatives]."""
         generator = torch.Generator().manual_seed(seed)
         drawn = torch.randint(self.table.num_embeddings, (self.config.negatives,), generator=generator)
         return drawn.to(self.table.weight.device)
 
     def _gains(self, vectors: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """Return 1 / log2(1 + place) of each target among all products, float32 [targets]; equal scores count half."""
+        """Return 1 / log2(1 + rank) of each target among all products, float32 [targets]; ties count half a rank.
+
+        Args:
+            vectors: Vector of the day before each target, [targets, hidden].
+            targets: The product to predict for each vector, as a row of the model's product table, int64 [targets].
+        """
         ranks = []
         step = max(1, _CELLS // self.table.num_embeddings)
         for own, wanted in zip(torch.split(vectors, step), torch.split(targets, step), strict=True):
@@ -140,10 +170,13 @@ class NextProducts(nn.Module):
 
 @dataclass(frozen=True)
 class SequencePlan:
-    """Trains the sequence part of a recommender.
+    """How the training workers build the untrained Transformer of a recommender's sequence part.
 
-    products: number of products. config: the sizes. start: the first vectors of the products, float32
-    [products, hidden], as `start_vectors` makes them; None for random ones. seed: of all random weights.
+    Attributes:
+        products: Number of products.
+        config: Sizes of the network.
+        start: Initial vectors of the products, float32 [products, hidden], from `start_vectors`; None for random ones.
+        seed: Seed of all random weights.
     """
 
     products: int
@@ -152,7 +185,7 @@ class SequencePlan:
     seed: int = 0
 
     def build(self, recompute: bool = False) -> NextProducts:
-        """Return the objective with its first weights."""
+        """Return the untrained model with its initial weights, which depend only on the plan."""
         torch.manual_seed(self.seed)
         objective = NextProducts(self.products, self.config, recompute)
         if self.start is not None:
@@ -162,17 +195,17 @@ class SequencePlan:
 
 
 def start_vectors(train: Blocks, products: int, hidden: int, seed: int) -> np.ndarray:
-    """Return vectors of products that are alike where the products have the same users, float32 [products, hidden].
+    """Return initial product vectors in which products with the same users are similar, float32 [products, hidden].
 
-    They are the directions of most variance of the users' products, each product weighted by one over the root of its
-    users (a truncated singular value decomposition, Halko et al. 2011). A Transformer that begins with them needs fewer
-    passes over the data than one that has to learn from nothing which products go together.
+    They come from a truncated singular value decomposition (Halko et al. 2011) of the matrix of users and products,
+    where each product is weighted by 1 / sqrt(number of its users). A Transformer that starts from them needs fewer
+    passes over the data than one that must learn from nothing which products go together.
 
     Args:
         train: The training blocks.
         products: Number of products.
-        hidden: Numbers of a vector.
-        seed: Seed of the decomposition, and of the vectors of products that nobody had.
+        hidden: Length of a vector.
+        seed: Seed of the decomposition, and of the random vectors of products that nobody had.
     """
     product = torch.from_numpy(products_of(train.ids))
     user = torch.from_numpy(np.repeat(np.arange(len(train.lengths)), train.lengths))
@@ -181,10 +214,10 @@ def start_vectors(train: Blocks, products: int, hidden: int, seed: int) -> np.nd
     values = users[pairs[1]].float().rsqrt()
     shape = (len(train.lengths), products)
     matrix = torch.sparse_coo_tensor(pairs, values, shape, check_invariants=True, is_coalesced=True)
-    with torch.random.fork_rng(), one_thread():  # a driver with another number of CPUs must begin at the same bits
+    with torch.random.fork_rng(), one_thread():  # same bits on a driver with another number of CPUs
         torch.manual_seed(seed)
         vectors = torch.randn(products, hidden)
-        # twice as many directions as are kept, since the sizes of the later ones are close together
+        # twice as many directions as are kept, because the singular values of the later ones are close together
         _, sizes, directions = torch.svd_lowrank(matrix, min(2 * hidden, *matrix.shape), niter=_ROUNDS)
     bought, kept = users > 0, (directions * sizes)[:, :hidden]
     vectors[bought] = 0.0

@@ -1,4 +1,4 @@
-"""The configuration of the sequence part of a recommender. Cheap to import."""
+"""Sizes of the sequence part of a recommender, and defaults of its training. Cheap to import."""
 
 from __future__ import annotations
 
@@ -9,26 +9,30 @@ from shopbatch.training.config import LoopConfig, OptimizerConfig, ScheduleConfi
 
 
 class SequenceConfig(Strict):
-    """A causal Transformer over the products of a user, newest last."""
+    """Sizes and loss of the causal Transformer over a user's products, in order of time."""
 
     max_items: int = Field(default=50, ge=2)
-    """Newest products of a user that are read."""
+    """Number of a user's newest products that the Transformer reads; older ones are ignored. More costs time and
+    memory."""
     hidden: int = Field(default=64, ge=8)
-    """Numbers of a product's vector, and size of the hidden states; a multiple of heads."""
+    """Length of a product's vector and of the hidden states; a multiple of `heads`. Larger fits more products, and is
+    slower."""
     layers: int = Field(default=1, ge=1)
     """Number of Transformer layers."""
     heads: int = Field(default=1, ge=1)
-    """Attention heads of a layer."""
+    """Attention heads of each layer; must divide `hidden`."""
     dropout: float = Field(default=0.2, ge=0, lt=1)
-    """Share of the hidden states that is dropped while training."""
+    """Share of the hidden states that is set to 0 at random while training, against overfitting; 0 turns it off."""
     negatives: int = Field(default=256, ge=1)
-    """Products drawn for each step that a target is compared with, if there are too many to compare it with all."""
+    """Number of random products that a target is compared with in each training step, if there are `softmax_below`
+    products or more."""
     softmax_below: int = Field(default=20_000, ge=0)
-    """Number of products below which a target is compared with all of them, instead of with the drawn ones."""
+    """With fewer products than this, a target is compared with all products (exact, slower with many products).
+    Otherwise it is compared with `negatives` random ones."""
 
 
-# Blocks are short, since most users have few products; the second moment is remembered longer than for texts, since
-# most products have a gradient in few steps.
+# Blocks are short because most users have few products. beta2 is higher than for texts (a longer memory of the second
+# moment) because most products have a gradient in few steps only.
 SEQUENCE_LOOP = LoopConfig(
     block_tokens=64,
     batch_blocks=16,

@@ -1,7 +1,7 @@
-"""A user's products as a document, and the days of a batch of documents.
+"""Convert users' histories into documents of tokens for the Transformer, and group the tokens of a batch by days.
 
-In a document each product is a token: its number if it begins a day, and the bitwise complement of its number if it
-belongs to the day of the token before it.
+A document is one user's history. Each product is one token: the product's number if it is the first of its day, and the
+bitwise complement (~number) if it belongs to the same day as the token before it.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from numpy.typing import ArrayLike
 
 from shopbatch.training.packing import Batch, Document
 
-_SHORTEST = 8  # documents up to this length are attended to together
+_SHORTEST = 8  # documents up to this length form one group
 
 
 def document(products: ArrayLike, days: ArrayLike, max_items: int, since: int | None = None) -> Document:
-    """Return the history of a user as a document.
+    """Return one user's history as a document: a token for each product, and which tokens are prediction targets.
 
     Args:
-        products: Numbers of the products, oldest first, int [n], n >= 1.
-        days: The day of each product, never falling, int [n]. Where only an order is known, every product has its own.
-        max_items: Newest products to keep.
-        since: Day from which on products are targets; None for every day but the first.
+        products: The products, as rows of the model's product table, oldest first, int [n], n >= 1.
+        days: Day of each product, ascending, int [n]. If only the order is known, give each product a different day.
+        max_items: Number of newest products to keep.
+        since: First day whose products are targets; None: all days but the first. The first day is never a target.
     """
     products, days = np.asarray(products)[-max_items:], np.asarray(days)[-max_items:]
     same = np.concatenate([[False], days[1:] == days[:-1]])
@@ -36,21 +36,22 @@ def document(products: ArrayLike, days: ArrayLike, max_items: int, since: int | 
 
 
 def products_of(ids: np.ndarray) -> np.ndarray:
-    """Return the number of each token's product, int64 [tokens]."""
+    """Return the product of each token, as a row of the model's product table, int64 [tokens]."""
     return np.where(ids >= 0, ids, ~ids).astype(np.int64)
 
 
 @dataclass(frozen=True)
 class Encode:
-    """Makes documents of histories for `blocks.prepare`.
+    """Converts histories into documents for `training.blocks.prepare`.
 
-    max_items: newest products of a history to keep.
+    Attributes:
+        max_items: Number of newest products of a history to keep.
     """
 
     max_items: int
 
     def __call__(self, histories: pa.Table) -> list[Document | None]:
-        """Return a document for each history that has a target; None for the others.
+        """Return a document for each history, or None if the history has no prediction target.
 
         Args:
             histories: Columns `products` and `days`, lists of int32, and `since`, int32; see `document`.
@@ -62,10 +63,13 @@ class Encode:
 
 @dataclass(frozen=True)
 class Days:
-    """The days of a batch, as the model reads them.
+    """Which day each token of a batch belongs to, and which product it is, as tensors for the model.
 
-    products: number of each token's product, int64 [tokens]. numbers: which day of the batch a token belongs to,
-    int64 [tokens]. positions: the same within its document. last: each document's last day, int64 [documents].
+    Attributes:
+        products: Product of each token, as a row of the model's product table, int64 [tokens].
+        numbers: Number of each token's day, counted through the whole batch, int64 [tokens].
+        positions: Number of each token's day, counted within its document, int64 [tokens].
+        last: Number of the last day of each document, int64 [documents].
     """
 
     products: torch.Tensor
@@ -75,7 +79,7 @@ class Days:
 
     @classmethod
     def of(cls, batch: Batch, device: torch.device) -> Days:
-        """Read the days out of the tokens of a batch."""
+        """Decode the days and products from the tokens of a batch, and place the tensors on `device`."""
         starts = batch.ids >= 0
         numbers = np.cumsum(starts) - 1
         ends = np.cumsum(batch.lengths)
@@ -86,10 +90,13 @@ class Days:
 
 @dataclass(frozen=True)
 class Rows:
-    """Documents of similar lengths, as padded rows for attention.
+    """Documents of similar lengths as padded rows, with the mask for attention.
 
-    tokens: token of the batch at each place, int64 [documents, longest]. real: whether the place is not padding.
-    seen: which places (last axis) a place sees, bool [documents, 1, longest, longest].
+    Attributes:
+        tokens: Index of the batch's token at each position, int64 [documents, longest].
+        real: True where a position holds a token, False for padding, bool [documents, longest].
+        seen: True where a position (third axis) may attend to another (last axis): tokens of the same or an earlier
+            day, bool [documents, 1, longest, longest].
     """
 
     tokens: torch.Tensor
@@ -98,11 +105,11 @@ class Rows:
 
 
 def rows(lengths: Sequence[int], numbers: torch.Tensor) -> list[Rows]:
-    """Group the documents of a batch by length, so that little is padded.
+    """Group the documents of a batch by length, so that little padding is needed, and return one Rows for each group.
 
     Args:
-        lengths: Tokens of each document.
-        numbers: The day of each token, int64 [tokens].
+        lengths: Number of tokens of each document.
+        numbers: Number of each token's day in the batch, int64 [tokens].
     """
     sizes = np.asarray(lengths)
     starts = np.cumsum(sizes) - sizes

@@ -1,4 +1,4 @@
-"""The fitted sequence part: a folder of its weights and sizes, and the vectors of users for exact search elsewhere."""
+"""The trained Transformer of the sequence part: saves and loads it, and computes vectors of users and products."""
 
 from __future__ import annotations
 
@@ -20,14 +20,18 @@ from shopbatch.models.folder import ModelError
 from shopbatch.training.packing import flatten
 
 WEIGHTS, SIZES = "sequence.safetensors", "sequence.json"
-_TOGETHER = 512  # users that are read at once
+_TOGETHER = 512  # users per forward pass
 
 History = tuple[np.ndarray, np.ndarray]  # products and their days, oldest first, int [n] each
 
 
 @dataclass(frozen=True)
 class SequenceModel:
-    """A fitted sequence part. objective: the trained module."""
+    """A trained Transformer that turns histories into user vectors for scoring.
+
+    Attributes:
+        objective: The trained Transformer as a PyTorch module.
+    """
 
     objective: NextProducts
 
@@ -38,9 +42,13 @@ class SequenceModel:
 
     @torch.inference_mode()
     def score(self, histories: Sequence[History]) -> np.ndarray:
-        """Return the vector of each user, float32 [users, hidden]; its product with a product's vector is the score.
+        """Return the vector of each user, float32 [users, hidden], from which all products can be scored.
 
-        A user without products has zeros, so that all products are alike.
+        The score of a product is the inner product of the user's vector and the product's vector. A user without
+        products gets zeros, so that all products score the same.
+
+        Args:
+            histories: (products, days) of each user, oldest first, int [n] each.
         """
         self.objective.eval()
         config = self.objective.config
@@ -53,17 +61,17 @@ class SequenceModel:
         return vectors
 
     def save(self, folder: Path) -> None:
-        """Write the weights and the sizes into a folder."""
+        """Write the weights (`sequence.safetensors`) and the sizes (`sequence.json`) into a folder."""
         save_file(self.objective.state_dict(), folder / WEIGHTS)
         sizes = {"products": self.objective.table.num_embeddings, "config": self.objective.config.model_dump()}
         (folder / SIZES).write_text(json.dumps(sizes, indent=1) + "\n", "utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> SequenceModel:
-        """Read a folder that `save` wrote.
+        """Load the model from a folder that `save` wrote.
 
         Raises:
-            ModelError: A file is missing or damaged, or they do not fit together.
+            ModelError: A file is missing or damaged, or the files do not fit together.
         """
         try:
             sizes = json.loads((folder / SIZES).read_text("utf-8"))

@@ -1,7 +1,8 @@
-"""The sequence part beside counting: both scores on one scale, and the best products of their sum.
+"""The sequence part of the recommender: brings the Transformer's scores and the counted scores to one scale.
 
-A user's counted scores and sequence scores are divided by their standard deviations over all products, and then added
-with weights. The standard deviations have closed forms, so that no user's scores of all products are ever needed.
+Counted scores are those of the habit or neighbours part. For each user, counted scores and sequence scores are divided
+by their standard deviations over all products, and are then added with weights. The standard deviations are computed in
+closed form, so that a user's scores of all products are never needed.
 """
 
 from __future__ import annotations
@@ -17,18 +18,19 @@ from shopbatch.capabilities.recommendations.history import History
 from shopbatch.capabilities.recommendations.sequence_model import SequenceModel
 from shopbatch.capabilities.recommendations.topk import top_k
 
-_ROUND = 5  # digits of a standardised score: what remains does not depend on who else is in the tile
+_ROUND = 5  # digits of a score; rounded so, it does not depend on the other users of the batch
 
 
 @dataclass(frozen=True)
 class SequencePart:
-    """The sequence part of the recommender.
+    """The sequence part of a recommender: the Transformer, the products that it knows, and its weight in each list.
 
     Attributes:
-        model: The fitted Transformer.
-        items: Numbers of the products that it knows, ascending, int64 [known].
-        discover: Its weight in the list of new products, against 1 - weight for what is counted; 0: not used there.
-        again: The same in the list of what to buy again.
+        model: The trained Transformer.
+        items: The products that it knows, as indexes into `Recommender.product_ids`, ascending, int64 [known].
+        discover: Weight of its scores in the list of new products, 0..1; the counted scores weigh 1 minus this. 0: not
+            used.
+        again: Weight of its scores in the list of products to buy again, 0..1; 0: not used.
     """
 
     model: SequenceModel
@@ -38,7 +40,7 @@ class SequencePart:
 
     @cached_property
     def vectors(self) -> np.ndarray:
-        """The vectors of the products, with mean 0, float32 [known, hidden]."""
+        """The vectors of the products, shifted to mean 0, float32 [known, hidden]."""
         products = self.model.products
         return np.asarray(products - products.mean(0, keepdims=True))
 
@@ -48,9 +50,10 @@ class SequencePart:
         return np.asarray(vectors.T @ vectors / max(len(vectors), 1))
 
     def users(self, history: History) -> np.ndarray:
-        """Return a vector for each user, float64 [users, hidden]: its products with `vectors` have variance 1.
+        """Return a vector for each user, float64 [users, hidden], scaled so that product scores have variance 1.
 
-        A user without products that the model knows has zeros.
+        A product's score is the inner product with its row of `vectors`. A user without products that the model knows
+        gets zeros.
         """
         known = self.known(history)
         rows = [slice(a, b) for a, b in zip(known.starts[:-1], known.starts[1:], strict=True)]
@@ -59,16 +62,16 @@ class SequencePart:
         return np.asarray(vectors / np.sqrt(np.where(variance > 0, variance, 1.0))[:, None])
 
     def known(self, history: History) -> History:
-        """Return the newest rows that the model reads, with the numbers that its products have in it."""
+        """Return the history as the model reads it: the newest rows of known products, as indexes into `items`."""
         return history.of_items(self.items).newest(self.model.objective.config.max_items)
 
     def scores(self, users: np.ndarray, user: np.ndarray, item: np.ndarray) -> np.ndarray:
-        """Return the standardised score of pairs, float64 [n]; 0 for a product that the model does not know.
+        """Return the standardised sequence score of each (user, item) pair, float64 [n]; 0 for unknown products.
 
         Args:
-            users: What `users` returns.
-            user: int [n].
-            item: int [n].
+            users: User vectors, from the method `users`.
+            user: Row of each pair's user in `users`, int [n].
+            item: Item of each pair, as an index into `Recommender.product_ids`, int [n].
         """
         place = np.searchsorted(self.items, item).clip(max=max(len(self.items) - 1, 0))
         out = np.zeros(len(item))
@@ -77,19 +80,26 @@ class SequencePart:
         return np.round(out, _ROUND)
 
     def dense(self, users: np.ndarray, items: int) -> np.ndarray:
-        """Return the standardised scores of all products for a small tile of users, float64 [users, items]."""
+        """Return the standardised scores of all items for a few users, float64 [users, items]; 0 if unknown."""
         out = np.zeros((len(users), items))
         out[:, self.items] = users @ self.vectors.T
         return out
 
     def best(self, users: np.ndarray, base: np.ndarray, scale: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return user and item of the best products by sequence and popularity, at most k for each user.
+        """Return at most k products of each user with the highest mixture of sequence score and popularity.
+
+        The scores are mixed as in the list of new products, but without neighbours. Only products that the model knows
+        are found.
 
         Args:
-            users: What `users` returns.
-            base: What popularity adds to each product's counted score, float64 [items].
-            scale: Standard deviation of each user's counted scores, float64 [users].
-            k: Products for each user.
+            users: User vectors, from the method `users`.
+            base: Popularity score of each product (`Discover.base`), float64 [items].
+            scale: Standard deviation of each user's counted scores, by which the popularity is divided, float64
+                [users].
+            k: Number of products for each user.
+
+        Returns:
+            User and item of each product found, int64 [n] each.
         """
         weight = np.concatenate([self.discover * users, ((1 - self.discover) / scale)[:, None]], 1)
         table = np.concatenate([self.vectors, base[self.items][:, None]], 1)
@@ -99,7 +109,16 @@ class SequencePart:
         return row, self.items[places[places >= 0]]
 
     def because(self, history: History, user: np.ndarray, item: np.ndarray) -> list[list[int]]:
-        """Return for each pair the own product whose removal lowers the score most; none if no removal lowers it."""
+        """Return for each (user, item) pair the user's past product without which the item's score would fall most.
+
+        Args:
+            history: The users' purchases.
+            user: Users of the pairs, int [n].
+            item: Scored items of the pairs, int [n].
+
+        Returns:
+            For each pair a list with this one product (as an item of `history`); empty if no removal lowers the score.
+        """
         out: list[list[int]] = [[] for _ in range(len(user))]
         known = self.known(history)
         for one in np.unique(user):
@@ -118,9 +137,14 @@ class SequencePart:
 
 
 def spread(near: Scored, base: np.ndarray) -> np.ndarray:
-    """Return the standard deviation over all products of each user's neighbours' scores plus popularity, [users].
+    """Return the standard deviation of each user's counted scores over all products, float64 [users].
 
-    It is 1 where all scores are equal.
+    The counted score of a product is its neighbour score plus its popularity score. The result is 1 for a user whose
+    scores are all equal.
+
+    Args:
+        near: Neighbour scores of the users.
+        base: Popularity score of each product (`Discover.base`), float64 [items].
     """
     users, items = len(near.starts) - 1, max(len(base), 1)
     total = np.bincount(near.user, near.score, users) + base.sum()
@@ -130,5 +154,5 @@ def spread(near: Scored, base: np.ndarray) -> np.ndarray:
 
 
 def positive(score: np.ndarray) -> np.ndarray:
-    """Map scores to positive ones in the same order: log(1 + e^score)."""
+    """Map scores to positive numbers in the same order (softplus): log(1 + e^score)."""
     return np.asarray(np.logaddexp(0.0, score))

@@ -1,4 +1,4 @@
-"""From sequences (one row a user, with lists of products, days and actions) to the numbers of a history."""
+"""Convert rows of `user_sequences` (one per user: lists of products, days, actions) into a numbered History."""
 
 from __future__ import annotations
 
@@ -14,7 +14,13 @@ from shopbatch.capabilities.recommendations.history import History
 
 @dataclass(frozen=True)
 class Named:
-    """A history with the names of its users and items, by number. Both are in alphabetical order."""
+    """A history together with the ids of its users and products.
+
+    Attributes:
+        history: The numbered history.
+        users: User ids: user n of the history is users[n]; in alphabetical order.
+        products: Product ids: item n of the history is products[n]; in alphabetical order.
+    """
 
     history: History
     users: list[str]
@@ -22,13 +28,14 @@ class Named:
 
 
 def read_sequences(sequences: pa.Table, actions: Collection[int], products: Collection[str] | None = None) -> Named:
-    """Read sequences.
+    """Return the rows of `user_sequences` as a numbered history. Users without any matching entry stay in it.
 
     Args:
         sequences: Columns user_id, products list<string>, days list<date32> and actions list<int8>; the lists of a row
-            have one length. Null lists count as empty.
-        actions: The actions that count; rows of others are left out, their users are not.
-        products: The products to number, such as those of a model; others are left out. None: all that occur.
+            must have equal lengths. Null lists are read as empty.
+        actions: Actions whose entries are read, such as PURCHASE; entries with other actions are left out.
+        products: Products to number, such as those of a model; entries of other products are left out. None: every
+            product that occurs.
     """
     sequences = sequences.sort_by("user_id").combine_chunks()
     row = pc.list_parent_indices(sequences["products"]).to_numpy()

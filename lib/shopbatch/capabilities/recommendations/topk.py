@@ -1,6 +1,8 @@
-"""The k best items of each user, exactly, by tiles of items: a matrix of users x items never exists.
+"""Find the k best items of each user by exact inner products, without ever holding a matrix of all users x items.
 
-Most tiles hold nothing for a user whose k best so far are good: only scores above the user's k-th best are taken on.
+`SequencePart.best` uses it. The items are multiplied in tiles (blocks of consecutive items). Most tiles have no item
+that beats a user's k-th best score so far, so the code first selects the scores above that threshold and sorts only
+these.
 """
 
 from __future__ import annotations
@@ -8,24 +10,24 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-TILE = 16_384  # items multiplied at once: with the users of a batch, small enough for the processor's cache
-BATCH = 256  # users at once
-_BLOCK = 64  # neighbouring scores of which only the maximum is looked at first
-_MANY = 64  # blocks of a user in one tile that are worth a look at all of its scores
+TILE = 16_384  # items multiplied at once; the scores of a batch of users still fit into the processor's cache
+BATCH = 256  # users computed at once
+_BLOCK = 64  # consecutive scores in a block; at first only the maximum of a block is compared
+_MANY = 64  # candidate blocks per user, on average, above which the tile's own k-th best score is computed
 
 
 def top_k(users: torch.Tensor, items: torch.Tensor, k: int, batch: int = BATCH) -> tuple[np.ndarray, np.ndarray]:
-    """Find the items with the greatest inner products, all of them compared.
+    """Return for each user the k items with the greatest inner products; all items are compared.
 
     Args:
-        users: Vectors, float32 [users, dims].
-        items: Vectors, float32 [items, dims].
+        users: Vectors of the users, float32 [users, dims].
+        items: Vectors of the items, float32 [items, dims].
         k: Number of items wanted for each user.
-        batch: Users at once. The memory needed is batch x 16,384 scores, however many items there are.
+        batch: Users computed at once. The memory needed is batch x 16,384 scores, however many items there are.
 
     Returns:
-        Item numbers int64 [users, k] and scores float32 [users, k], best first, of equal scores the lower number first.
-        With fewer than k items, the last places are -1 and -inf.
+        The items as rows of `items`, int64 [users, k], and their scores, float32 [users, k], best first. Of equal
+        scores, the lower row comes first. With fewer than k items, the last places hold -1 and -inf.
 
     Raises:
         ValueError: A score is not finite.
@@ -43,7 +45,7 @@ def top_k(users: torch.Tensor, items: torch.Tensor, k: int, batch: int = BATCH) 
 def _of_batch(users: torch.Tensor, items: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
     best = torch.full((len(users), k), -torch.inf)
     number = torch.full((len(users), k), len(items), dtype=torch.int64)
-    room = torch.empty(len(users) * TILE)  # used by all tiles: new memory for each would cost as much as the product
+    room = torch.empty(len(users) * TILE)  # reused by all tiles: allocating it anew would take as long as multiplying
     for first in range(0, len(items), TILE):
         tile = items[first : first + TILE]
         scores = torch.mm(users, tile.T, out=room[: len(users) * len(tile)].view(len(users), len(tile)))
@@ -54,9 +56,22 @@ def _of_batch(users: torch.Tensor, items: torch.Tensor, k: int) -> tuple[torch.T
 
 
 def _above(scores: torch.Tensor, least: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Row, column and value of the scores above `least`, [users, 1]; an equal score has a higher number and loses.
+    """Select the scores of a tile (a block of items) that are above the user's k-th best score so far.
 
-    The maximum of each block says whether the block holds any, so that most scores are read once.
+    A score equal to `least` is skipped, because its item comes after those found before, and of equal scores the
+    earlier item wins. The maximum of each block of 64 scores shows whether the block has any score to select, so that
+    most scores are read only once.
+
+    Args:
+        scores: Scores of the tile, float32 [users, items of the tile].
+        least: The k-th best score of each user so far, float32 [users, 1].
+        k: Number of items wanted for each user.
+
+    Returns:
+        Row, column and value of each selected score, [n] each.
+
+    Raises:
+        ValueError: A score is not finite.
     """
     if missing := -scores.shape[1] % _BLOCK:
         scores = torch.nn.functional.pad(scores, (0, missing), value=-torch.inf)
@@ -64,7 +79,7 @@ def _above(scores: torch.Tensor, least: torch.Tensor, k: int) -> tuple[torch.Ten
     highest = blocks.amax(2)
     if not torch.isfinite(highest).all():
         raise ValueError("a score is not finite: check the vectors")
-    if int((highest > least).sum()) > _MANY * len(scores):  # an early tile, or a rising one: its own k best are enough
+    if int((highest > least).sum()) > _MANY * len(scores):  # many candidates: the tile's own k best are enough
         of_tile = scores.topk(min(k, scores.shape[1]), 1).values[:, -1:]
         least = torch.maximum(least, torch.nextafter(of_tile, torch.tensor(-torch.inf)))
     row, block = torch.nonzero(highest > least, as_tuple=True)
@@ -76,7 +91,15 @@ def _above(scores: torch.Tensor, least: torch.Tensor, k: int) -> tuple[torch.Ten
 def _merge(
     best: torch.Tensor, number: torch.Tensor, row: torch.Tensor, new: torch.Tensor, value: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Take on new items, which are sorted by row and number and have higher numbers than all before."""
+    """Merge newly found items into each user's k best items and return the new k best scores and items (row numbers).
+
+    Args:
+        best: Scores so far, best first, float32 [users, k].
+        number: The items that have them, as row numbers, int64 [users, k].
+        row: User of each new item, int64 [n]; the new items are sorted by user and row number.
+        new: Row number of each new item, int64 [n]; higher than all in `number`.
+        value: Score of each new item, float32 [n].
+    """
     counts = torch.bincount(row, minlength=len(best))
     place = torch.arange(len(row)) - (counts.cumsum(0) - counts)[row]
     shape = (len(best), int(counts.max()))

@@ -1,1 +1,1 @@
-"""Search: the catalogue embedded and indexed, and queries answered by words and by meaning."""
+"""Product search: embeds and indexes the catalogue, and answers queries by words (BM25F) and by vectors."""

@@ -1,4 +1,7 @@
-"""The words of a query that no product has: then the vectors alone rank, and whoever asks should know."""
+"""Finds the words of a query that no product contains, so that `shopbatch search` can tell the shopper.
+
+If no product contains any word of a query, only the vectors rank the products.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,14 @@ from shopbatch.capabilities.search.understanding.words import listed
 
 
 def absent_words(index: SearchIndex, text: str) -> list[str]:
-    """Return the words of a query if no product has any of them; else nothing.
+    """Return the words of a query if no product contains any of them; an empty list if some product contains one.
 
-    Words such as "the" or 我想买 do not count. Of Chinese a pair of characters counts: 狗粮 is not there because some
-    product has a 狗.
+    Words such as "the" or 我想买 are ignored. In Chinese, a pair of characters must match: 狗粮 counts as absent
+    although some product contains 狗.
+
+    Args:
+        index: The index.
+        text: The query.
     """
     empty, known = listed("stop") | listed("filler"), index.lexical.numbers
     words = [piece for piece in dict.fromkeys(pieces(text.lower())) if piece not in empty]
@@ -21,14 +28,25 @@ def absent_words(index: SearchIndex, text: str) -> list[str]:
 
 
 def _terms(word: str) -> list[str]:
-    """The terms of which one must be there."""
+    """Return the index terms of a word; a product contains the word if it contains at least one of these terms.
+
+    They are the whole word and its stem, or the pairs of neighbouring characters in a script without spaces (Chinese).
+    """
     if not is_unspaced(word[0]):
         return word_terms(word)
     return [PAIR + word[at : at + 2] for at in range(len(word) - 1)] or [CHARACTER + word]
 
 
 def better_words(index: SearchIndex, query: str) -> list[str]:
-    """Return the words of the catalogue that misspelt words of a query are near to."""
+    """Suggest spellings: return the catalogue's words that misspelt words of a query probably stand for.
+
+    Args:
+        index: The index.
+        query: The query.
+
+    Returns:
+        The corrected words that the index contains; empty if the index was built without `understand`.
+    """
     if index.stated is None:
         return []
     corrections = correct(fold(query), index.stated.vocabulary).corrections

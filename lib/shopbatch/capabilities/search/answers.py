@@ -1,4 +1,4 @@
-"""Queries and their vectors -> products with scores and reasons: the same code for the job and for the command."""
+"""Answers queries with scored products and reasons; both `search_products` and `shopbatch search` use this code."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ from shopbatch.capabilities.search.terms import CHARACTER, is_unspaced, pieces, 
 
 @dataclass(frozen=True)
 class Hit:
-    """A product of an answer.
+    """One product of an answer.
 
     Attributes:
-        number: Its place in the index.
-        product_id: Its name.
-        score: What the answer is sorted by.
-        lexical, dense: Score of the words and nearness of the meaning; None where that list does not hold it.
-        reason: Why it is there.
+        number: The product's number in the index.
+        product_id: The product's id in the table `products`.
+        score: The fused score (words and vectors combined); the products of an answer are sorted by it.
+        lexical: The BM25F score of the query's words; None if the search by words did not find the product.
+        dense: The similarity of query vector and product vector; None if the search by vectors did not find the
+            product.
+        reason: Why the product is in the answer, in words ("says red, dress; price<=50").
     """
 
     number: int
@@ -35,23 +37,31 @@ class Hit:
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer to a query: how it was searched for, and the products, best first."""
+    """The answer to one query.
+
+    Attributes:
+        plan: How the query was searched for.
+        hits: The products, best first.
+    """
 
     plan: Plan
     hits: list[Hit]
 
 
 def answers(index: SearchIndex, asked: Sequence[Asked], vectors: np.ndarray, k: Sequence[int]) -> list[Answer]:
-    """Answer queries.
+    """Answer queries: plan them, search the index, and give a reason for each product.
 
     Args:
         index: The index.
         asked: The queries, [n].
-        vectors: Their vectors, float32 [n, dim].
-        k: Most products of each answer, [n].
+        vectors: The queries' vectors, as the encoder returns them, float32 [n, dim].
+        k: Number of products of each answer, at most, [n].
+
+    Returns:
+        One answer per query, in order.
 
     Raises:
-        UserError: A condition cannot be read.
+        UserError: A condition in `Asked.filters` names an unknown column, or has a value of the wrong type.
     """
     if not asked:
         return []
@@ -81,7 +91,10 @@ def _or_none(score: np.float32) -> float | None:
 
 
 def _reason(index: SearchIndex, plan: Plan, query: QueryTerms, product: int) -> str:
-    """Name the words of the query that stand in the product, the conditions that it meets, and what it does not say."""
+    """Write why a product is in the answer: words of the query that occur in it, and the conditions that it meets.
+
+    A condition that the product says nothing about appears as "states no colour".
+    """
     said = matched_words(plan.words, set(index.terms_in(query, product)))
     pieces = [f"says {', '.join(said)}"] if said else ["near in meaning"]
     for constraint, met in zip(plan.constraints, plan.met, strict=True):
@@ -90,8 +103,14 @@ def _reason(index: SearchIndex, plan: Plan, query: QueryTerms, product: int) -> 
 
 
 def matched_words(text: str, terms: set[str]) -> list[str]:
-    """Return the words of a query of which a term is among `terms`, in their order; of Han text the characters, joined
-    where they are neighbours."""
+    """Return the words of a query that match a product's terms, each once, in the order of the query.
+
+    Of text without spaces (Chinese, ...), matching characters are returned, joined where they are neighbours.
+
+    Args:
+        text: The query.
+        terms: The query's terms that occur in the product (see `SearchIndex.terms_in`).
+    """
     words: list[str] = []
     for piece in pieces(text.lower()):
         if is_unspaced(piece[0]):

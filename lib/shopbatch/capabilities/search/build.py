@@ -1,4 +1,4 @@
-"""Rows of product_embeddings -> the index that is shown with them."""
+"""Builds the search index from the rows of `product_embeddings`; `embed_products` publishes both in one commit."""
 
 from __future__ import annotations
 
@@ -43,7 +43,16 @@ from shopbatch.warehouse.store import Snapshot, Store
 
 
 def settings_digest(config: EmbedProductsConfig, encoder: SearchEncoder, synonyms: pa.Table) -> str:
-    """Digest all that an index depends on apart from the rows and their vectors."""
+    """Return a digest of everything that an index depends on, apart from the rows and their vectors.
+
+    It covers the settings, the versions of the rules that read texts, the synonyms, the query prefix and the reference
+    queries. If it changes, the index is built again, and no vector is computed.
+
+    Args:
+        config: Settings of `embed_products`.
+        encoder: The encoder.
+        synonyms: The rows of `synonyms.read_synonyms`.
+    """
     return digest(
         {
             "format": FORMAT,
@@ -61,11 +70,16 @@ def settings_digest(config: EmbedProductsConfig, encoder: SearchEncoder, synonym
 
 @dataclass
 class IndexBuilder:
-    """Makes indexes for one run of embed_products.
+    """Builds the indexes of one run of `embed_products`.
 
     Attributes:
+        store: The warehouse.
+        config: Settings of the job.
+        encoder: The encoder.
+        spec: The inference job that embeds products.
+        report: The run's report; it gets the stage `search index` and the metrics `index`.
         synonyms: The rows of `synonyms.read_synonyms`.
-        made: The key of the index that is whole for certain.
+        made: The key of the index that this run built or found complete; "" before that.
     """
 
     store: Store
@@ -77,20 +91,39 @@ class IndexBuilder:
     made: str = ""
 
     def before_commit(self, candidate: Candidate) -> Mapping[str, Any]:
-        """Make the index of a candidate; returns what the table's commit remembers."""
+        """Build the index of a candidate, just before the table is committed.
+
+        Args:
+            candidate: The files that are about to be published.
+
+        Returns:
+            {"index": key}: metadata for the table's commit, by which readers find the index.
+        """
         root = self.store.uri(self.spec.sink.name)
         refs = [(f"{root}/{f.path}", f.partition) for f in candidate.files]
         return {"index": self.make(refs, candidate.digest())}
 
     def repair(self, live: Snapshot | None) -> None:
-        """Make the index of the live table again if it is lost or damaged."""
+        """Build the index of the live table again if its files are missing or damaged.
+
+        Args:
+            live: The live version of `product_embeddings`; None if there is none, and then nothing is done.
+        """
         key = live.metadata.get("index") if live is not None else None
         if live is None or key is None or key == self.made or is_whole(f"{self.store.root}/{FOLDER}/{key}"):
             return
         self.make([(f.uri, f.partition) for f in live.files], str(live.metadata["digest"]))
 
     def make(self, refs: Sequence[tuple[str, Mapping[str, str | None]]], rows_digest: str) -> str:
-        """Make the index of some files of the table; returns its key."""
+        """Build the index of some files of `product_embeddings`, unless a complete one with the same key exists.
+
+        Args:
+            refs: URI and partition of each file.
+            rows_digest: Digest of the rows, part of the key.
+
+        Returns:
+            The key of the index, which is the name of its folder.
+        """
         settings = settings_digest(self.config, self.encoder, self.synonyms)
         key = self.made = index_key({"rows": rows_digest, "recipe": self.spec.recipe, "settings": settings})
         if is_whole(f"{self.store.root}/{FOLDER}/{key}"):
@@ -128,7 +161,11 @@ class IndexBuilder:
         return key
 
     def _in_lists(self, index: SearchIndex) -> tuple[SearchIndex, Choice]:
-        """Put the vectors into lists if that pays, and choose how many of them a query reads."""
+        """Group the vectors into lists (IVF) if that makes queries faster, and choose how many lists a query reads.
+
+        Returns:
+            The index with its lists, and the choice with its reason and the measured recall, for the report.
+        """
         asked = {}
         if self.config.vectors.makes_lists(len(index.dense.codes)):
             asked["reference queries"] = reference_vectors(self.encoder, index.spoken, index.shares)
@@ -136,7 +173,14 @@ class IndexBuilder:
         return replace(index, dense=replace(index.dense, lists=choice.lists)), choice
 
     def _stated(self, rows: pa.Table) -> tuple[Stated | None, str]:
-        """What the products state, as far as possible from the live index, and the digest of the vocabulary."""
+        """Read what each product states (colour, material, price, ...), reusing what the live index has read already.
+
+        Args:
+            rows: Rows of `product_embeddings`.
+
+        Returns:
+            The facts and the digest of the vocabulary that read them; None and "" if `understand` is false.
+        """
         if not self.config.understand:
             return None, ""
         vocabulary = Vocabulary.from_products(rows)
@@ -148,7 +192,10 @@ class IndexBuilder:
         return Stated(vocabulary, lambda: table), name
 
     def _vectors(self, rows: pa.Table) -> np.ndarray:
-        """The vectors of rows at full precision from the memo; from the table's 8 bits where the memo lacks one."""
+        """Return the vectors of rows, float16 [n, dim], at full precision from the memo (cache of computed vectors).
+
+        If the memo has no vector for a row, the row's 8-bit columns `vector` and `scale` are decoded instead.
+        """
         pieces = [matrix(chunk, np.int8).astype(np.float16) for chunk in rows["vector"].chunks if len(chunk)]
         vectors = np.concatenate(pieces) if pieces else np.zeros((0, 0), np.float16)
         vectors *= rows["scale"].to_numpy().astype(np.float16)[:, None]

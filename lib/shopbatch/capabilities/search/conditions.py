@@ -1,4 +1,4 @@
-"""Conditions on products as a user writes them (`price<50; brand=Acme`) -> which products meet them."""
+"""Parses conditions on products as users write them (`price<50; brand=Acme`), and finds the products that meet them."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ COLUMNS = ("product_id", "language", *CATALOGUE)
 
 
 def split_filters(text: str | None) -> list[str]:
-    """Return the single conditions of `queries.filters`."""
+    """Split a text of `queries.filters` into conditions ("price<50; brand=Acme" -> ["price<50", "brand=Acme"])."""
     return [term.strip() for term in (text or "").split(";") if term.strip()]
 
 
 def wrong_filters(text: str | None) -> str | None:
-    """Say what is wrong with `queries.filters`; None if nothing is."""
+    """Return the error message for a text of `queries.filters` that cannot be parsed; None if it can."""
     try:
         for term in split_filters(text):
             parse_condition(term, _schema())
@@ -33,14 +33,15 @@ def mask_of(products: pa.Table, terms: Sequence[str]) -> np.ndarray | None:
     """Find the products that meet all conditions.
 
     Args:
-        products: The columns of COLUMNS, [n].
-        terms: The conditions.
+        products: The products with the columns of `COLUMNS` (`product_id`, `language`, `title`, `price`, ...), [n].
+        terms: The conditions, one per text ("price<50").
 
     Returns:
-        bool [n]; None if there are no conditions. As in SQL, a null meets none but `column=`.
+        A mask, bool [n]; None if there are no conditions. As in SQL, a null meets no condition except `column=` (is
+        null).
 
     Raises:
-        UserError: A condition names no column, or a value of another type.
+        UserError: A condition names an unknown column, or has a value of the wrong type.
     """
     if not terms:
         return None

@@ -1,4 +1,4 @@
-"""The encoder of a search: found, checked and opened."""
+"""Finds, checks and describes the sentence encoder of a search."""
 
 from __future__ import annotations
 
@@ -26,14 +26,15 @@ from shopbatch.vectors.dense import normalised
 
 @dataclass(frozen=True)
 class SearchEncoder:
-    """An encoder with the texts put before queries and products.
+    """A sentence encoder, with the prefixes for queries and products.
 
     Attributes:
-        engine: The engine.
-        path: The model's folder; empty for the fake engine.
-        used: What an index remembers of it.
+        engine: The engine that runs the encoder.
+        path: The model's folder; "" for the fake engine.
+        used: Model, engine settings and query prefix, in the form in which an index's manifest records its encoder.
         passage_prefix: Text put before a product's text.
-        trained: Whether it was trained on judged queries of the tuning half (see `quality.queries`).
+        trained: Whether the model was trained on judged queries by `finetune_retriever`. `evaluate_search` must then
+            tune on other queries (see `quality.queries.fair_to_tune_on`).
     """
 
     engine: EngineConfig
@@ -44,24 +45,28 @@ class SearchEncoder:
 
     @property
     def models(self) -> dict[str, str]:
-        """The digest of the model, for recipes."""
+        """The digest of the model by name, for the recipe of an inference job."""
         return {"encoder": self.used.digest}
 
     def query_stage(self, max_bytes: int) -> QueryStage:
-        """The stage that embeds queries."""
+        """Return the inference stage that embeds queries of at most `max_bytes` bytes."""
         return QueryStage(self.engine, self.path, self.models, self.used.query_prefix, max_bytes=max_bytes)
 
     def embed_queries(self, texts: list[str]) -> np.ndarray:
-        """Return the vectors of queries in this process, at length 1, float32 [n, dim]."""
+        """Encode queries in this process; return their vectors at length 1, float32 [n, dim]."""
         prefixed = pa.array([self.used.query_prefix + text for text in texts], pa.string())
         return normalised(encode_all(open_engine(self.engine, self.path or None), prefixed).vectors)
 
 
 def configured_encoder(config: EmbedProductsConfig, root: str) -> SearchEncoder:
-    """Find the encoder that embed_products is configured with; it becomes a model of the registry.
+    """Find the encoder that `embed_products` is configured with, and copy it into the registry if it is not there.
+
+    Args:
+        config: Settings of `embed_products`.
+        root: The warehouse.
 
     Raises:
-        ModelError: It is missing or damaged.
+        ModelError: The model is missing or damaged.
     """
     engine = config.engine
     if engine.kind == "fake":
@@ -74,10 +79,16 @@ def configured_encoder(config: EmbedProductsConfig, root: str) -> SearchEncoder:
 
 
 def encoder_with(config: EmbedProductsConfig, model: Model) -> SearchEncoder:
-    """Return a model of the registry as the encoder of embed_products.
+    """Return a model of the registry as a search encoder.
+
+    The prefixes are those of the configuration, or else those of the model's `encoder.json`.
+
+    Args:
+        config: Settings of `embed_products`.
+        model: The model.
 
     Raises:
-        ModelError: Its `encoder.json` is wrong.
+        ModelError: The model's `encoder.json` is wrong.
     """
     spec = EncoderSpec.load(Path(local(model.path)))
     used = EncoderUsed(
@@ -92,10 +103,14 @@ def encoder_with(config: EmbedProductsConfig, model: Model) -> SearchEncoder:
 
 
 def encoder_of(used: EncoderUsed, root: str) -> SearchEncoder:
-    """Find the encoder of an index.
+    """Find the encoder of an index, with which the index's queries must be encoded.
+
+    Args:
+        used: The encoder as the index's manifest describes it.
+        root: The warehouse.
 
     Raises:
-        UserError: It is no longer in the warehouse, or damaged.
+        UserError: The model is no longer in the warehouse, or is damaged.
     """
     engine: EngineConfig = TypeAdapter(EngineConfig).validate_python(used.engine)
     if not used.reference:

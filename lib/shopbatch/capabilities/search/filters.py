@@ -1,4 +1,8 @@
-"""Constraints as filters: which products meet them, and which constraints the catalogue cannot answer."""
+"""Filters products by constraints that were read from a query (`price<=50`, `colour=black`).
+
+Search and the shopping guide use it. If no product of the catalogue states a value of a constraint's kind (no colour at
+all), the constraint filters nothing and is reported as unknown.
+"""
 
 from __future__ import annotations
 
@@ -18,20 +22,20 @@ from shopbatch.capabilities.search.understanding.numbers import split_amount
 from shopbatch.capabilities.search.understanding.vocabulary import Vocabulary, key_of
 from shopbatch.capabilities.search.variants import KIND, LISTED, excluded_colours, is_left, written
 
-NEAR = 0.005  # share by which a stated amount may differ from the one asked for: 16.9 fl oz are 500 ml
-LOOSE = frozenset(("colour", "material", "season", "gender", "age", "brand", "size"))  # often left unsaid
+NEAR = 0.005  # tolerance of a stated amount, as a share: 16.9 fl oz count as 500 ml
+LOOSE = frozenset(("colour", "material", "season", "gender", "age", "brand", "size"))  # often not stated
 _COMPARE: Mapping[str, Callable[[Any, Any], Any]] = {"<=": operator.le, ">=": operator.ge}
 
 
 @dataclass(frozen=True)
 class Filtered:
-    """What constraints leave of a catalogue.
+    """The result of filtering a catalogue by constraints (see `mask`).
 
     Attributes:
-        keep: Whether each product meets all constraints that the catalogue can answer, bool [n].
-        unknown: Constraints that it cannot answer: no product states anything of that kind. They filter nothing. For a
-            price in a currency, where no product states one: that currency, while the amount filters.
-        left: For each other constraint, in order, how many products are left after it and those before it.
+        keep: True for a product that meets all constraints that can be checked, bool [n].
+        unknown: Constraints that cannot be checked, because no product states a value of that kind. If a price names a
+            currency and no product states one, this holds a constraint on the currency; the amount still filters.
+        left: Each constraint that was checked, in order, with the number of products that meet it and all earlier ones.
     """
 
     keep: np.ndarray
@@ -53,15 +57,16 @@ _STATED = pa.schema(
 
 @dataclass(frozen=True, eq=False)
 class Facts:
-    """What the products of a catalogue state, as columns that are filtered by.
+    """The facts that a catalogue's products state, as columns and inverted lists to check constraints against.
 
     Attributes:
-        price: The price now: the reduced one where there is one; nan for none, float64 [n].
-        currency: ISO 4217 code, "" for none.
-        stated: "kind=value" that a product states of itself -> numbers of the products, ascending.
-        mentioned: The same for all that its texts mention.
-        amounts: "500 ml" -> the same.
-        texts: The texts of each product that may name a feature, one a line, string [n].
+        price: The current price (the sale price if there is one), nan for none, float64 [n].
+        currency: ISO 4217 code, "" for none, [n].
+        stated: "kind=value" ("colour=red") -> row numbers of the products that state it about themselves, ascending.
+        mentioned: "kind=value" -> row numbers of the products whose texts mention it anywhere, perhaps about a part of
+            the product or another thing, ascending.
+        amounts: "500 ml" -> row numbers of the products that state this amount, ascending.
+        texts: The texts of each product that may name a feature, one per line, string [n].
     """
 
     price: np.ndarray
@@ -75,7 +80,7 @@ class Facts:
 
     @classmethod
     def of(cls, table: pa.Table) -> Facts:
-        """Index the rows of `facts_table`."""
+        """Build the facts from the rows of `facts_table`."""
         return cls(
             price=table["price"].to_numpy(),
             currency=np.array(table["currency"].to_pylist(), object),
@@ -87,18 +92,18 @@ class Facts:
 
     @cached_property
     def kinds(self) -> frozenset[str]:
-        """Kinds of which some product states something of itself."""
+        """The kinds of constraint ("price", "colour", ...) of which some product states a value about itself."""
         kinds = {key.split("=", 1)[0] for key in self.stated} | {"contains"}
         kinds |= {"price"} if not np.isnan(self.price).all() else set()
         return frozenset(kinds | ({"amount"} if self.amounts else set()))
 
     @cached_property
     def mentioned_kinds(self) -> frozenset[str]:
-        """Kinds of which some text mentions something."""
+        """The kinds of constraint of which some product's text mentions a value anywhere; includes `kinds`."""
         return frozenset(key.split("=", 1)[0] for key in self.mentioned) | self.kinds
 
     def stating(self, kind: str) -> np.ndarray:
-        """Return which products state something of a kind of themselves, bool [n]."""
+        """Return a mask, bool [n]: True where the product states a value of this kind ("colour") about itself."""
         if kind not in self._stating:
             out = np.zeros(self.rows, bool)
             for key, rows in self.stated.items():
@@ -114,16 +119,20 @@ class Facts:
 
     @cached_property
     def units(self) -> frozenset[str]:
-        """Units of which some product states an amount."""
+        """The units in which at least one product states an amount ("ml", "g", ...)."""
         return frozenset(split_amount(amount)[1] for amount in self.amounts)
 
     @cached_property
     def has_currency(self) -> bool:
-        """Whether some product states the currency of its price."""
+        """True if at least one product states the currency of its price."""
         return bool((self.currency != "").any())
 
     def with_variant(self, excluded: frozenset[str]) -> np.ndarray:
-        """Return which products come in a colour that is not excluded, beside others, bool [n]."""
+        """Return a mask, bool [n]: True where the product comes in several colours, at least one of them not excluded.
+
+        Args:
+            excluded: The colours that the shopper does not want.
+        """
         out = np.zeros(self.rows, bool)
         for key, rows in self.mentioned.items():
             if key.startswith(f"{LISTED}=") and is_left(key.removeprefix(f"{LISTED}="), excluded):
@@ -131,7 +140,10 @@ class Facts:
         return out
 
     def having(self, phrase: str) -> np.ndarray:
-        """Return which products say that they have something, bool [n]."""
+        """Return a mask, bool [n]: True where the product's text says that it has `phrase` (for example "pockets").
+
+        A product whose text only denies it ("without pockets") gets False. Results are cached by phrase.
+        """
         if phrase not in self._phrases:
             pattern = phrase_pattern(phrase)
             out = np.zeros(self.rows, bool)
@@ -143,20 +155,24 @@ class Facts:
 
 
 def facts_of(products: pa.Table, vocabulary: Vocabulary) -> Facts:
-    """Read what the products of a catalogue state.
+    """Read the facts that the products of a catalogue state.
 
     Args:
-        products: Rows of `products`, with the columns of `statements.COLUMNS` as far as they are there.
-        vocabulary: The catalogue's.
+        products: Rows of `products`, with those columns of `statements.COLUMNS` that exist.
+        vocabulary: The names of types, brands and values to look for in the texts.
     """
     return Facts.of(facts_table(products, vocabulary))
 
 
 def facts_table(products: pa.Table, vocabulary: Vocabulary) -> pa.Table:
-    """Read what each product states, row by row, so that parts of a catalogue can be read apart; arguments as above.
+    """Read what each product states, row by row, so that separate tasks can read parts of a catalogue.
+
+    Args:
+        products: Rows of `products`, with those columns of `statements.COLUMNS` that exist.
+        vocabulary: The names of types, brands and values to look for in the texts.
 
     Returns:
-        price, currency, stated, mentioned, amounts and texts of each product, in the order of `products`.
+        The columns price, currency, stated, mentioned, amounts and texts (see `Facts`), in the order of `products`.
     """
     rows = products.select([c for c in COLUMNS if c in products.column_names]).to_pylist()
     return pa.Table.from_pylist([_stated(row, vocabulary) for row in rows], _STATED)
@@ -187,7 +203,7 @@ def _stated(row: Mapping[str, Any], vocabulary: Vocabulary) -> dict[str, Any]:
 
 
 def _places(lists: pa.ChunkedArray) -> dict[str, np.ndarray]:
-    """The numbers of the rows, ascending, in whose list a value stands, by value."""
+    """Invert a column of lists: for each distinct value return the numbers of the rows that hold it, ascending."""
     column = lists.combine_chunks()
     values, rows = pc.list_flatten(column), pc.list_parent_indices(column).to_numpy()
     coded = values.dictionary_encode()
@@ -199,7 +215,11 @@ def _places(lists: pa.ChunkedArray) -> dict[str, np.ndarray]:
 
 
 def price_of(row: Mapping[str, Any]) -> tuple[float, str]:
-    """Return the price now and the column that states it; nan and "" for none."""
+    """Return the current price of a product and the name of its column: "sale_price" if the row has one, else "price".
+
+    Returns:
+        (price, column); (nan, "") for a product without a price.
+    """
     for column in ("sale_price", "price"):
         if row.get(column) is not None:
             return float(row[column]), column
@@ -207,15 +227,16 @@ def price_of(row: Mapping[str, Any]) -> tuple[float, str]:
 
 
 def mask(products: pa.Table | Facts, constraints: Sequence[Constraint], vocabulary: Vocabulary) -> Filtered:
-    """Find the products that meet constraints.
+    """Find the products that meet all constraints.
 
-    A product whose value is not known does not meet a positive constraint. For "!=", a product is left out if any of
-    its texts states what is excluded, unless it lists several colours and one of them is not excluded.
+    A product that states no colour does not meet `colour=red`. A product does not meet `colour!=red` if any of its
+    texts mentions red, unless it comes in several colours of which at least one is not excluded.
 
     Args:
-        products: Rows of `products` [n], or what `facts_of` read from them, which is worth keeping.
-        constraints: All of them must hold. A type is one, too: Constraint("type", "=", need.type).
-        vocabulary: The catalogue's.
+        products: Rows of `products` [n], or their facts from `facts_of`, which a caller can cache.
+        constraints: All of them must be met. The wanted type of product is one of them: Constraint("type", "=",
+            "dress").
+        vocabulary: The names to look for in the rows; not used if `products` are facts.
     """
     facts = products if isinstance(products, Facts) else facts_of(products, vocabulary)
     keep = np.ones(facts.rows, bool)
@@ -232,23 +253,23 @@ def mask(products: pa.Table | Facts, constraints: Sequence[Constraint], vocabula
 
 
 def is_filter(constraint: Constraint) -> bool:
-    """Whether a search filters by a constraint.
+    """Return True if a search filters by a constraint; False if the constraint only affects the ranking.
 
-    A type, a feature and an exact amount only rank: catalogues name them in too many ways, and a filter would drop what
-    the shopper means. (The guide, which promises to meet a need, filters by these, too.)
+    A type, a feature and an exact amount only rank: catalogues name them in too many ways, so that a filter would drop
+    products that the shopper wants. (The shopping guide, which promises to meet a need, filters by these as well.)
     """
     return constraint.op != "=" or constraint.kind in LOOSE
 
 
 @dataclass(frozen=True)
 class Looked:
-    """The products, looked at for one constraint of a query.
+    """The products checked against one constraint of a query.
 
     Attributes:
-        meets: Those that state that they meet it, bool [n].
-        allowed: Those that a search may show, bool [n]. A bound of a price must be kept, and what is excluded must not
-            be there. A product that states another colour (or material, size, brand ...) than the one that is asked for
-            is left out; one that states none stays, since most catalogues say it of some products only.
+        meets: True for a product that states that it meets the constraint, bool [n].
+        allowed: True for a product that a search may show, bool [n]. For a price or an exclusion this equals `meets`.
+            For other constraints (`colour=red`) it also holds for products that state no value of that kind, since in
+            most catalogues only some products do.
     """
 
     meets: np.ndarray
@@ -256,12 +277,16 @@ class Looked:
 
 
 def unchecked(facts: Facts, constraint: Constraint, known: bool) -> Constraint | None:
-    """Return what of a constraint no product can be checked for: all of it, the currency of a price, or None.
+    """Return the part of a constraint that no product can be checked for.
 
     Args:
-        facts: The products.
-        constraint: The condition.
-        known: Whether the catalogue says something of its kind.
+        facts: The products' facts.
+        constraint: The constraint.
+        known: Whether any product states a value of the constraint's kind.
+
+    Returns:
+        The whole constraint if not `known`; a constraint on the currency alone if the constraint is a price in a
+        currency and no product states a currency; None if everything can be checked.
     """
     if not known:
         return constraint
@@ -271,12 +296,16 @@ def unchecked(facts: Facts, constraint: Constraint, known: bool) -> Constraint |
 
 
 def look(facts: Facts, constraint: Constraint, beside: Sequence[Constraint] = ()) -> Looked | None:
-    """Look at the products for a constraint; None if the catalogue says nothing of its kind.
+    """Check all products against one constraint of a query.
 
     Args:
-        facts: The products.
-        constraint: One condition of a query.
-        beside: All conditions of the query: a product in several colours is left out if all of them are excluded.
+        facts: The products' facts.
+        constraint: One constraint of the query.
+        beside: All constraints of the query. They name all excluded colours: a product in several colours is left out
+            only if each of its colours is excluded.
+
+    Returns:
+        The result for each product; None if no product states a value of the constraint's kind.
     """
     meets = _meets(facts, constraint, excluded_colours(beside))
     if meets is None:
@@ -293,7 +322,13 @@ def _key(kind: str, value: str) -> str:
 
 
 def _meets(facts: Facts, constraint: Constraint, excluded: frozenset[str] = frozenset()) -> np.ndarray | None:
-    """Which products meet a constraint; None if the catalogue says nothing of its kind."""
+    """Return a mask of the products that meet a constraint, bool [n]; None if no product states a value of its kind.
+
+    Args:
+        facts: The products' facts.
+        constraint: The constraint.
+        excluded: All colours that the query excludes; a product with another colour variant still meets `colour!=red`.
+    """
     if constraint.kind not in (facts.mentioned_kinds if constraint.op == "!=" else facts.kinds):
         return None
     if constraint.kind == "price":
@@ -307,7 +342,7 @@ def _meets(facts: Facts, constraint: Constraint, excluded: frozenset[str] = froz
     if constraint.op == "=":
         return _rows(facts.stated, _key(constraint.kind, value), facts.rows)
     states = _rows(facts.mentioned, _key(constraint.kind, value), facts.rows)
-    if constraint.kind == "brand":  # the name in a title counts, too
+    if constraint.kind == "brand":  # a brand's name in the texts counts, too
         states |= facts.having(value)
     if constraint.kind == KIND and states.any():
         states &= ~facts.with_variant(excluded | {value})
@@ -330,9 +365,15 @@ def _price(facts: Facts, constraint: Constraint) -> np.ndarray:
 
 
 def _amount(facts: Facts, constraint: Constraint, unknown: bool = False) -> np.ndarray:
-    """Of several amounts of one unit each must keep a bound, and one must be the amount that is asked for.
+    """Return a mask of the products whose amounts meet a constraint such as `amount<=500 ml`, bool [n].
 
-    `unknown`: whether a product without an amount of that unit meets a bound.
+    If a product states several amounts in that unit, all must be within a bound; for `=`, one of them must match,
+    within the tolerance NEAR.
+
+    Args:
+        facts: The products' facts.
+        constraint: The constraint.
+        unknown: Whether a product that states no amount in that unit meets a bound.
     """
     wanted, unit = split_amount(str(constraint.value))
     some, every = np.full(facts.rows, unknown), np.ones(facts.rows, bool)

@@ -1,4 +1,4 @@
-"""Two ranked lists of a query -> one, by weighted scores or by reciprocal ranks."""
+"""Combines the lexical and the dense ranking of a query into one, by weighted scores or by reciprocal ranks."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ RRF_K = 60  # Cormack, Clarke and Buettcher 2009
 
 @dataclass(frozen=True)
 class Ranked:
-    """The products of one query, best first.
+    """The ranked products of one query, best first.
 
     Attributes:
-        products: Their numbers, int64 [n].
-        scores: The scores that they are ranked by, float32 [n].
-        lexical, dense: Their scores in the two lists; nan where a list does not hold them, float32 [n].
+        products: The products' numbers, int64 [n].
+        scores: The fused scores, by which the products are sorted, float32 [n].
+        lexical: Their scores in the lexical ranking; nan for a product that is not in that ranking, float32 [n].
+        dense: Their scores in the dense ranking; nan for a product that is not in that ranking, float32 [n].
     """
 
     products: np.ndarray
@@ -36,13 +37,16 @@ def fuse(
     share: Callable[[np.ndarray], np.ndarray],
     k: int,
 ) -> Ranked:
-    """Make one list of two.
+    """Combine a query's lexical and dense ranking into one ranking.
 
     Args:
-        lexical, dense: Product numbers, int64 [n], and scores, float32 [n], best first.
-        settings: How.
-        share: Weight of the dense score, 0 to 1, for some products: numbers [m] -> float32 [m].
-        k: Most products of the result.
+        lexical: The products found by words, as row numbers of the index, int64 [n], and their scores, float32 [n],
+            best first.
+        dense: The same for the dense ranking; the length may differ.
+        settings: Its `method` says whether reciprocal ranks or scaled scores are added.
+        share: Function from products (as row numbers), int64 [m], to the weight of each product's dense score, float32
+            [m], 0 to 1.
+        k: Number of products of the result, at most.
     """
     products = np.union1d(lexical[0], dense[0]).astype(np.int64)
     columns, parts = [], []
@@ -60,10 +64,12 @@ def fuse(
 
 
 def _relative(scores: np.ndarray, low: float | None) -> np.ndarray:
-    """Scale a list's scores so that `low` (None: the least one) is 0 and the greatest 1.
+    """Scale scores so that `low` becomes 0 and the greatest score 1; equal scores all become 1.
 
-    Where all are equal, all are 1. The lexical score has a least value of its own, 0 (compare Bruch, Gai and Ingber
-    2023); the dense one has none that a product comes near to.
+    Args:
+        scores: The scores of one ranking, float [n].
+        low: The score that becomes 0: 0 for lexical scores, their natural minimum (compare Bruch, Gai and Ingber 2023).
+            None: the least of `scores`, for dense scores, because no product comes near their theoretical minimum.
     """
     if not len(scores):
         return scores

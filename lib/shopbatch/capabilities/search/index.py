@@ -1,4 +1,4 @@
-"""The index in memory: made of rows of product_embeddings and their vectors, asked by queries."""
+"""The search index in memory: built by `embed_products`, searched by `search_products` and `shopbatch search`."""
 
 from __future__ import annotations
 
@@ -20,20 +20,23 @@ from shopbatch.capabilities.search.stated import Stated
 from shopbatch.capabilities.search.synonyms import NO_SYNONYMS, Synonyms
 from shopbatch.vectors.dense import DenseIndex, quantised
 
-AGAIN = 5  # the best 5 k of a query are scored again from 16 bits
+AGAIN = 5  # the best 5 * k products of a query are scored again from 16 bits
 
 
 @dataclass(frozen=True)
 class SearchIndex:
-    """All that a search needs.
+    """A searchable catalogue: product columns, a lexical (BM25F) index and a dense (vector) index.
 
     Attributes:
-        products: The products' columns COLUMNS, sorted by product_id: a product's number is its place here.
-        lexical, dense: The two indexes.
-        spoken: What the vectors of a language have in common.
-        fusion: How the two scores become one.
-        stated: What the products state; None if a query is only words.
-        synonyms: What is looked up besides the words of a query.
+        products: The columns of `conditions.COLUMNS`, sorted by `product_id`. A product's number is its row here.
+        lexical: The index of words.
+        dense: The index of vectors.
+        spoken: The mean vectors of each language and the maps between languages; they transform a query's vector before
+            the search.
+        fusion: How the lexical and the dense score are combined.
+        stated: The facts that the products state (price, colour, ...), against which the conditions of a query are
+            checked; None if queries are searched for as words alone.
+        synonyms: The synonyms that are looked up besides the words of a query.
     """
 
     products: pa.Table
@@ -46,7 +49,7 @@ class SearchIndex:
 
     @cached_property
     def languages(self) -> tuple[list[str], np.ndarray]:
-        """The languages of the products, and the number of each product's language in that list."""
+        """The distinct languages of the products, and for each product its position in that list, int [products]."""
         coded = self.products["language"].combine_chunks().fill_null("und").dictionary_encode()
         return coded.dictionary.to_pylist(), coded.indices.to_numpy()
 
@@ -58,17 +61,18 @@ class SearchIndex:
         masks: Sequence[np.ndarray | None],
         k: int,
     ) -> list[Ranked]:
-        """Answer queries.
+        """Return the best products of each query, by words and by vectors.
 
         Args:
-            terms: The terms of the queries, as `lexical.look_up` gives them, [n].
-            vectors: As the encoder gives them, float32 [n, dim].
-            languages: Their languages; None where unknown.
-            masks: bool [products] for each: the products that may be returned; None for all.
-            k: Most products of an answer.
+            terms: The terms of the queries, as `LexicalIndex.look_up` returns them, [n].
+            vectors: The queries' vectors, as the encoder returns them, float32 [n, dim].
+            languages: ISO 639-1 code of each query; None where unknown.
+            masks: For each query the products that may be returned, bool [products]; None for all.
+            k: Number of products of an answer, at most.
 
         Returns:
-            The products of each query by their numbers, best first; of equal scores the lower product_id first.
+            For each query its products as row numbers of the index, best first; of equal scores the lower `product_id`
+            first.
         """
         known = [language or self.main_language for language in languages]
         queries = self.spoken.of_queries(vectors, known, self.shares)
@@ -83,15 +87,18 @@ class SearchIndex:
 
     @cached_property
     def shares(self) -> dict[str, float]:
-        """The share of the products in each language."""
+        """The share of the products in each language, 0 to 1, by language."""
         names, codes = self.languages
         counts = np.bincount(codes, minlength=len(names)) / max(1, len(codes))
         return dict(zip(names, counts.tolist(), strict=True))
 
     @cached_property
     def main_language(self) -> str:
-        """The language that a query is taken to be in whose text does not show it: the most frequent one in Latin
-        letters, else English."""
+        """The language assumed for a query whose language is unknown.
+
+        It is the catalogue's most frequent language, apart from Chinese, Japanese and Korean, which a query's script
+        would reveal, and from "und" (undetermined). It is "en" if the catalogue has no other language.
+        """
         spelt = [name for name in self.shares if name not in ("zh", "ja", "ko", "und")]
         return max(spelt, key=lambda name: (self.shares[name], name), default="en")
 
@@ -109,19 +116,28 @@ class SearchIndex:
         return fuse(lexical, near, self.fusion, lambda products: shares[codes[products]], k)
 
     def terms_in(self, query: QueryTerms, product: int) -> list[str]:
-        """Return the terms of a query that stand in a product."""
+        """Return those terms of a query that occur in a product.
+
+        Args:
+            query: The query's terms.
+            product: The product's number in the index.
+        """
         held = []
         for term, number in zip(query.terms, query.numbers, strict=True):
             start, end = self.lexical.starts[number : number + 2]
             here = self.lexical.products[start:end]
-            at = np.searchsorted(here, here.dtype.type(product))  # of another type, all of `here` would be converted
+            at = np.searchsorted(here, here.dtype.type(product))  # another type would convert all of `here`
             if at < len(here) and here[at] == product:
                 held.append(term)
         return held
 
 
 def _by_mask(masks: Sequence[np.ndarray | None]) -> list[tuple[np.ndarray, np.ndarray | None]]:
-    """Group the queries that have the same mask (the same object)."""
+    """Group the queries whose masks are the same object, so that the queries of a group are searched together.
+
+    Returns:
+        For each group the numbers of its queries, and the mask.
+    """
     groups: dict[int, tuple[list[int], np.ndarray | None]] = {}
     for row, mask in enumerate(masks):
         groups.setdefault(id(mask), ([], mask))[0].append(row)
@@ -137,15 +153,17 @@ def make_index(
     stated: Stated | None = None,
     synonyms: Synonyms = NO_SYNONYMS,
 ) -> SearchIndex:
-    """Make the index of a catalogue.
+    """Build the index of a catalogue in memory.
 
     Args:
-        rows: Rows of product_embeddings, sorted by product_id.
-        vectors: Their vectors as the encoder gives them, float [n, dim].
-        queries: The mean vectors of queries and the maps between languages (see `language_vectors.learnt`).
-        lexical, fusion: Settings.
-        stated: What the products state.
-        synonyms: What is looked up besides the words of a query.
+        rows: Rows of `product_embeddings`, sorted by `product_id`, [n].
+        vectors: Their vectors as the encoder returns them, float [n, dim].
+        queries: (mean vector of queries by language, maps between languages), as `language_vectors.learnt` returns
+            them.
+        lexical: How words are scored.
+        fusion: How the lexical and the dense score are combined.
+        stated: The facts that the products state; None if queries are searched for as words alone.
+        synonyms: The synonyms that are looked up besides the words of a query.
     """
     languages = pc.fill_null(rows["language"], "und").to_pylist()
     spoken = LanguageVectors(means_of(vectors, languages), *queries)
@@ -162,7 +180,15 @@ def make_index(
 
 
 def dense_of(vectors: np.ndarray, languages: Sequence[str], spoken: LanguageVectors) -> DenseIndex:
-    """Centre the vectors of products, float [n, dim], and round them, in blocks."""
+    """Build the dense index: subtract from each vector the mean of its language, and round to 8 and to 16 bits.
+
+    The vectors are read in blocks of `ROWS`, so that only one block is held in 32 bits.
+
+    Args:
+        vectors: The products' vectors, float [n, dim].
+        languages: The products' languages, [n].
+        spoken: Has the mean vector of each language.
+    """
     codes, fine = np.empty(vectors.shape, np.int8), np.empty(vectors.shape, np.float16)
     scales = np.empty(len(vectors), np.float32)
     for start in range(0, len(vectors), ROWS):

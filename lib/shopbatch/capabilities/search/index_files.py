@@ -1,11 +1,12 @@
-"""The index as files: `<warehouse>/_indexes/search/<key>/`, named by what it is made of and never changed.
+"""Reads and writes the search index as files in `<warehouse>/_indexes/search/<key>/`, which are never changed.
 
-The key is a digest of the rows, the vectors' recipe and all settings. The commit of product_embeddings that shows the
-rows has the key in its metadata: so a reader that opens a version of the table finds the index of these rows, and a run
-that is killed before the commit has shown neither. The manifest is written last; a folder without one is nothing.
+The key is a digest of the rows, the vectors' recipe and all settings. The commit of `product_embeddings` that publishes
+the rows has the key in its metadata. So a reader that opens a version of the table finds the index of exactly these
+rows, and a run that is killed before the commit has published neither rows nor index. The manifest is written last; a
+folder without a manifest is ignored.
 
-A reader that needs an index for longer holds a lease, `_indexes/search/_leases/<run>.json`. When an index is shown,
-those are deleted that neither a lease nor the table's version before names.
+A reader that needs an index for longer writes a lease, `_indexes/search/_leases/<run>.json`. When a new index is
+published, `delete_old` deletes all others, apart from those that a lease or the previous version of the table names.
 """
 
 from __future__ import annotations
@@ -42,20 +43,20 @@ from shopbatch.vectors.lists import Lists
 from shopbatch.warehouse import files
 from shopbatch.warehouse.folder_sums import missing_or_damaged
 
-FORMAT = 3  # of the files; an index of another format is made again
+FORMAT = 3  # of the files; an index of another format is built again
 FOLDER = "_indexes/search"
 MANIFEST = "manifest.json"
 LEASE_SECONDS = 6 * 3600.0
-_ROWS = 65_536  # of an array that are written at once
+_ROWS = 65_536  # of an array, written at once
 _ARRAYS = ("codes", "scales", "fine", "starts", "posting_products", "posting_scores")
 _LISTS = ("centres", "members", "list_starts")
 
 
 class EncoderUsed(Strict):
-    """The encoder whose vectors an index holds: a query's vector must be of the same one."""
+    """The encoder whose vectors an index holds; the vector of a query must come from the same encoder."""
 
     engine: dict[str, Any]
-    """The engine's settings that can change a vector."""
+    """The engine's settings that can change a vector, such as its kind."""
     digest: str
     """Digest of the model."""
     reference: str
@@ -63,42 +64,45 @@ class EncoderUsed(Strict):
     asked: str
     """The model as the configuration of embed_products names it."""
     query_prefix: str
-    """Text put before a query."""
+    """Text put before each query before it is encoded."""
 
 
 class Manifest(Strict):
-    """What an index is made of."""
+    """The contents of `manifest.json`: what an index was made from, and the checksums of its files."""
 
     format: int
-    """Version of the files and of the terms."""
+    """Version of the file format; an index of another version cannot be read and is built again."""
     key: str
-    """Name of the index."""
+    """The index's key, 16 hex digits; the name of its folder."""
     recipe: str
-    """Recipe of the vectors."""
+    """The recipe under which `embed_products` computed the vectors."""
     encoder: EncoderUsed
-    """The encoder."""
+    """The encoder whose vectors the index holds."""
     products: int
     """Number of products."""
     languages: dict[str, int]
-    """Products by language."""
+    """Number of products by language ("und" for an unknown one)."""
     lexical: LexicalSettings
-    """How words are scored."""
+    """How words are scored: the settings of BM25F."""
     fusion: FusionSettings
-    """How the two scores become one."""
+    """How the lexical and the dense score are combined."""
     nprobe: int = 0
-    """Lists of vectors that a query reads; 0: the index has none, and a query reads all vectors."""
+    """How many lists of vectors (IVF) a query reads; 0: the index has no lists, and a query reads all vectors."""
     stated: str
-    """Digest of the vocabulary by which the products' statements were read; empty if they were not."""
+    """Digest of the vocabulary by which the products' colours, materials and so on were read; empty if they were not
+    read."""
     files: dict[str, str]
     """XXH3 checksum of each file, 16 hex digits."""
 
 
 def write_index(root: str, manifest: Manifest, index: SearchIndex) -> None:
-    """Write an index, over what is left of one that is not whole.
+    """Write an index into its folder; the manifest comes last, so that an incomplete index is recognised.
+
+    Files that an earlier, interrupted run left in the folder are overwritten.
 
     Args:
         root: The warehouse.
-        manifest: What it is made of; `files` and `nprobe` are filled in.
+        manifest: The versions and settings that the index was made from; `files` and `nprobe` are filled in here.
         index: The index.
     """
     folder = f"{root}/{FOLDER}/{manifest.key}"
@@ -117,7 +121,7 @@ def write_index(root: str, manifest: Manifest, index: SearchIndex) -> None:
         sums["vocabulary.parquet"] = _write_table(folder, "vocabulary", vocabulary_table(index.stated.vocabulary))
     crash_point("index_written")
     if isinstance(files.filesystem(folder)[0], pafs.LocalFileSystem):
-        files.sync_folder(files.filesystem(folder)[1])  # a commit must not outlive what it names
+        files.sync_folder(files.filesystem(folder)[1])  # the index must be on disk before the commit that names it
     filled = {"files": sums, "nprobe": lists.nprobe if lists is not None else 0}
     text = manifest.model_copy(update=filled).model_dump_json(indent=1)
     files.write_bytes(f"{folder}/{MANIFEST}", text.encode())
@@ -126,9 +130,12 @@ def write_index(root: str, manifest: Manifest, index: SearchIndex) -> None:
 def read_manifest(folder: str) -> Manifest:
     """Read the manifest of an index.
 
+    Args:
+        folder: The index's folder.
+
     Raises:
-        FileNotFoundError: There is none.
-        UserError: The index is of another version of shopbatch.
+        FileNotFoundError: There is no manifest, or it is damaged.
+        UserError: The index was written by another version of shopbatch.
     """
     fs, path = files.filesystem(folder)
     with fs.open_input_stream(f"{path}/{MANIFEST}") as stream:
@@ -148,7 +155,7 @@ def read_manifest(folder: str) -> Manifest:
 
 
 def is_whole(folder: str) -> bool:
-    """Whether a folder holds a complete index of this version."""
+    """Return True if a folder holds a complete, undamaged index of this version of shopbatch."""
     try:
         return not missing_or_damaged(folder, read_manifest(folder).files)
     except (FileNotFoundError, UserError):
@@ -156,7 +163,11 @@ def is_whole(folder: str) -> bool:
 
 
 def read_index(folder: str, manifest: Manifest) -> SearchIndex:
-    """Open an index. On a disk its large arrays are mapped into memory, so that processes share them.
+    """Open an index. On a local disk its large arrays are mapped into memory, so that processes share them.
+
+    Args:
+        folder: The index's folder.
+        manifest: The index's manifest.
 
     Raises:
         UserError: A file is missing or damaged.
@@ -188,7 +199,15 @@ def _read_stated(folder: str, manifest: Manifest) -> Stated | None:
 
 
 def stated_before(folder: str, vocabulary: str) -> pa.Table | None:
-    """Read what the products of an earlier index state; None unless it is whole and read by an equal vocabulary."""
+    """Read the facts that an earlier index stores about its products, so that they need not be extracted again.
+
+    Args:
+        folder: The earlier index's folder.
+        vocabulary: Digest of the present vocabulary.
+
+    Returns:
+        The rows of `stated.stated_table`; None if that index is incomplete, or was made with another vocabulary.
+    """
     if not is_whole(folder) or read_manifest(folder).stated != vocabulary:
         return None
     return _read_table(folder, "stated")
@@ -196,13 +215,24 @@ def stated_before(folder: str, vocabulary: str) -> pa.Table | None:
 
 @lru_cache(maxsize=1)
 def opened(folder: str, manifest: str) -> SearchIndex:
-    """Open an index once in a process; arguments as for `read_index`, the manifest as JSON."""
+    """Open an index, and keep it open for later calls in the same process (the most recent one only).
+
+    Args:
+        folder: The index's folder.
+        manifest: The index's manifest, as JSON.
+    """
     return read_index(folder, Manifest.model_validate_json(manifest))
 
 
 @contextmanager
 def lease(root: str, run_id: str, key: str) -> Iterator[None]:
-    """Keep an index from being deleted inside the block."""
+    """Keep an index from being deleted by other runs while the `with` block runs.
+
+    Args:
+        root: The warehouse.
+        run_id: The run that reads the index; it names the lease's file.
+        key: The index.
+    """
     place = f"{root}/{FOLDER}/_leases/{run_id}.json"
     files.write_bytes(place, json.dumps({"key": key}).encode(), durable=False)
     try:
@@ -212,11 +242,12 @@ def lease(root: str, run_id: str, key: str) -> Iterator[None]:
 
 
 def delete_old(root: str, keep: set[str]) -> list[str]:
-    """Delete the indexes that no reader holds, and return their keys.
+    """Delete the indexes that nobody uses any more, and return their keys, sorted.
 
     Args:
         root: The warehouse.
-        keep: Keys that stay in any case: that of the table's version, and of the one before it.
+        keep: Keys that are never deleted: those of the live version of the table and of the version before it. Indexes
+            with a lease are kept, too.
     """
     fs, path = files.filesystem(f"{root}/{FOLDER}")
     kept, gone = keep | _leased(fs, path), []
@@ -232,7 +263,14 @@ def delete_old(root: str, keep: set[str]) -> list[str]:
 
 
 def _leased(fs: pafs.FileSystem, path: str) -> set[str]:
-    """The keys that readers hold. A lease that its run has not taken back for hours is that of a dead one."""
+    """Return the keys of the indexes that running readers have leased.
+
+    A lease that is older than `LEASE_SECONDS` is ignored, because the run that wrote it has died.
+
+    Args:
+        fs: The file system.
+        path: The folder of all indexes on it.
+    """
     keys = set()
     for info in files.entries(fs, f"{path}/_leases"):
         if info.mtime is None or time.time() - info.mtime.timestamp() > LEASE_SECONDS:
@@ -267,7 +305,11 @@ def _spoken(table: pa.Table, dim: int) -> LanguageVectors:
 
 
 def _write_array(folder: str, name: str, array: np.ndarray) -> str:
-    """Write an array without a copy of it in memory; returns the file's checksum."""
+    """Write an array as `<name>.npy`, in blocks, so that it is not copied in memory.
+
+    Returns:
+        The file's XXH3 checksum, 16 hex digits.
+    """
     fs, path = files.filesystem(folder)
     fs.create_dir(path)
     head, hashed = io.BytesIO(), xxhash.xxh3_64()
@@ -282,7 +324,11 @@ def _write_array(folder: str, name: str, array: np.ndarray) -> str:
 
 
 def _write_table(folder: str, name: str, table: pa.Table) -> str:
-    """Write a table; returns the file's checksum."""
+    """Write a table as `<name>.parquet`.
+
+    Returns:
+        The file's XXH3 checksum, 16 hex digits.
+    """
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd")
     files.write_bytes(f"{folder}/{name}.parquet", buffer.getvalue())
@@ -303,5 +349,5 @@ def _read_table(folder: str, name: str) -> pa.Table:
 
 
 def index_key(parts: Mapping[str, Any]) -> str:
-    """Return the key of an index, 16 hex digits, from all that it is made of."""
+    """Return the key of an index, 16 hex digits: a digest of the file format and of everything it is made from."""
     return digest({"format": FORMAT, **parts})

@@ -1,11 +1,12 @@
-"""What the vectors of one language have in common, and how they turn into those of another.
+"""Makes vectors comparable across languages: removes what all texts of a language share, and maps between languages.
 
-- Centring: the mean vector of a language is subtracted. It holds what all texts of that language and of that kind
-  (query, product) share, which is most of what a sentence encoder's vectors hold, and hides what a text is about.
-- Alignment: a linear map from the queries of one language to those of another, learnt from pairs of equal queries by
-  ridge regression towards the identity (compare Mikolov, Le and Sutskever 2013).
+- Centring: the mean vector of a language is subtracted. The mean holds what all texts of that language and of that kind
+  (query, product) have in common. This is most of what a sentence encoder's vectors hold, and it hides the subject of a
+  text.
+- Alignment: a linear map from the queries of one language to those of another, learnt from pairs of equivalent queries
+  by ridge regression towards the identity (compare Mikolov, Le and Sutskever 2013).
 
-Both belong to the index and are not learnt from the queries that it answers.
+The means and maps are stored in the index. They are not learnt from the queries that the index answers.
 """
 
 from __future__ import annotations
@@ -20,20 +21,21 @@ from shopbatch.core.yaml_values import parse_yaml
 from shopbatch.vectors.dense import normalised
 
 ANY = "*"  # the mean of all languages together
-LEAST = 50  # texts of a language from which its mean is its own
-RIDGE = 2.0  # how strongly the map is held to the identity, per pair of unit vectors
-ROWS = 65_536  # vectors of a block
-OWN = 0.1  # share of the products in a language from which its queries are compared with those, and not mapped
+LEAST = 50  # texts that a language needs for a mean of its own
+RIDGE = 2.0  # weight of the penalty that pulls a map towards the identity
+ROWS = 65_536  # vectors per block
+OWN = 0.1  # queries are not mapped if at least this share of the products is in their language
 REFERENCE = Path(__file__).with_name("reference_queries.yaml")
 
 
 @dataclass(frozen=True)
 class LanguageVectors:
-    """What is subtracted from vectors, and the maps between languages.
+    """The mean vectors of languages and the maps between languages.
 
     Attributes:
-        products, queries: Mean vectors, float32 [dim] by language, ANY for all.
-        maps: float32 [dim, dim] by `from-to`, to multiply a centred row vector with.
+        products: Mean product vector by language, float32 [dim]; the key ANY is the mean of all languages.
+        queries: Mean query vector by language, float32 [dim]; the key ANY is the mean of all languages.
+        maps: Matrix by `from-to` ("zh-en"), float32 [dim, dim], by which a centred row vector is multiplied.
     """
 
     products: Mapping[str, np.ndarray]
@@ -41,16 +43,20 @@ class LanguageVectors:
     maps: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def of_products(self, vectors: np.ndarray, languages: Sequence[str]) -> np.ndarray:
-        """Centre the vectors of products; float32 [n, dim] at length 1."""
+        """Subtract from product vectors the mean of their language; returns float32 [n, dim] at length 1."""
         return centred(vectors, languages, self.products)
 
     def of_queries(self, vectors: np.ndarray, languages: Sequence[str], shares: Mapping[str, float]) -> np.ndarray:
-        """Centre the vectors of queries, and map those in a language that the catalogue is not in.
+        """Centre the vectors of queries, and map those whose language is rare in the catalogue to its main language.
 
         Args:
-            vectors: As the encoder gives them, float32 [n, dim].
-            languages: [n].
-            shares: The share of the products in each language.
+            vectors: The vectors as the encoder returns them, float32 [n, dim].
+            languages: The language of each query, [n].
+            shares: The share of the products in each language, 0 to 1. A language is rare if its share is below `OWN`
+                (0.1).
+
+        Returns:
+            float32 [n, dim] at length 1.
         """
         out = centred(vectors, languages, self.queries)
         main = max(shares, key=lambda name: (shares[name], name), default="")
@@ -63,11 +69,14 @@ class LanguageVectors:
 
 
 def means_of(vectors: np.ndarray, languages: Sequence[str]) -> dict[str, np.ndarray]:
-    """Return the mean vector of every language that at least LEAST texts are in, and of all texts.
+    """Return the mean vector of each language with at least LEAST texts, and of all texts together (key ANY).
 
     Args:
         vectors: float [n, dim].
-        languages: [n].
+        languages: The language of each vector, [n].
+
+    Returns:
+        float32 [dim] by language; empty without vectors.
     """
     if not len(vectors):
         return {}
@@ -75,7 +84,7 @@ def means_of(vectors: np.ndarray, languages: Sequence[str]) -> dict[str, np.ndar
     at = {name: number for number, name in enumerate(names)}
     codes = np.array([at[language] for language in languages], np.int64)
     counts, sums = np.bincount(codes, minlength=len(names)), np.zeros((len(names), vectors.shape[1]))
-    for start in range(0, len(vectors), ROWS):  # in blocks, so that the vectors may be float16 and many
+    for start in range(0, len(vectors), ROWS):  # in blocks, since float64 copies of all vectors need too much memory
         here = codes[start : start + ROWS]
         block = vectors[start : start + ROWS].astype(np.float64)
         for number in np.unique(here):
@@ -85,7 +94,13 @@ def means_of(vectors: np.ndarray, languages: Sequence[str]) -> dict[str, np.ndar
 
 
 def centred(vectors: np.ndarray, languages: Sequence[str], means: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Subtract from each vector the mean of its language, or else of all, and return it at length 1, float32."""
+    """Subtract from each vector the mean of its language, and return it at length 1, float32 [n, dim].
+
+    Args:
+        vectors: float [n, dim].
+        languages: The language of each vector, [n].
+        means: Mean vector by language; the key ANY is used for a language without one. Empty: nothing is subtracted.
+    """
     if not means or not len(vectors):
         return normalised(vectors)
     names = sorted(means)
@@ -96,16 +111,20 @@ def centred(vectors: np.ndarray, languages: Sequence[str], means: Mapping[str, n
 
 
 def reference_queries() -> dict[str, list[str]]:
-    """Return the reference queries by language; those at one place mean the same."""
+    """Return the reference queries of the YAML file by language; texts at the same position mean the same."""
     tree = parse_yaml(REFERENCE.read_text("utf-8"))
     return {language: [row[n] for row in tree["queries"]] for n, language in enumerate(tree["languages"])}
 
 
 def learnt(vectors: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Learn the means of queries and the maps between their languages.
+    """Learn the mean query vector of each language, and a map between each pair of languages.
 
     Args:
-        vectors: The vectors of the reference queries, float32 [n, dim] by language, row by row of the same meaning.
+        vectors: The vectors of the reference queries by language, float32 [n, dim]; rows at the same position mean the
+            same.
+
+    Returns:
+        The means, float32 [dim] by language and ANY; the maps, float32 [dim, dim] by `from-to`.
     """
     means = {language: rows.mean(axis=0) for language, rows in vectors.items()}
     means[ANY] = np.concatenate(list(vectors.values())).mean(axis=0)
@@ -115,7 +134,15 @@ def learnt(vectors: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], di
 
 
 def alignment(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Return the map W, float32 [dim, dim], of least ||source W - target||^2 + RIDGE ||W - I||^2."""
+    """Learn the linear map from one language's query vectors to another's, by ridge regression towards the identity.
+
+    Args:
+        source: Centred vectors of the reference queries in one language, float64 [n, dim].
+        target: Centred vectors of the same queries in the other language, float64 [n, dim].
+
+    Returns:
+        The matrix W, float32 [dim, dim], that minimises ||source W - target||^2 + RIDGE ||W - I||^2.
+    """
     dim = source.shape[1]
     step = np.linalg.solve(source.T @ source + RIDGE * np.eye(dim), source.T @ (target - source))
     return (np.eye(dim) + step).astype(np.float32)

@@ -1,8 +1,8 @@
-"""The lexical index: postings with their scores, and queries answered from them.
+"""The lexical (BM25F) index: counts the terms of a catalogue, scores its postings, and ranks products for a query.
 
 The score is BM25F (Robertson, Zaragoza and Taylor 2004): the counts of a term in a product's fields are divided by the
-field's relative length, weighted and added before they are saturated. What a posting adds to the score of a product
-does not depend on the query, so it is computed when the index is made, and a query only adds up postings.
+field's relative length, weighted and added before they are saturated. The score that a posting (a term in a product)
+adds does not depend on the query. So it is computed when the index is built, and a query only adds up postings.
 """
 
 from __future__ import annotations
@@ -18,19 +18,21 @@ from shopbatch.capabilities.search.settings import LexicalSettings
 from shopbatch.capabilities.search.terms import CHARACTER, KINDS, STEM, terms_of
 from shopbatch.vectors.ranking import best
 
-BLOCK = 65_536  # products whose texts are taken apart at once
+BLOCK = 65_536  # products whose texts are split into terms at once
 _NONE = pl.DataFrame(schema={"number": pl.Int32, "row": pl.UInt32, "count": pl.UInt32, "field": pl.Int32})
 
 
 @dataclass(frozen=True)
 class Counts:
-    """How often each term stands in each field of each product, sorted by term, product and field.
+    """Counts of each term in each field of each product: n entries, sorted by term, product and field.
 
     Attributes:
-        vocabulary: The terms, sorted, [terms].
-        term, product, field: Of each entry, the term's, product's and field's number, int32 [n].
-        count: How often the term stands there, float32 [n].
-        lengths: The words or characters of each field, float32 [fields, products].
+        vocabulary: The distinct terms, sorted, [terms].
+        term: Number of each entry's term, which is its position in `vocabulary`, int32 [n].
+        product: Number of each entry's product, int32 [n].
+        field: Number of each entry's field, which is its position in `fields`, int32 [n].
+        count: How often the term occurs in that field of that product, float32 [n].
+        lengths: Number of words or characters in each field of each product, float32 [fields, products].
         fields: Names of the fields.
     """
 
@@ -44,18 +46,18 @@ class Counts:
 
 
 def count_terms(columns: Mapping[str, pl.Series]) -> Counts:
-    """Count the terms of a catalogue.
+    """Count the terms of a catalogue, in blocks of BLOCK products; `weigh` makes the index from the counts.
 
     Args:
-        columns: The text of each field by its name, String [products].
+        columns: The text of each field by the field's name, String [products].
     """
     products = len(next(iter(columns.values())))
     lengths = np.zeros((len(columns), products), np.float32)
     numbers, pieces = pl.DataFrame(schema={"term": pl.String, "number": pl.Int32}), []
-    for start in range(0, products, BLOCK):  # in blocks, so that only the terms' numbers are held for all products
+    for start in range(0, products, BLOCK):  # in blocks, so that the terms' texts are held for one block only
         for number, texts in enumerate(columns.values()):
             block = terms_of(texts.slice(start, BLOCK)).with_columns(pl.col("row") + start)
-            # words and their stems, characters and their pairs stand for the same text: one of each counts
+            # a word and its stem are one word of the text, a character and its pairs one character: count each once
             whole = block.filter(pl.col("term").str.slice(0, 1).is_in([STEM, CHARACTER]))
             np.add.at(lengths[number], whole["row"].to_numpy(), whole["count"].to_numpy())
             new = block.select(pl.col("term").unique()).join(numbers, on="term", how="anti").sort("term")
@@ -63,7 +65,7 @@ def count_terms(columns: Mapping[str, pl.Series]) -> Counts:
             numbers = pl.concat([numbers, new.with_columns(rising.alias("number"))])
             named = block.join(numbers, on="term").select("number", "row", "count")
             pieces.append(named.with_columns(pl.lit(number, pl.Int32).alias("field")))
-    # the numbers so far follow the texts; those of the index follow the sorted vocabulary
+    # so far terms are numbered as they occur; the index numbers them in the order of the sorted vocabulary
     order = numbers["term"].arg_sort().to_numpy()
     sorted_number = np.empty(len(order), np.int32)
     sorted_number[order] = np.arange(len(order))
@@ -84,13 +86,13 @@ def count_terms(columns: Mapping[str, pl.Series]) -> Counts:
 
 @dataclass(frozen=True)
 class LexicalIndex:
-    """The postings of a catalogue.
+    """The lexical index of a catalogue: for each term the products that contain it, with scores.
 
     Attributes:
         vocabulary: The terms, sorted, String [terms].
-        starts: Where the postings of each term begin, int64 [terms + 1].
+        starts: Where the postings of each term begin, and where the last ones end, int64 [terms + 1].
         products: The product of each posting, ascending within a term, int32 [postings].
-        scores: What the posting adds to the product's score, float32 [postings].
+        scores: The score that the posting adds to the product, float32 [postings].
         size: Number of products.
     """
 
@@ -102,11 +104,11 @@ class LexicalIndex:
 
     @cached_property
     def numbers(self) -> dict[str, int]:
-        """The number of each term."""
+        """The number of each term, which is its position in `vocabulary`."""
         return {term: number for number, term in enumerate(self.vocabulary.to_list())}
 
     def look_up(self, texts: Sequence[str]) -> list[QueryTerms]:
-        """Find the terms of queries that the index has."""
+        """Split queries into terms, and look the terms up in the index; returns one `QueryTerms` per query."""
         out = [QueryTerms() for _ in texts]
         for row, term, count in terms_of(pl.Series("text", texts, pl.String)).sort("row", "term").iter_rows():
             number = self.numbers.get(term)
@@ -119,7 +121,7 @@ class LexicalIndex:
         return out
 
     def score(self, query: QueryTerms) -> np.ndarray:
-        """Score every product, float32 [products]; 0 where no term of the query stands."""
+        """Return the score of every product for a query, float32 [products]; 0 where no term of the query occurs."""
         spans = [slice(*self.starts[n : n + 2]) for n in query.numbers]
         if not spans:
             return np.zeros(self.size, np.float32)
@@ -128,12 +130,16 @@ class LexicalIndex:
         return np.bincount(products, weights, self.size).astype(np.float32)
 
     def top(self, query: QueryTerms, k: int, mask: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Return the best products and their scores, best first; of equal scores the lower number first.
+        """Return the best products for a query, best first; of equal scores the lower row number first.
 
         Args:
-            query: The terms.
-            k: Most products.
-            mask: bool [products]: products that may be returned; None: all.
+            query: The query's terms.
+            k: Number of products, at most.
+            mask: The products that may be returned, bool [products]; None: all.
+
+        Returns:
+            The products as row numbers of the index, and their scores, [at most k] each; only products with a score
+            above 0.
         """
         scores = self.score(query)
         hit = scores > 0 if mask is None else (scores > 0) & mask
@@ -144,10 +150,12 @@ class LexicalIndex:
 
 @dataclass(frozen=True)
 class QueryTerms:
-    """The terms of one query.
+    """The terms of one query, looked up in an index.
 
     Attributes:
-        terms, numbers, counts: Each term that the index has, its number, and how often it stands in the query.
+        terms: The terms that the index has.
+        numbers: The number of each of `terms` in the index.
+        counts: How often each of `terms` occurs in the query.
         unknown: The terms that the index does not have.
     """
 
@@ -158,7 +166,12 @@ class QueryTerms:
 
 
 def weigh(counts: Counts, settings: LexicalSettings) -> LexicalIndex:
-    """Make the postings: the score of each term in each product, by BM25F."""
+    """Compute the BM25F score of each term in each product, and return the scores as a lexical index.
+
+    Args:
+        counts: The counts of `count_terms`.
+        settings: The parameters of BM25F. Postings whose score is 0 (a field of weight 0) are left out.
+    """
     size = counts.lengths.shape[1]
     entry = np.zeros(len(counts.term), np.float32)
     for number, name in enumerate(counts.fields):

@@ -1,7 +1,8 @@
-"""Whether a catalogue's vectors are searched in lists, and how many lists a query reads.
+"""Decides whether an index groups its vectors into lists (IVF), and how many lists a query reads.
 
-A nearest product is found if, and only if, its list is read: both searches score it alike. So one exact search of some
-queries says what share of the nearest products is found for every number of lists that are read.
+An exact search compares a query with all vectors; a search in lists reads only the lists whose centres are nearest to
+the query. Both score products alike, so the search in lists finds a product exactly if it reads the product's list. One
+exact search of sample queries therefore gives the recall for every number of lists. `IndexBuilder` uses this.
 """
 
 from __future__ import annotations
@@ -15,21 +16,22 @@ from shopbatch.capabilities.search.settings import VectorSettings
 from shopbatch.vectors.dense import DenseIndex
 from shopbatch.vectors.lists import Lists, make_lists
 
-SAMPLED = 256  # products that are asked for, each without itself
-BATCH = 256  # queries of one exact search
-MOST_READ = 0.25  # share of the catalogue from which reading lists is not faster than reading all of it
+SAMPLED = 256  # products used as queries; a product does not find itself
+BATCH = 256  # queries per call of the exact search
+MOST_READ = 0.25  # if lists hold more than this share of the catalogue, reading all of it is as fast
 TOPS = (10, 100)
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What was chosen.
+    """The decision on the search of vectors, with its measurements.
 
     Attributes:
-        lists: The lists; None: every search reads all vectors.
-        why: Why, in a sentence.
-        recall: Share of the nearest products that is found, by `KIND of queries, N nearest`.
-        read: Share of the products that a query reads, on average.
+        lists: The lists, with the number that a query reads; None: every query reads all vectors.
+        why: The reason, in a sentence.
+        recall: Share of the true nearest products that is found, 0 to 1, by kind of query and number of nearest
+            products (key "products, 10 nearest").
+        read: Largest share of the products that a query can read, 0 to 1: that of the longest lists.
     """
 
     lists: Lists | None
@@ -38,7 +40,7 @@ class Choice:
     read: float = 1.0
 
     def tree(self) -> dict[str, object]:
-        """Return it for a report."""
+        """Return the decision as a JSON-able tree for the run's report."""
         tree: dict[str, object] = {"search of vectors": "exact" if self.lists is None else "lists", "why": self.why}
         if self.recall:
             tree |= {"recall": self.recall, "share read": round(self.read, 5)}
@@ -48,12 +50,13 @@ class Choice:
 
 
 def choose(dense: DenseIndex, settings: VectorSettings, asked: Mapping[str, np.ndarray]) -> Choice:
-    """Choose for a catalogue.
+    """Decide for a catalogue between an exact search and a search in lists, by the recall of sample queries.
 
     Args:
-        dense: Its vectors.
-        settings: What is wanted.
-        asked: Queries to measure with beside the catalogue's own products, float32 [n, dim] by their kind.
+        dense: The dense index, without lists.
+        settings: The wanted recall and the kind of search.
+        asked: Sample queries besides the catalogue's own products: their vectors, float32 [n, dim], by kind of query
+            ("reference queries").
     """
     size = len(dense.codes)
     count = min(size, round(2 * size**0.5))
@@ -80,7 +83,14 @@ def choose(dense: DenseIndex, settings: VectorSettings, asked: Mapping[str, np.n
 def _places(
     dense: DenseIndex, lists: Lists, settings: VectorSettings, asked: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """For each query the places of the lists that hold its nearest products, by kind of query, int32 [n, nearest]."""
+    """Find the nearest products of each sample query, and return the ranks of the lists that contain them.
+
+    A query ranks the lists from 0 by the nearness of their centres. It finds a product if the number of lists that it
+    reads is greater than the rank of the product's list.
+
+    Returns:
+        The ranks by kind of query ("products", and the kinds of `asked`), int32 [queries, nearest].
+    """
     size = len(dense.codes)
     most = min(size - 1, max(*TOPS, settings.nearest))
     draw = np.random.default_rng([settings.seed, 1])
@@ -104,6 +114,11 @@ def _of(dense: DenseIndex, lists: Lists, queries: np.ndarray, most: int, own: np
 
 
 def _least(places: np.ndarray, recall: float) -> int:
-    """The fewest lists to read so that a share of the nearest products is in them."""
+    """Return the least number of lists that a query must read to find a share `recall` of the nearest products.
+
+    Args:
+        places: For each sample query and near product, the rank of the list that holds the product (see `_places`).
+        recall: The wanted share, 0 to 1.
+    """
     ranked = np.sort(places, axis=None)
     return int(ranked[max(0, int(np.ceil(recall * len(ranked))) - 1)]) + 1

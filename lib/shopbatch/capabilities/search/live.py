@@ -1,4 +1,4 @@
-"""The published index, as readers find it."""
+"""Finds the published search index, for the jobs and commands that read it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ COMMAND = "shopbatch run embed_products"
 
 @dataclass(frozen=True)
 class LiveIndex:
-    """The index of the newest version of product_embeddings.
+    """The index of the newest version of `product_embeddings`, found but not opened yet.
 
     Attributes:
-        manifest: What it is made of.
-        folder: Where it lies.
-        version: The table's version.
+        manifest: The versions and settings that the index was made from.
+        folder: The folder of its files.
+        version: The version of the table `product_embeddings`.
     """
 
     manifest: Manifest
@@ -28,15 +28,15 @@ class LiveIndex:
     version: int
 
     def open(self) -> SearchIndex:
-        """Read it."""
+        """Read the index into memory (see `index_files.read_index`)."""
         return read_index(self.folder, self.manifest)
 
 
 def live_index(store: Store) -> LiveIndex:
-    """Find the published index.
+    """Find the published index of a warehouse.
 
     Raises:
-        UserError: There is none, its manifest is lost, or it is of another version of shopbatch.
+        UserError: There is no index, its manifest is lost, or another version of shopbatch wrote it.
     """
     snapshot = store.find(PRODUCT_EMBEDDINGS.name)
     key = snapshot.metadata.get("index") if snapshot is not None else None
@@ -50,12 +50,15 @@ def live_index(store: Store) -> LiveIndex:
 
 
 def check_encoder(live: LiveIndex, asked: str, engine: dict[str, object]) -> None:
-    """UserError if the index is of another encoder than the one that is configured.
+    """Refuse an index whose vectors come from another encoder than the configured one.
 
     Args:
         live: The index.
         asked: The encoder that the configuration names.
         engine: The engine's settings that can change a vector.
+
+    Raises:
+        UserError: The encoder or the engine's settings differ.
     """
     used = live.manifest.encoder
     if asked != used.asked or engine != used.engine:

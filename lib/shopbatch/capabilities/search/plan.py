@@ -1,4 +1,4 @@
-"""What a query asks for: the text that is searched for, its language, and the conditions that products must meet."""
+"""Plans a query: which text is searched for, in which language, and which conditions the products must meet."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from shopbatch.text.language import detect_language
 
 @dataclass(frozen=True)
 class Asked:
-    """A query as it was asked.
+    """A query as the shopper asked it, before it is understood.
 
     Attributes:
-        text: What the shopper typed.
+        text: The text that the shopper typed.
         language: ISO 639-1 code; None where not given.
-        filters: Conditions on products (see `conditions`).
-        literal: Whether the text is only words: nothing that it says is taken for a condition.
+        filters: Conditions on products, such as "price<50" (see `conditions`).
+        literal: Whether the text is taken as words alone: no part of it becomes a condition.
     """
 
     text: str
@@ -34,7 +34,14 @@ class Asked:
 
     @classmethod
     def row(cls, text: str, language: str | None, filters: str | None, literal: bool = False) -> Asked:
-        """Make it of the columns of `queries`."""
+        """Make a query from the columns of the table `queries`.
+
+        Args:
+            text: The query.
+            language: ISO 639-1 code, or None.
+            filters: Conditions separated by semicolons ("price<50; brand=Acme"), or None.
+            literal: Whether the text is taken as words alone.
+        """
         return cls(text, language, tuple(split_filters(filters)), literal)
 
 
@@ -43,15 +50,15 @@ class Plan:
     """How a query is searched for.
 
     Attributes:
-        text: The text whose words are looked up.
+        text: The text whose words are looked up: the query without prices and without excluded things.
         language: ISO 639-1 code; None where unknown.
-        mask: bool [products]: those that may be shown; None for all.
+        mask: The products that may be shown, bool [products]; None for all.
         conditions: The conditions of `Asked.filters`, as text.
-        constraints: What the query itself demands, and the mask holds.
-        met: For each constraint the products that state that they meet it, bool [products].
-        synonyms: What is looked up as well, as the index knows it.
-        unknown: What it demands and no product could be checked for: the catalogue states nothing of that kind. Of a
-            price in a currency that no product states, the currency.
+        constraints: The conditions that were read from the query's text; the mask enforces them.
+        met: For each of `constraints` the products that state that they meet it, bool [products].
+        unknown: Conditions of the query that cannot be checked, because no product states a value of that kind. For a
+            price with a currency, if no product states one: a condition on the currency (the amount is checked).
+        synonyms: The synonyms that are looked up besides the words of `text`.
     """
 
     text: str
@@ -65,19 +72,25 @@ class Plan:
 
     @property
     def words(self) -> str:
-        """All words that are looked up."""
+        """All words that are looked up, as one text: those of the query and the synonyms."""
         return " ".join((self.text, *self.synonyms))
 
 
 def plans(asked: list[Asked], index: SearchIndex) -> list[Plan]:
-    """Plan queries. This is the one place where a query is understood; equal conditions share one mask.
+    """Plan queries: read their conditions, and find the products that meet them.
+
+    All callers understand queries through this function alone. Queries with equal conditions share one mask object, so
+    that `SearchIndex.search` can search them together.
 
     Args:
         asked: The queries.
-        index: The index that they are asked of.
+        index: The index that they are searched in.
+
+    Returns:
+        One plan per query, in the order of `asked`.
 
     Raises:
-        UserError: A condition names no column, or a value of another type.
+        UserError: A condition of `filters` names an unknown column, or has a value of the wrong type.
     """
     planner = _Planner(index)
     shown = detect_language(pa.array([query.text for query in asked], pa.string())).to_pylist()
@@ -86,13 +99,21 @@ def plans(asked: list[Asked], index: SearchIndex) -> list[Plan]:
 
 @dataclass
 class _Planner:
-    """Plans the queries of one call, and looks at the products once for each constraint."""
+    """Plans the queries of one call; each distinct constraint is checked against the products only once.
+
+    Attributes:
+        index: The index.
+        looked: Cache: the products checked against a constraint, by the constraint and the query's excluded colours;
+            None if no product states a value of its kind.
+        masks: Cache: the products that may be shown, by all conditions of a query; None if all may be shown.
+    """
 
     index: SearchIndex
     looked: dict[tuple[object, ...], Looked | None] = field(default_factory=dict)
     masks: dict[tuple[object, ...], np.ndarray | None] = field(default_factory=dict)
 
     def plan(self, query: Asked, language: str | None) -> Plan:
+        """Plan one query whose language is known (ISO 639-1) or None."""
         stated = self.index.stated
         wanted: list[Constraint] = []
         if stated is not None and not query.literal:
@@ -115,6 +136,15 @@ class _Planner:
         return Plan(text, language, self.masks[key], query.filters, constraints, met, tuple(unknown), synonyms)
 
     def _look(self, constraint: Constraint, wanted: list[Constraint]) -> Looked | None:
+        """Check all products against one constraint by `filters.look`; the result is cached.
+
+        Args:
+            constraint: One condition of the query.
+            wanted: All conditions of the query.
+
+        Returns:
+            The products that meet it and those that may be shown; None if no product states a value of its kind.
+        """
         assert self.index.stated is not None
         key = (*_key(constraint), excluded_colours(wanted))
         if key not in self.looked:
@@ -127,7 +157,10 @@ def _key(constraint: Constraint) -> tuple[object, ...]:
 
 
 def _without(text: str, constraints: list[Constraint]) -> str:
-    """A query without its prices and without what it excludes: these words must not find anything."""
+    """Return a query without its prices and without what it excludes, because these words must not match any product.
+
+    Returns the whole query if nothing would remain.
+    """
     left = list(text)
     for constraint in constraints:
         if constraint.kind == "price" or constraint.op == "!=":

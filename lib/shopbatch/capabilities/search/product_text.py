@@ -1,4 +1,4 @@
-"""What is read of a product: one text for the encoder, and one text for each field of the lexical index."""
+"""Makes the texts of a product: one text for the encoder, and one per field for the lexical index."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ import pyarrow.compute as pc
 
 FIELDS = ("title", "brand", "category", "type", "attributes", "description")  # of the lexical index
 CONTENT = ("title", "brand", "category", "product_type", "attributes", "description")
-VERSION = 1  # of `encoder_text`; another version computes every vector again
+VERSION = 1  # of `encoder_text`; after a change every vector is computed again
 
 
 def encoder_text(content: pa.Table) -> pa.Array:
-    """Return what the encoder reads: title, brand, product type, category, attributes and description.
+    """Join each product's columns into one text for the encoder.
+
+    The order is title, brand, product type, category, attributes, description.
 
     Args:
         content: The columns of CONTENT, [n].
 
     Returns:
-        string [n], no nulls. A brand, type or category that the text says already is not said again.
+        string [n], no nulls. A brand, type or category that the text contains already is not repeated.
     """
     columns = [content[name].to_pylist() for name in CONTENT]
     return pa.array([_joined(*row) for row in zip(*columns, strict=True)], pa.string())
@@ -43,10 +45,12 @@ def _joined(
 
 
 def lexical_fields(rows: pa.Table) -> dict[str, pl.Series]:
-    """Return the text of each field of the lexical index, String [n].
+    """Return the text of each field of the lexical index by the field's name, String [n].
+
+    `category` includes the department; `attributes` includes the tags and the package size.
 
     Args:
-        rows: Rows of product_embeddings.
+        rows: Rows of `product_embeddings`.
     """
     texts = {name: _filled(rows[name]) for name in _TEXTS}
     texts["attributes"] = pc.binary_join_element_wise(
@@ -65,7 +69,7 @@ def _filled(column: pa.ChunkedArray) -> pa.Array:
 
 
 def _values(column: pa.ChunkedArray) -> pa.Array:
-    """Join the values of each map or list with spaces; a null gives an empty text."""
+    """Join the values of each row's map or list with spaces; null becomes an empty text."""
     lists = column.combine_chunks()
     if pa.types.is_map(lists.type):
         lists = pa.ListArray.from_arrays(lists.offsets, lists.items, mask=lists.is_null())

@@ -1,4 +1,4 @@
-"""Which queries cannot be answered, and why."""
+"""Rejects queries that cannot be answered: empty, too long, not UTF-8, with control characters, in no known script."""
 
 from __future__ import annotations
 
@@ -20,15 +20,14 @@ _KNOWN = "[0-9" + "".join(rf"\p{{{script}}}" for script in _SCRIPTS) + "]"
 
 
 def refusals(queries: pa.Array, max_bytes: int) -> pa.Array:
-    """Say why a query cannot be answered.
+    """Return for each query why it cannot be answered, or null, string [n].
+
+    The reasons are `empty`, `too_long`, `invalid_utf8`, `control_characters` and `unknown_script` (no letter or digit
+    of a script that is in use).
 
     Args:
         queries: string [n].
-        max_bytes: Largest query.
-
-    Returns:
-        empty, too_long, invalid_utf8, control_characters, unknown_script (no letter or digit of a script that is in
-        use), or null, string [n].
+        max_bytes: Largest query in bytes.
     """
     none = pa.scalar(None, pa.string())
     reason = check_content(pa.table({"query": queries}), max_bytes)
@@ -39,7 +38,7 @@ def refusals(queries: pa.Array, max_bytes: int) -> pa.Array:
 
 
 def refusal(query: str) -> str | None:
-    """Say why one query cannot be answered; None if it can."""
+    """Return why one query cannot be answered (a reason of `refusals`); None if it can."""
     try:
         query.encode()
     except UnicodeEncodeError:

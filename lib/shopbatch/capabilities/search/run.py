@@ -1,4 +1,4 @@
-"""Products -> product_embeddings with the index, and queries -> search_results."""
+"""Runs the job `embed_products`: embeds the products, builds the index, and publishes both in one commit."""
 
 from __future__ import annotations
 
@@ -27,7 +27,17 @@ from shopbatch.warehouse.store import Store
 def product_spec(
     config: EmbedProductsConfig, store: Store, report: Report, synonyms: pa.Table
 ) -> tuple[Spec, SearchEncoder]:
-    """The inference job that embeds products, and its encoder. Raises ModelError for a missing or damaged model."""
+    """Return the inference job that embeds products, and its encoder; the report gets the engine and the models.
+
+    Args:
+        config: Settings of the job.
+        store: The warehouse.
+        report: The run's report.
+        synonyms: The rows of `synonyms.read_synonyms`.
+
+    Raises:
+        ModelError: The encoder is missing or damaged.
+    """
     encoder = configured_encoder(config, store.root)
     report.engine, report.models, report.unit = EngineUse(config.engine.kind), encoder.models, "products"
     spec = spec_of(config, encoder, settings_digest(config, encoder, synonyms))
@@ -35,7 +45,13 @@ def product_spec(
 
 
 def spec_of(config: EmbedProductsConfig, encoder: SearchEncoder, index: str = "") -> Spec:
-    """The inference job that embeds products with an encoder. index: as for `ProductStage`."""
+    """Return the inference job that embeds products with a given encoder (`products` -> `product_embeddings`).
+
+    Args:
+        config: Settings of the job.
+        encoder: The encoder.
+        index: Digest of everything that the index depends on apart from the rows (see `ProductStage`).
+    """
     stage = ProductStage(
         config.engine,
         encoder.path,
@@ -48,13 +64,28 @@ def spec_of(config: EmbedProductsConfig, encoder: SearchEncoder, index: str = ""
 
 
 def product_specs(config: EmbedProductsConfig, store: Store, report: Report) -> list[Spec]:
-    """The inference jobs that embed_products is made of: one."""
+    """Return the inference jobs that make up `embed_products`: a list of one.
+
+    Args:
+        config: Settings of the job.
+        store: The warehouse.
+        report: The run's report; it gets the engine and the models.
+    """
     config = with_tuned_weights(config, store)
     return [product_spec(config, store, report, read_synonyms(store))[0]]
 
 
 def embed_products(config: EmbedProductsConfig, store: Store, report: Report) -> None:
-    """Embed the new and changed products and publish them with their index. Raises what `run_inference` raises."""
+    """Run the job: embed the new and changed products, and publish them with their index.
+
+    An index that was lost or damaged is built again; indexes that nobody uses any more are deleted. Raises what
+    `run_inference` raises.
+
+    Args:
+        config: Settings of the job.
+        store: The warehouse.
+        report: The run's report; it is filled in.
+    """
     config = with_tuned_weights(config, store)
     synonyms = read_synonyms(store)
     spec, encoder = product_spec(config, store, report, synonyms)

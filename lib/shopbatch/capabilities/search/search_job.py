@@ -1,4 +1,8 @@
-"""Queries -> search_results: the queries are embedded like any rows, then answered from the published index."""
+"""The job `search_products`: embeds the table `queries`, answers them from the live index, writes `search_results`.
+
+Queries are embedded like the rows of any inference job, through the memo. If a cross-encoder is configured, it reranks
+the best products of each query.
+"""
 
 from __future__ import annotations
 
@@ -37,22 +41,34 @@ from shopbatch.warehouse.publish import Publication, Superseded, unless_changed
 from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
 
-VERSION = 3  # of what a search answers: another one answers every query again
-CHUNK = 512  # queries of one task
+VERSION = 3  # of the answers' rules: after a change every query is answered again
+CHUNK = 512  # queries per task
 
 
 def query_spec(config: SearchProductsConfig, encoder: SearchEncoder) -> Spec:
-    """The inference job that embeds queries. Its recipe does not name the index: a new index embeds no query again."""
+    """Return the inference job that embeds queries (`queries` -> `query_embeddings`).
+
+    Its recipe does not name the index, so a new index does not make any query be embedded again.
+
+    Args:
+        config: Settings of the job (`conf/*/search_products.yaml`).
+        encoder: The encoder of the live index.
+    """
     stage = encoder.query_stage(config.max_bytes)
     return Spec("search_products", QUERIES, stage, QUERY_EMBEDDINGS, QUERY_EMBEDDINGS_REJECTS)
 
 
 def search_products(config: SearchProductsConfig, store: Store, report: Report) -> None:
-    """Embed the new queries, and answer all of them if they or the index have changed.
+    """Run the job: embed the new queries, then answer all queries if they, the index or the settings have changed.
+
+    Args:
+        config: Settings of the job.
+        store: The warehouse.
+        report: The run's report; it is filled in.
 
     Raises:
-        UserError: There is no index.
-        GateRefused, Stopped: As `run_inference`.
+        UserError: There is no index, or its encoder is missing.
+        GateRefused, Stopped: As in `run_inference`.
     """
     live = live_index(store)
     report.unit = "queries"
@@ -70,7 +86,14 @@ def search_products(config: SearchProductsConfig, store: Store, report: Report) 
 
 @dataclass(frozen=True)
 class Answering:
-    """What a run has: its configuration, the warehouse, the report, and the cross-encoder, if there is one."""
+    """The inputs of the answering step of one run.
+
+    Attributes:
+        config: Settings of the job.
+        store: The warehouse.
+        report: The run's report.
+        reranker: The cross-encoder; None if nothing is reranked.
+    """
 
     config: SearchProductsConfig
     store: Store
@@ -78,7 +101,15 @@ class Answering:
     reranker: Reranker | None
 
     def scores(self, chunks: Sequence[pa.Table], target: Target) -> Mapping[str, float] | None:
-        """The scores of all pairs of a query and a product of its first answer; None if nothing is reranked."""
+        """Score the pairs of each query and the products of its first answer with the cross-encoder.
+
+        Args:
+            chunks: The embedded queries, in tables of at most `CHUNK` rows.
+            target: The index and the settings that the tasks need.
+
+        Returns:
+            Score by `pair_id`; None if nothing is reranked. A pair that the stage rejected has no score.
+        """
         if self.reranker is None:
             return None
         with self.report.stage("rerank") as stage:
@@ -88,7 +119,15 @@ class Answering:
 
 
 def _answer_all(run: Answering, live: LiveIndex, embedded: Snapshot) -> None:
-    """Answer the embedded queries and publish the answers in one commit, unless they are live already."""
+    """Answer the embedded queries and publish the answers in one commit.
+
+    Nothing is done if the live table was made from the same queries, index and settings (its origin is the same).
+
+    Args:
+        run: Settings, warehouse, report and cross-encoder of the run.
+        live: The published index.
+        embedded: The snapshot of `query_embeddings`.
+    """
     config, store, report = run.config, run.store, run.report
     report.tables["product_embeddings"] = {"read": live.version}
     damaged, undone = put_in_order(store, SEARCH_RESULTS, report.run_id)
@@ -134,9 +173,18 @@ _CARRIED = ("query_id", "query", "language", "filters", "k", "user_id", "content
 
 @dataclass(frozen=True)
 class Target:
-    """What every task gets: the index (folder, key, manifest as JSON), the table's root, the run, and settings.
+    """The settings that every answering task gets: which index to open, where to write, and how to answer.
 
-    rerank: how many products of a query are reranked, and the share of the cross-encoder's score; None: none are.
+    Attributes:
+        folder: The index's folder.
+        key: The index's key.
+        manifest: The index's manifest, as JSON.
+        root: Root of the table `search_results`.
+        run_id: The run.
+        k: Number of products of an answer, for a query that does not give its own `k`.
+        literal: Whether queries are taken as words alone, without conditions.
+        rerank: How many products of a query are reranked, and the weight of the cross-encoder's score (0 to 1); None:
+            nothing is reranked.
     """
 
     folder: str
@@ -150,7 +198,11 @@ class Target:
 
 
 def _written(chunks: Sequence[pa.Table], target: Target, scores: Mapping[str, float] | None) -> list[DataFile]:
-    """Answer the queries in tasks of CHUNK, each of which writes a file where it will stay."""
+    """Answer the queries in one Ray task per chunk; each task writes one file in its final place.
+
+    Returns:
+        The files, in the order of the chunks, not committed yet.
+    """
     shared = ray.put(scores)
     tasks = [write_answers.remote(target, number, chunk, shared) for number, chunk in enumerate(chunks)]
     return list(ray.get(tasks))
@@ -158,7 +210,17 @@ def _written(chunks: Sequence[pa.Table], target: Target, scores: Mapping[str, fl
 
 @ray.remote
 def write_answers(target: Target, number: int, queries: pa.Table, scores: Mapping[str, float] | None) -> DataFile:
-    """Answer some queries and write their rows of search_results."""
+    """Ray task: answer one chunk of queries and write its rows of `search_results` as one Parquet file.
+
+    Args:
+        target: The index, the table's root and the settings.
+        number: The chunk's number, which names the file (`part-00003.parquet`).
+        queries: Rows of `query_embeddings`.
+        scores: The cross-encoder's score by `pair_id`; None if nothing is reranked.
+
+    Returns:
+        The file, not committed yet.
+    """
     index = opened(target.folder, target.manifest)
     rows = answer_rows(index, queries, target, scores)
     path = f"{target.run_id}/part-{number:05d}.parquet"
@@ -168,23 +230,37 @@ def write_answers(target: Target, number: int, queries: pa.Table, scores: Mappin
 
 @ray.remote
 def candidate_pairs(target: Target, queries: pa.Table) -> pa.Table:
-    """Return the pairs of some queries and their best products, which a cross-encoder is to read."""
+    """Ray task: return the (query, product) pairs that the cross-encoder has to score, each pair once.
+
+    Args:
+        target: The index and the settings.
+        queries: One chunk of rows of `query_embeddings`.
+
+    Returns:
+        The columns `pair_id`, `query` and `text`, for the best `target.rerank[0]` products of each query.
+    """
     index = opened(target.folder, target.manifest)
     _, given = _first_answers(index, queries, target)
     return distinct(pairs_of(index, queries["query"].to_pylist(), [_best(answer, target) for answer in given]))
 
 
 def _best(answer: Answer, target: Target) -> np.ndarray:
-    """The numbers of the products that are reranked."""
+    """Return the products of an answer that are reranked, as row numbers of the index, int64 [at most depth]."""
     return np.array([hit.number for hit in answer.hits[: _depth(target)]], np.int64)
 
 
 def _depth(target: Target) -> int:
+    """Return how many products of each query are reranked; 0 if nothing is reranked."""
     return target.rerank[0] if target.rerank is not None else 0
 
 
 def _first_answers(index: SearchIndex, queries: pa.Table, target: Target) -> tuple[list[int], list[Answer]]:
-    """How many products each query wants, and its answer before reranking, which may be longer."""
+    """Answer queries without the cross-encoder.
+
+    Returns:
+        How many products each query wants (1 to 1000), and its answer. If answers are reranked, an answer may be longer
+        than the query wants, since the cross-encoder chooses from more products.
+    """
     text, language, filters = (queries[name].to_pylist() for name in ("query", "language", "filters"))
     asked = [Asked.row(*row, literal=target.literal) for row in zip(text, language, filters, strict=True)]
     most = [min(1000, max(1, wish if wish is not None else target.k)) for wish in queries["k"].to_pylist()]
@@ -195,7 +271,15 @@ def _first_answers(index: SearchIndex, queries: pa.Table, target: Target) -> tup
 def _reranked(
     index: SearchIndex, texts: Sequence[str], given: list[Answer], target: Target, scores: Mapping[str, float]
 ) -> list[Answer]:
-    """Reorder the first products of each answer by the scores of their pairs."""
+    """Reorder the first products of each answer by the search's score mixed with the cross-encoder's.
+
+    Args:
+        index: The index.
+        texts: The queries, [n].
+        given: The answers before reranking, [n].
+        target: How many products are reranked, and the weight of the cross-encoder's score.
+        scores: The cross-encoder's score by `pair_id`.
+    """
     weight = target.rerank[1] if target.rerank is not None else 0.0
     lists = [_best(answer, target) for answer in given]
     names = iter(pairs_of(index, texts, lists)["pair_id"].to_pylist())
@@ -211,13 +295,14 @@ def _reranked(
 def answer_rows(
     index: SearchIndex, queries: pa.Table, target: Target, scores: Mapping[str, float] | None = None
 ) -> pa.Table:
-    """Answer queries as rows of search_results.
+    """Answer queries, and return the answers as rows of `search_results`, [n].
 
     Args:
         index: The index.
-        queries: The columns of `_CARRIED` and `vector`, [n].
+        queries: Rows of `query_embeddings`: the columns of the query (`query_id`, `query`, `filters`, ...) and
+            `vector`, [n].
         target: The index's key, the run, and how queries are answered.
-        scores: Scores of the cross-encoder by pair, if answers are reranked.
+        scores: The cross-encoder's score by `pair_id`; None if answers are not reranked.
     """
     columns: dict[str, Sequence[Any]] = {name: queries[name].to_pylist() for name in _CARRIED}
     most, answered = _first_answers(index, queries, target)

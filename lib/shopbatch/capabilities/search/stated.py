@@ -1,7 +1,7 @@
-"""What the products of an index state, kept with it: so a search can hold a product against what a query asks for.
+"""Stores in the index the facts that its products state, so that a search can compare them with a query's conditions.
 
-Reading a row takes about a millisecond. So equal texts are read once, many are read by tasks, and those that an earlier
-index has read with the same vocabulary are taken over from it.
+Extracting the facts of a row takes about a millisecond. So equal texts are read once, many rows are read by Ray tasks,
+and the facts of texts that an earlier index has read with the same vocabulary are copied from it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from shopbatch.capabilities.search.understanding.understand import VERSION as UN
 from shopbatch.capabilities.search.understanding.vocabulary import Vocabulary
 from shopbatch.core.hashing import digest, hash128, hex128
 
-PART = 2_000  # distinct rows of one task
+PART = 2_000  # distinct rows per task
 _PRICE = ("price", "sale_price", "currency")
 _TEXTS = tuple(name for name in COLUMNS if name not in ("product_id", *_PRICE))
 _NAMES = pa.schema(
@@ -31,11 +31,11 @@ _NAMES = pa.schema(
 
 @dataclass(frozen=True, eq=False)
 class Stated:
-    """What an index knows of what its products state.
+    """The facts that an index stores about its products, loaded when they are first needed.
 
     Attributes:
-        vocabulary: The names that the catalogue uses.
-        table: Reads the rows of `stated_table`; called once, when the first condition has to be looked up.
+        vocabulary: The names of types, brands and values with which the facts were read.
+        table: Reads the rows of `stated_table`; called once, when a query's first condition has to be checked.
     """
 
     vocabulary: Vocabulary
@@ -43,26 +43,29 @@ class Stated:
 
     @cached_property
     def facts(self) -> Facts:
-        """The rows as they are filtered by."""
+        """The facts of all products, ready for filtering."""
         return Facts.of(self.table())
 
 
 def vocabulary_digest(vocabulary: Vocabulary) -> str:
-    """Digest all that the reading of a row depends on apart from the row."""
+    """Return a digest of everything besides a row's texts that decides which facts are read from it.
+
+    This is the version of the rules, and the vocabulary's types and brands.
+    """
     types = {name: list(names) for name, names in vocabulary.types.items()}
     return digest({"version": [VERSION, UNDERSTANDING], "types": types, "brands": list(vocabulary.brands)})
 
 
 def stated_table(products: pa.Table, vocabulary: Vocabulary, before: pa.Table | None = None) -> pa.Table:
-    """Read what products state.
+    """Read the facts that products state, reusing those of an earlier index.
 
     Args:
         products: Rows with the columns of `statements.COLUMNS`, [n].
-        vocabulary: The names that the catalogue uses.
-        before: The table of an earlier index of an equal vocabulary.
+        vocabulary: The names of types, brands and values to look for in the texts.
+        before: What this function returned for an earlier index with an equal vocabulary; None: everything is read.
 
     Returns:
-        The columns of `filters.facts_table` and `row_hash`, the hash of the texts that were read, [n].
+        The columns of `filters.facts_table` and `row_hash` (hash of the texts that were read), [n].
     """
     columns = [products[name] for name in _TEXTS]
     hashes = pl.Series(hex128(*hash128(columns))) if products.num_rows else pl.Series([], dtype=pl.String)
@@ -86,7 +89,11 @@ def _set(table: pa.Table, name: str, column: pa.Array | pa.ChunkedArray) -> pa.T
 
 
 def _read(rows: pa.Table, vocabulary: Vocabulary) -> pa.Table:
-    """Read distinct rows, by tasks where there are many and Ray runs."""
+    """Read the facts of distinct rows; in Ray tasks of PART rows if there are more rows than that and Ray runs.
+
+    Returns:
+        The columns of `filters.facts_table`, in the order of `rows`.
+    """
     import ray
 
     if rows.num_rows <= PART or not ray.is_initialized():
@@ -97,7 +104,10 @@ def _read(rows: pa.Table, vocabulary: Vocabulary) -> pa.Table:
 
 
 def vocabulary_table(vocabulary: Vocabulary) -> pa.Table:
-    """Write a vocabulary as rows: kind (type, brand, word or known), name, its other names, and its count."""
+    """Return a vocabulary as rows, to store it in the index; `vocabulary_of` reads them.
+
+    The columns are kind (type, brand, word or known), name, also (other names of a type) and count (of a word).
+    """
     rows = [
         *({"kind": "type", "name": name, "also": list(names)} for name, names in vocabulary.types.items()),
         *({"kind": "brand", "name": name} for name in vocabulary.brands),
@@ -108,7 +118,7 @@ def vocabulary_table(vocabulary: Vocabulary) -> pa.Table:
 
 
 def vocabulary_of(table: pa.Table) -> Vocabulary:
-    """Read the rows of `vocabulary_table`."""
+    """Return the vocabulary that `vocabulary_table` wrote."""
     rows = pl.DataFrame(table)
 
     def names(kind: str) -> pl.DataFrame:

@@ -1,4 +1,7 @@
-"""What a product's row of the catalogue states, each with the place where it stands."""
+"""Reads the values that a product's row states (colour, size, amount, ...), each with its place in the row.
+
+Search, the shopping guide and other jobs compare these statements with a query's constraints.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ COLUMNS = (
     *("product_id", "title", "category", "product_type", "brand", "package_size", "description", "attributes", "tags"),
     *("price", "sale_price", "currency"),
 )
-VERSION = 2  # of what is read from a row; part of the recipes of the jobs that use it
+VERSION = 2  # of the reading rules; part of the recipes of the jobs that use them
 _KIND_OF_ROLE = {
     **{"colour": "colour", "material": "material", "upper": "material", "filling": "material", "season": "season"},
     **{"gender": "gender", "age_group": "age", "recommended_age": "age", "size": "size"},
@@ -32,21 +35,21 @@ _MEASURED = frozenset(
     ("capacity", "weight", "length", "dimensions", "diameter", "height", "width", "depth", "package_size", "size")
 )
 _SEASONS, _GENDERS = ("spring", "summer", "autumn", "winter"), ("women", "men")
-_LONGEST = 4_000  # characters of a text that are read
+_LONGEST = 4_000  # characters; the rest of a longer text is not read
 
 
 @dataclass(frozen=True)
 class Statement:
-    """One thing that a row states.
+    """One value that a product's row states.
 
     Attributes:
-        kind: Of `need.KINDS`.
-        value: The canonical value.
-        column: Where it stands: a column, or `attributes.NAME`.
-        start: Where it begins in that value.
-        end: Where it ends.
-        is_main: Whether it is said of the product itself. A description, or a lining, may speak of something else: that
-            is enough to leave a product out, and not enough to show it.
+        kind: Kind of value, one of `need.KINDS`.
+        value: The canonical value ("red", "500 ml").
+        column: The column that states it, or `attributes.NAME` or `tags.NUMBER`.
+        start: Where the value begins in that text.
+        end: Where the value ends.
+        is_main: True if the row states the value about the product itself. False if the value may belong to something
+            else (in a description, or for a lining): it can exclude the product, but does not meet a condition.
     """
 
     kind: str
@@ -58,7 +61,7 @@ class Statement:
 
 
 def value_of(row: Mapping[str, Any], column: str) -> str:
-    """Return the text of a column of a row, or of `attributes.NAME` or `tags.NUMBER`; "" where there is none."""
+    """Return the text of a row's column, or of `attributes.NAME` or `tags.NUMBER`; "" if there is none."""
     name, _, part = column.partition(".")
     value = row.get(name)
     if name == "attributes":
@@ -69,14 +72,14 @@ def value_of(row: Mapping[str, Any], column: str) -> str:
 
 
 def statements(row: Mapping[str, Any], vocabulary: Vocabulary) -> list[Statement]:
-    """Read a row of the catalogue.
+    """Read all values that a row of the catalogue states.
 
     Args:
-        row: The columns of COLUMNS by name; `attributes` is a mapping or a list of pairs.
-        vocabulary: The names that are known.
+        row: The columns of COLUMNS by name; `attributes` is a mapping or a list of (name, value).
+        vocabulary: The names of types, brands and values to look for.
 
     Returns:
-        What it states, the attributes first. What it says that the product has not ("without a hood") is left out.
+        The statements, those of the attributes first. Features that the row denies ("without a hood") are left out.
     """
     attributes = list(_of_attributes(row, vocabulary))
     stated = {s.kind for s in attributes if s.is_main}
@@ -86,7 +89,7 @@ def statements(row: Mapping[str, Any], vocabulary: Vocabulary) -> list[Statement
     measured = {split_amount(s.value)[1] for s in (*attributes, *rest) if s.kind == "amount" and s.is_main}
     for s in rest:
         if s.kind == "amount":
-            # a description counts for a unit that nothing else states: 容量500毫升
+            # an amount in a description counts if nothing else states that unit: 容量500毫升
             if s.is_main or split_amount(s.value)[1] not in measured:
                 out.append(replace(s, is_main=True))
             continue
@@ -98,9 +101,16 @@ def statements(row: Mapping[str, Any], vocabulary: Vocabulary) -> list[Statement
 
 
 def colour_variants(row: Mapping[str, Any], vocabulary: Vocabulary) -> tuple[str, list[Variant]]:
-    """Return the attribute that lists the colours of a product's variants, and its entries; "" and none without one.
+    """Return the attribute that lists the colours of a product's variants, with its entries.
 
-    A product whose title names a colour is of that colour, whatever it comes in.
+    A product whose title or type names a colour has that colour, whatever its attributes list.
+
+    Args:
+        row: A row of the catalogue.
+        vocabulary: The names of types, brands and values to look for.
+
+    Returns:
+        The attribute (`attributes.NAME`) and its entries; ("", []) if no attribute lists several colours.
     """
     for column in ("title", "product_type"):
         if any(s.kind == COLOURS for s in _values(value_of(row, column), column, vocabulary, is_main=True)):
@@ -149,7 +159,7 @@ def _minor(s: Statement) -> Statement:
 
 
 def _all_of_kind(value: str, column: str, kind: str) -> Iterator[Statement]:
-    """Unisex goods are for women and for men, and what is for all seasons is for each."""
+    """Yield every gender for a "unisex" value, every season for an "all seasons" value, else nothing."""
     if value.strip().lower() in listed("unisex" if kind == "gender" else "all_seasons"):
         for each in _GENDERS if kind == "gender" else _SEASONS:
             yield Statement(kind, each, column, 0, len(value), True)
@@ -170,7 +180,7 @@ def _of_texts(row: Mapping[str, Any], vocabulary: Vocabulary) -> Iterator[Statem
 
 
 def _values(text: str, column: str, vocabulary: Vocabulary, is_main: bool) -> Iterator[Statement]:
-    """The values that a text names, apart from those that it says the product has not."""
+    """Yield the values that a text names, apart from those that it denies ("without ...")."""
     in_attribute = column.startswith("attributes.")
     for kind, value, start, end, is_own in _named(text[:_LONGEST], vocabulary, in_attribute):
         yield Statement(kind, value, column, start, end, is_main and is_own)
@@ -180,7 +190,11 @@ def _values(text: str, column: str, vocabulary: Vocabulary, is_main: bool) -> It
 
 @lru_cache(maxsize=65_536)
 def _named(text: str, vocabulary: Vocabulary, in_attribute: bool) -> tuple[tuple[str, str, int, int, bool], ...]:
-    """Kind, value, begin and end of what a text names, and whether it is said of the product and not of a part."""
+    """Return the values that a text names; cached.
+
+    Returns:
+        (kind, value, begin, end, whether it is said of the product itself and not of a part of it) for each value.
+    """
     phrase = name_values(text, tokens(fold(fold_width(text)), [], vocabulary))
     reading = read(phrase)
     return tuple(
@@ -197,7 +211,7 @@ def _is_denied(phrase: Phrase, at: int) -> bool:
 
 
 def _head(name: str, vocabulary: Vocabulary) -> str | None:
-    """The type that a longer name of a type ends in: a down jacket is a jacket."""
+    """Return the shorter type that a type's name ends in ("down jacket" -> "jacket"); None if there is none."""
     return next((w for i in range(len(name)) if name[i] == " " and (w := name[i + 1 :]) in vocabulary.types), None)
 
 
@@ -227,7 +241,11 @@ _DENIES_AFTER = re.compile(r"[\s-]*(?:free|less)\b")
 
 
 def phrase_pattern(phrase: str) -> str:
-    """Return a regular expression of a phrase: Latin words whole, in the singular or the plural; Chinese as it is."""
+    """Return a regular expression that finds a phrase in a text.
+
+    Latin words match whole, in the singular or the plural; Chinese text matches as it is, with any spaces between
+    words.
+    """
     words = [w for w in re.split(r"[\s-]+", phrase.lower()) if w]
     if HAN.search(phrase):
         return r"\s*".join(map(re.escape, words))
@@ -238,11 +256,14 @@ def phrase_pattern(phrase: str) -> str:
 
 
 def says(text: str, pattern: str) -> tuple[int, int] | None:
-    """Return where a text says that the product has something; None if it does not, or only says that it has not.
+    """Return where a text says that the product has a feature.
 
     Args:
         text: A text of the catalogue.
-        pattern: Of `phrase_pattern`.
+        pattern: The feature's pattern, from `phrase_pattern`.
+
+    Returns:
+        Begin and end of the first mention; None if there is none, or each one denies the feature ("without pockets").
     """
     folded = fold(text)
     for m in re.finditer(pattern, folded):
@@ -254,7 +275,14 @@ def says(text: str, pattern: str) -> tuple[int, int] | None:
 
 
 def texts(row: Mapping[str, Any], columns: Sequence[str] = ("title", "product_type", "description")) -> dict[str, str]:
-    """Return the texts of a row that may name a feature, by column; attributes and tags each by their name."""
+    """Return the non-empty texts of a row that may name a feature, by column.
+
+    Attributes (`attributes.NAME`) and tags (`tags.NUMBER`) are always included.
+
+    Args:
+        row: A row of the catalogue.
+        columns: The other columns to include.
+    """
     named = [*columns, *(f"attributes.{name}" for name in dict(row.get("attributes") or ()))]
     named += [f"tags.{i}" for i in range(len(row.get("tags") or ()))]
     return {column: text for column in named if (text := value_of(row, column))}

@@ -1,4 +1,4 @@
-"""The synonyms of an index: what is looked up besides the words of a query."""
+"""The shop's synonyms, stored in the index: further words that a search looks up besides those of the query."""
 
 from __future__ import annotations
 
@@ -13,11 +13,15 @@ from shopbatch.tables.synonyms import SYNONYMS
 from shopbatch.warehouse.store import Store
 
 COLUMNS = ("language", "term", "synonym")
-LONGEST = 8  # words, or characters of a script without spaces, of a term that is looked for
+LONGEST = 8  # words (or characters of a script without spaces) of the longest term that is found
 
 
 def read_synonyms(store: Store) -> pa.Table:
-    """Read the table's distinct rows, sorted: the columns of COLUMNS, [n]; none if there is no such table."""
+    """Read the distinct rows of the table `synonyms`, sorted; empty if there is no such table.
+
+    Returns:
+        The columns of COLUMNS (language, term, synonym), [n].
+    """
     snapshot = store.find(SYNONYMS.name)
     table = SYNONYMS.schema().empty_table() if snapshot is None else snapshot.read(list(COLUMNS))
     rows = pl.DataFrame(table.select(COLUMNS)).unique().sort(COLUMNS, nulls_last=False)
@@ -25,13 +29,13 @@ def read_synonyms(store: Store) -> pa.Table:
 
 
 def synonyms_digest(table: pa.Table) -> str:
-    """Digest the rows of `read_synonyms`."""
+    """Return a digest of the rows of `read_synonyms`."""
     return digest(table.to_pydict())
 
 
 @dataclass(frozen=True, eq=False)
 class Synonyms:
-    """Looks up what else a query may mean.
+    """The synonyms of an index, indexed by term.
 
     Attributes:
         table: The rows of `read_synonyms`.
@@ -41,17 +45,19 @@ class Synonyms:
     _by_key: dict[str, list[tuple[str | None, str]]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        """Index the rows by the terms as they are looked up."""
+        """Index the rows by their terms, as stems."""
         for language, term, synonym in pl.DataFrame(self.table).iter_rows():
             if key := _key(_units(term)):
                 self._by_key.setdefault(key, []).append((language, synonym))
 
     def of(self, text: str, language: str | None) -> tuple[str, ...]:
-        """Return the synonyms of the terms in a query, in their order; Latin words in any form of the same stem.
+        """Return the synonyms of the terms that occur in a query, each once, in the order of the query.
+
+        Latin words match in any form with the same stem. Only rows without a language, or with this one, are used.
 
         Args:
             text: The query.
-            language: ISO 639-1 code, if it is known.
+            language: ISO 639-1 code; None if unknown.
         """
         if not self._by_key:
             return ()
@@ -73,7 +79,7 @@ def _key(units: list[str]) -> str:
 
 
 def _units(text: str) -> list[str]:
-    """Return the stems of a text's words and the single characters of scripts without spaces, in their order."""
+    """Split a text into the stems of its words and the single characters of scripts without spaces, in order."""
     units: list[str] = []
     for piece in pieces(text.lower()):
         if is_unspaced(piece[0]):

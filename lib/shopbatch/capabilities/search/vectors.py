@@ -1,4 +1,4 @@
-"""Vectors that an index is made of: those of products from the memo, and what is learnt from reference queries."""
+"""Gets the vectors that an index is built from: products' from the memo, reference queries' from the encoder."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from shopbatch.warehouse.store import Store
 
 
 def fill_from_memo(store: Store, spec: Spec, contents: Sequence[str], vectors: np.ndarray) -> int:
-    """Take vectors at full precision from the memo of embed_products.
+    """Fill an array with the products' vectors at full precision, from the memo of `embed_products`.
 
     Args:
         store: The warehouse.
-        spec: The inference job; its recipe says which vectors.
+        spec: The inference job; its recipe selects the vectors in the memo.
         contents: The content hash of each row, [n].
-        vectors: float16 [n, dim], filled in where the memo has a vector.
+        vectors: float16 [n, dim]; a row is overwritten where the memo holds its vector.
 
     Returns:
-        How many rows it has none for.
+        The number of rows for which the memo holds no vector.
     """
     row_of: dict[str, list[int]] = {}
     for number, content in enumerate(contents):
@@ -35,7 +35,7 @@ def fill_from_memo(store: Store, spec: Spec, contents: Sequence[str], vectors: n
     if memo is None or not len(contents):
         return len(contents)
     schema = memo.select(["hash_hi", "hash_lo", "reason", "vector"])
-    for file in memo.files:  # in the order of their commits: of several results the first one counts
+    for file in memo.files:  # in commit order: of several results for a content the first one counts
         if file.partition["recipe"] != spec.recipe:
             continue
         part = pl.DataFrame(files.read(file.uri, schema, file.partition)).filter(pl.col("reason").is_null())
@@ -52,7 +52,11 @@ def fill_from_memo(store: Store, spec: Spec, contents: Sequence[str], vectors: n
 
 
 def of_queries(encoder: SearchEncoder) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Return the mean vectors of queries and the maps between languages, from the reference queries."""
+    """Return the mean query vector of each language and the maps between languages, learnt from the reference queries.
+
+    Returns:
+        (float32 [dim] by language, float32 [dim, dim] by "from-to"), as `language_vectors.learnt` returns them.
+    """
     by_language = reference_queries()
     vectors = encoder.embed_queries([text for texts in by_language.values() for text in texts])
     ends = np.cumsum([len(texts) for texts in by_language.values()])[:-1]
@@ -60,12 +64,14 @@ def of_queries(encoder: SearchEncoder) -> tuple[dict[str, np.ndarray], dict[str,
 
 
 def reference_vectors(encoder: SearchEncoder, spoken: LanguageVectors, shares: Mapping[str, float]) -> np.ndarray:
-    """Return the vectors of the reference queries as an index searches for them, float32 [n, dim].
+    """Return the reference queries' vectors as the index searches for them (centred and mapped), float32 [n, dim].
+
+    `list_choice` measures with them how many lists a query has to read.
 
     Args:
         encoder: The encoder.
-        spoken: Of the index.
-        shares: The share of the products in each language.
+        spoken: The mean vectors and maps of the index.
+        shares: The share of the products in each language, 0 to 1.
     """
     texts = reference_queries()
     languages = [language for language, some in texts.items() for _ in some]

@@ -1,4 +1,4 @@
-"""Calibration: finds the shift and the temperature of a head's logits that make its probabilities reliable."""
+"""Calibrate sentiment heads: find the shift and temperature of the logits that make the probabilities reliable."""
 
 from __future__ import annotations
 
@@ -18,10 +18,14 @@ _COLDEST, _HOTTEST = 0.05, 20.0  # limits of a temperature
 def recalibrate(logits: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, float]:
     """Return the (shift [classes], temperature) that minimise the log loss of (logits + shift) / temperature.
 
-    A head that was trained on all languages together has learnt their common class shares, but the shares of each
-    language differ, which the shift corrects. This is vector scaling with a single scale (Guo et al. 2017, section
-    4.2). A class that does not occur among the labels is not shifted. The temperature is limited to 0.05 to 20: a few
+    A head that was trained on all languages together has learnt the class shares of all of them. The shift corrects
+    these to the shares of one language. This is vector scaling with a single scale (Guo et al. 2017, section 4.2). A
+    class that does not occur among the labels is not shifted. The temperature is limited to 0.05 to 20, because a few
     examples that are all classified correctly would drive it to 0.
+
+    Args:
+        logits: Logits of the examples, [n, classes].
+        label: Their labels, int [n].
     """
     target = torch.from_numpy(label.astype(np.int64))
     occurs = torch.from_numpy(np.isin(np.arange(logits.shape[1]), label))
@@ -42,13 +46,15 @@ def recalibrate(logits: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, floa
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of the examples that a head is calibrated on.
+    """Labels and languages of the examples on which a head is calibrated.
 
     Attributes:
-        stated: The labels that their source states, int64 [n].
-        taught: The labels with the weak neutral ones, int64 [n].
-        group: The number of each example's language; -1: none of its own. [n]
-        use: Which examples calibrate, bool [n].
+        stated: The labels that the source of the reviews gives, int64 [n].
+        taught: The labels used for training, int64 [n]. They equal `stated`, except for the texts that `weak` labels
+            neutral because their source has no neutral label.
+        group: Index of each example's language among the languages with a classifier of their own, int64 [n]; -1 for
+            any other language.
+        use: Mask of the examples that are used for calibration, bool [n].
     """
 
     stated: np.ndarray
@@ -60,18 +66,19 @@ class Known:
 def calibrate(
     weights: np.ndarray, bias: np.ndarray, vectors: np.ndarray, known: Known
 ) -> tuple[np.ndarray, np.ndarray, float]:
-    """Calibrate the classifiers of a pooled head on examples that it was not fitted to.
+    """Calibrate all classifiers of a head (a shared one and one per language), on examples not used for the fit.
 
-    A language gets shifts and a temperature by its own examples (all examples if it has too few). If its neutral labels
-    are weak, the stated ones calibrate negative against positive, and neutral gets the share that the weak labels have.
-    The shared classifier gets a temperature alone, by the languages that have all classes: how frequent the classes are
-    in a language without examples is not known.
+    Each language gets shifts and a temperature from its own examples, or from all examples if it has too few. A
+    language can lack neutral labels in its source and have only weak ones (see `weak`). Then the labels of the source
+    calibrate negative against positive, and neutral is shifted until its mean probability is its share among the
+    training labels. The shared classifier gets only a temperature, fitted on the languages that have all classes,
+    because the class shares of a language without examples are unknown.
 
     Args:
-        weights: [1 + languages, dim, 3], the shared ones first.
+        weights: [1 + languages, dim, 3], the shared classifier first.
         bias: [1 + languages, 3].
-        vectors: float32 [n, dim].
-        known: What is known of the examples.
+        vectors: Vectors of the examples, float32 [n, dim].
+        known: Labels and languages of the examples.
 
     Returns:
         Biases [1 + languages, 3], temperatures [1 + languages], and the mean log loss.
@@ -95,7 +102,10 @@ def calibrate(
 
 
 def _with_all_classes(known: Known) -> np.ndarray:
-    """Return the examples of the languages in which the source states every class; all examples if there are none."""
+    """Return the row numbers of the examples whose language has every class among its stated labels.
+
+    If no language has, the rows of all examples used for calibration are returned.
+    """
     whole = [
         g for g in np.unique(known.group) if len(np.unique(known.stated[known.use & (known.group == g)])) == len(LABELS)
     ]
@@ -104,12 +114,21 @@ def _with_all_classes(known: Known) -> np.ndarray:
 
 
 def _weakly(logits: np.ndarray, stated: np.ndarray, taught: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return the shift and the temperature of a language with weak neutral labels."""
+    """Return the shift [3] and temperature for a language whose source has no neutral labels, only weak ones.
+
+    Negative against positive is calibrated on the labels of the source. Then the shift of neutral is searched at which
+    its mean probability equals its share among the training labels. See `weak` for weak labels.
+
+    Args:
+        logits: Logits of the examples, [n, 3].
+        stated: Labels of the source, int [n].
+        taught: Labels used for training, which include the weak neutral ones, int [n].
+    """
     blocked = logits.copy()
     blocked[:, NEUTRAL] = -1e4
     shift, heat = recalibrate(blocked, stated)
     share, low, high = float((taught == NEUTRAL).mean()), -50.0, 50.0
-    for _ in range(60):  # the mean probability grows with the shift
+    for _ in range(60):  # bisection, as the mean probability grows with the shift
         shift[NEUTRAL] = (low + high) / 2
         if softmax((logits + shift) / heat)[:, NEUTRAL].mean() < share:
             low = shift[NEUTRAL]

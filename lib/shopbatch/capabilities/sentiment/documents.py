@@ -1,4 +1,7 @@
-"""Examples -> blocks of tokens, for the jobs that train an encoder on reviews."""
+"""Turn labelled reviews into blocks of tokens, for the jobs that train an encoder.
+
+These are finetune_encoder and distil_encoder.
+"""
 
 from __future__ import annotations
 
@@ -22,25 +25,36 @@ from shopbatch.training.config import LoopConfig
 from shopbatch.training.packing import Document
 from shopbatch.warehouse.store import Store
 
-VERSION = 3  # of the documents: raising it makes the blocks anew
+VERSION = 3  # of the documents; raise it to have the blocks made again
 
 
 @dataclass(frozen=True)
 class Tokens:
-    """Examples (text, label) -> documents. Runs in Ray tasks."""
+    """Tokenises examples (columns `text`, `label`) into documents; called on batches in Ray tasks.
+
+    Attributes:
+        model: Folder of the encoder whose tokenizer is used.
+        prefix: Text that is put before every example.
+        max_tokens: Tokens at which an example is cut.
+    """
 
     model: str
     prefix: str
     max_tokens: int
 
     def __call__(self, batch: pa.Table) -> list[Document]:
+        """Return one document (token ids and label) per row of a batch with the columns `text` and `label`."""
         rows = Reader(local(self.model), self.prefix, self.max_tokens, 1).rows(batch["text"].combine_chunks())
         pairs = zip(rows, batch["label"].to_pylist(), strict=True)
         return [Document(np.asarray(ids, np.int32), np.zeros(len(ids), bool), label) for ids, label in pairs]
 
 
 def drop_near_duplicates(examples: pa.Table, report: Report) -> pa.Table:
-    """Return the examples without the held-out texts that resemble a training text, and report how many they were.
+    """Remove held-out examples whose text resembles a training text, and report how many were removed.
+
+    Args:
+        examples: Columns `text`, `label`, `split` and others.
+        report: Its metric `near_duplicates` is set.
 
     Raises:
         UserError: A split has fewer than two classes.
@@ -58,18 +72,18 @@ def drop_near_duplicates(examples: pa.Table, report: Report) -> pa.Table:
 
 
 def packed(store: Store, examples: pa.Table, engine: EngineConfig, loop: LoopConfig, base: Model, prefix: str) -> Pack:
-    """Return the blocks of the training and validation examples; they are made if they do not exist.
+    """Return the training and validation examples as blocks of tokens; the blocks are made if they are not stored yet.
 
     Args:
         store: The warehouse.
-        examples: text, label and split of each; a document gets the number in `label`.
-        engine: The engine that reads the texts later, and cuts them.
-        loop: The training run.
+        examples: Columns `text`, `label` and `split`. The number in `label` becomes the label of the document.
+        engine: The engine that will read the texts later; its max_tokens is where texts are cut.
+        loop: Settings of the training run: size of a block, and seed.
         base: The encoder whose tokenizer is used.
-        prefix: What is put before every text.
+        prefix: Text that is put before every example.
 
     Raises:
-        UserError: A text may not fit into a block.
+        UserError: `loop.block_tokens` is less than `engine.max_tokens`, so that a text might not fit into a block.
     """
     encode = Tokens(base.path, prefix, int(getattr(engine, "max_tokens", 128)))
     if loop.block_tokens < encode.max_tokens:

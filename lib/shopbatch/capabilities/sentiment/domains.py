@@ -1,7 +1,8 @@
-"""The domain of a review: its source, and in a source that mixes kinds of goods, the kind that its words name.
+"""Assign each review a domain (its source and kind of product), for balanced training and separate metrics.
 
-The source of loaded reviews is the name of their file. Digits in it do not count, so that a shop's daily files are one
-domain.
+A domain is a source of reviews, or `source/kind` for a source that mixes several kinds of product. The kind is found by
+the words of the review. The source of loaded reviews is the name of their file. Digits in it are ignored, so that the
+daily files of a shop form one domain.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ import pyarrow.compute as pc
 from shopbatch.core.privacy import clean
 from shopbatch.text.word_files import WordFile, read_words
 
-UNKNOWN = "unknown"  # domain of a review whose source is not known
-_REST = "other"  # kind of a review whose words name none
+UNKNOWN = "unknown"  # domain of a review whose source is unknown
+_REST = "other"  # kind of a review whose words are of no kind, or of two equally
 
 
 class _Kinds(WordFile):
@@ -26,17 +27,19 @@ class _Kinds(WordFile):
 
 @lru_cache(maxsize=1)
 def _patterns() -> dict[str, dict[str, str]]:
-    """For each source that mixes kinds a pattern for the words of each kind."""
+    """Return {source: {kind of product: pattern that matches its words}}, for the sources that mix kinds."""
     sources = read_words(_Kinds, "shopbatch.capabilities.sentiment", "kinds.yaml").sources
     return {s: {k: "|".join(map(re.escape, words)) for k, words in kinds.items()} for s, kinds in sources.items()}
 
 
 def domain_of(texts: pa.Array, source: pa.Array) -> pa.Array:
-    """Return the domain of each review: `source`, or `source/kind`.
+    """Return the domain of each review, string [n]: `source`, or `source/kind` for a source that mixes kinds.
+
+    A review gets the kind whose words it holds most often, or the kind `other` if no kind is clearly ahead.
 
     Args:
-        texts: string [n].
-        source: string [n]; null where it is not known.
+        texts: The reviews' texts, string [n].
+        source: The reviews' sources, string [n]; null where unknown.
     """
     names = pc.fill_null(source, UNKNOWN)
     different = pc.unique(names)

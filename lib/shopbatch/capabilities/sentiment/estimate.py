@@ -1,4 +1,4 @@
-"""What score_reviews would read: reviews, tokens, and what windows add for long texts. Called by a dry run."""
+"""Estimate how many tokens a run of score_reviews would read; called by a dry run."""
 
 from __future__ import annotations
 
@@ -18,17 +18,22 @@ from shopbatch.tables.reviews import REVIEWS
 from shopbatch.warehouse import files
 from shopbatch.warehouse.store import Snapshot, Store
 
-_FILES, _ROWS = 8, 4000  # most files and rows that the sample is drawn from
+_FILES, _ROWS = 8, 4000  # largest numbers of files and rows of the sample
 _SEED = 7
 
 
 def estimate(config: ScoreReviewsConfig, store: Store) -> dict[str, Any]:
-    """Estimate from a sample how many tokens the engine would read if no result were reused.
+    """Estimate from a sample how many tokens the engine would read if no result of an earlier run were reused.
+
+    Args:
+        config: Settings of the job.
+        store: The warehouse.
 
     Returns:
-        reviews: in the table. sampled: texts whose tokens were counted. long_share: share of the texts that do not fit
-        into one window. tokens: that the engine would read. tokens_if_cut: with windows=1. Empty if there are no
-        reviews or no model yet, or the engine reads no tokens.
+        `reviews`: rows of the table. `sampled`: texts whose tokens were counted. `long_share`: share of these texts
+        that do not fit into one window. `tokens`: tokens that the engine would read. `tokens_if_cut`: the same with
+        windows=1. The result is {} if there are no reviews or no model yet, or if the engine is the fake one, which
+        reads no tokens.
 
     Raises:
         ModelError: The model is missing or damaged.
@@ -57,7 +62,7 @@ def estimate(config: ScoreReviewsConfig, store: Store) -> dict[str, Any]:
 
 
 def _sample(reviews: Snapshot, config: ScoreReviewsConfig) -> pa.Array:
-    """The texts of some reviews that can be scored."""
+    """Return the texts of a random sample of at most _ROWS reviews that can be scored, from at most _FILES files."""
     schema = reviews.select(("title", "text"))
     draw = np.random.default_rng(_SEED)
     chosen = draw.permutation(len(reviews.files))[:_FILES]

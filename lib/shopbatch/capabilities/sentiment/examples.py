@@ -1,6 +1,6 @@
-"""Labelled reviews -> training, validation and test examples.
+"""Select labelled reviews as training, validation and test examples, for all jobs that train sentiment models.
 
-The split depends only on a review's content: a text belongs to the same split whenever and wherever it is read.
+The split depends only on the content of a review, so a text is in the same split in every run and in every job.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from shopbatch.text.language import guess_language
 from shopbatch.warehouse.store import Snapshot
 
 SOURCE = ("title", "text", "rating", "label", "source")
-OTHER = "other"  # stands for the languages that have no classifier of their own
-COPIES = "counterfactual"  # domain of counterfactual copies, which are no reviews (`bias.steady`)
-SPLITS = {"train": (0, 70), "val": (70, 80), "test": (80, 100)}  # from and to, of 100 hash values
-DOMAINS = 12  # domains that are told apart, the largest ones; all others are REST
+OTHER = "other"  # language of examples in languages without a classifier of their own
+COPIES = "counterfactual"  # domain of counterfactual copies, which are not reviews (`bias.steady`)
+SPLITS = {"train": (0, 70), "val": (70, 80), "test": (80, 100)}  # first and end of the content hash modulo 100
+DOMAINS = 12  # largest number of separate domains; the smaller ones become REST
 REST = "rest"
-_SPARE = 8  # this many times more candidates are read than needed, for duplicates, domains and rare languages
+_SPARE = 8  # factor of candidates read over examples needed: duplicates and limits per cell remove some
 CANDIDATES = pa.schema(
     [
         *(("text", pa.string()), ("label", pa.int8()), ("language", pa.string()), ("domain", pa.string())),
@@ -36,9 +36,13 @@ CANDIDATES = pa.schema(
 
 
 def read_examples(reviews: Snapshot, config: ExampleConfig) -> pa.Table:
-    """Return the examples of a snapshot of `reviews`: text, label (int8), language, domain, split.
+    """Return the examples of a snapshot of `reviews`: columns text, label (int8), language, domain, split.
 
-    Only a share of a large table's contents, chosen by hash, comes to the driver.
+    Of a large table only a share of the contents, chosen by hash, is brought to the driver.
+
+    Args:
+        reviews: The snapshot.
+        config: Limits on the number of examples.
 
     Raises:
         UserError: There are too few labelled reviews.
@@ -54,13 +58,16 @@ def read_examples(reviews: Snapshot, config: ExampleConfig) -> pa.Table:
 
 
 def candidates(batch: pa.Table, share: float = 1.0) -> pa.Table:
-    """Return the rows that have a label and can be scored, as CANDIDATES.
+    """Return the rows of a batch of reviews that have a label and can be scored, as examples that `choose` may take.
 
     A row without a label gets one from its rating: 1 and 2 are negative, 3 is neutral, 4 and above positive.
 
     Args:
-        batch: The columns of SOURCE.
+        batch: Reviews with the columns title, text, rating, label and source.
         share: Share of the contents to return, chosen by hash, 0 to 1.
+
+    Returns:
+        Columns text, label (int8), language (null: unknown), domain, and hi and lo (the halves of the content's hash).
     """
     content = batch.select(["title", "text"])
     stated = pc.index_in(batch["label"], pa.array(LABELS)).cast(pa.int8())
@@ -70,7 +77,7 @@ def candidates(batch: pa.Table, share: float = 1.0) -> pa.Table:
     reason = SentimentStage(OpenVinoConfig(), "", "", {}).check(content)
     use = pc.and_(label.is_valid(), reason.is_null())
     content, label, source = content.filter(use), label.filter(use), batch["source"].filter(use)
-    # The hash that older versions split by: a model of theirs is never judged by rows that it was trained on.
+    # Older versions split by the same hash, so a model of theirs is never judged on rows that it was trained on.
     high, low = former_hash128(content.columns)
     texts = review_text(content)
     domain = domain_of(texts, source.combine_chunks() if isinstance(source, pa.ChunkedArray) else source)
@@ -80,16 +87,19 @@ def candidates(batch: pa.Table, share: float = 1.0) -> pa.Table:
 
 
 def choose(table: pa.Table, config: ExampleConfig) -> pa.Table:
-    """Return one example per content, at most the configured number for each language, domain and split.
+    """Return one example per content (title and text), at most the configured number per language, domain and split.
 
-    A content with two different labels is left out. The order depends only on the contents.
+    A content that occurs with two different labels is left out. The order depends only on the contents.
 
     Args:
-        table: CANDIDATES.
-        config: How many examples are chosen.
+        table: Rows as `candidates` returns them.
+        config: Limits on the number of examples.
 
     Returns:
-        text, label, language, domain, split. The language is OTHER where it is not known or has too few examples.
+        Columns text, label, language, domain, split. The language is OTHER if it is unknown or has too few examples.
+
+    Raises:
+        UserError: There are too few labelled reviews.
     """
     hundredth = pl.col("hi") % 100
     split = pl.lit(None, pl.String)
@@ -116,7 +126,11 @@ def choose(table: pa.Table, config: ExampleConfig) -> pa.Table:
 
 
 def own_languages(rows: pl.DataFrame, config: ExampleConfig) -> list[str]:
-    """Return the languages with enough examples for a classifier of their own, the largest first.
+    """Return the languages with enough training examples for a classifier of their own, the largest first.
+
+    Args:
+        rows: Candidates with the columns language, label and split.
+        config: Limits on the number of examples.
 
     Raises:
         UserError: There are too few labelled reviews.

@@ -1,8 +1,9 @@
-"""Why a review has its label: how much each word speaks for it. Called by `shopbatch why` and bench/explain.py.
+"""Explain why a review has its label: how much each word speaks for it.
 
-The vector of a text is the mean over its tokens, and the head is linear. So the margin between two labels is exactly
-the mean over the tokens of the margin that the head gives to each token. Nothing is estimated, and one pass
-of the encoder is enough. The vector of a text in windows is the mean over the tokens of all of them.
+Called by `shopbatch why` and bench/explain.py. The vector of a text is the mean over its tokens, and the head is
+linear. So the margin between two labels is exactly the mean over the tokens of the margins that the head gives to the
+single tokens. Nothing is estimated, and one pass of the encoder is enough. The vector of a text that is read in several
+windows is the mean over the tokens of all its windows.
 """
 
 from __future__ import annotations
@@ -24,17 +25,19 @@ from shopbatch.models.encoder_spec import EncoderSpec
 from shopbatch.models.loading import model_config, token_limit
 from shopbatch.text.language import guess_language, load_classifier
 
-_SPACELESS = "\u3040\u30ff\u3400\u9fff\uac00\ud7af"  # first and last of kana, Han, Hangul: each token is a word there
+_SPACELESS = "\u3040\u30ff\u3400\u9fff\uac00\ud7af"  # ranges of kana, Han and Hangul: each token is a word
 
 
 @dataclass(frozen=True)
 class Word:
-    """A word of a text.
+    """A word of an explained text, and its effect on the label.
 
     Attributes:
         text: The word.
-        start, end: Where it stands, in characters.
-        share: What it adds to the margin, in logits: above 0 it speaks for the label, below 0 for the next likely one.
+        start: Position of its first character in the text.
+        end: Position after its last character.
+        share: What the word adds to the margin, in logits. Above 0 it speaks for the label, below 0 for the second most
+            probable label.
     """
 
     text: str
@@ -45,14 +48,15 @@ class Word:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Why a text has its label.
+    """The reasons for the label of one text.
 
     Attributes:
         label: The label.
-        instead: The next likely label.
-        margin: The logit of `label` minus that of `instead`, after the temperature.
-        words: The words, in their order.
-        rest: What the special tokens, the prefix and punctuation add; `margin` is the sum of this and all shares.
+        instead: The second most probable label.
+        margin: The logit of `label` minus that of `instead`, after division by the temperature.
+        words: The words, in the order of the text.
+        rest: Contribution of the special tokens, the prefix and punctuation, in logits. `margin` is the sum of `rest`
+            and the shares of all words.
     """
 
     label: str
@@ -62,23 +66,27 @@ class Explanation:
     rest: float
 
     def telling(self, count: int) -> tuple[list[Word], list[Word]]:
-        """Return the words that speak most for the label and those that speak most against it, `count` of each."""
+        """Return the `count` words that speak most for the label, and the `count` words that speak most against it.
+
+        Words with a share of 0 are in neither list, so the lists may be shorter.
+        """
         order = sorted(self.words, key=lambda word: (-word.share, word.start))
         pros = [word for word in order if word.share > 0][:count]
         return pros, [word for word in reversed(order) if word.share < 0][:count]
 
 
 class Explainer:
-    """Explains the labels that a head gives with its encoder.
+    """Explains the labels that a sentiment head gives on the vectors of its encoder.
 
     Args:
         encoder: The encoder's folder.
         head: The head.
-        max_tokens: Tokens that the engine reads at once; at most as many as the model reads.
-        windows: Most windows in which a longer text is read, as `score_reviews` reads it; 1: it is cut.
+        max_tokens: Largest number of tokens that the engine reads at once; never more than the model can read.
+        windows: Largest number of windows in which a longer text is read, as in `score_reviews`; with 1 the text is
+            cut.
 
     Raises:
-        UserError: The encoder pools otherwise than by the mean, so that its vectors are no sum over tokens.
+        UserError: The encoder's pooling is not the mean, so its vectors are not sums over tokens.
         ModelError: The encoder is damaged.
     """
 
@@ -91,10 +99,10 @@ class Explainer:
         self.reader = Reader(encoder, spec.prefix, most, most)
         self.cutter = WindowCutter(encoder, most, windows)
         self.head, self.prefix = head, spec.prefix
-        load_classifier()  # of languages; it takes a second
+        load_classifier()  # of languages; loading takes a second
 
     def explain(self, text: str) -> Explanation:
-        """Explain the label of one text."""
+        """Return the label of one text, and how much each of its words adds to the margin."""
         pieces, places = [], list[tuple[int, int] | None]()
         for first, end in self.cutter.cut([text])[0]:
             encoded = self.reader.tokenizer.encode(self.prefix + text[first:end][: self.reader.characters])
@@ -114,7 +122,7 @@ class Explainer:
         return Explanation(LABELS[best], LABELS[second], margin, words, rest)
 
     def _states(self, ids: list[int]) -> np.ndarray:
-        """The states that the vector is the mean of, float64 [tokens, dim]."""
+        """Return the hidden states of the tokens, whose mean is the text's vector, float64 [tokens, dim]."""
         with torch.inference_mode():
             tokens = torch.tensor([ids])
             hidden = self.model.model(tokens, attention_mask=torch.ones_like(tokens), output_hidden_states=True)
@@ -123,7 +131,13 @@ class Explainer:
 
 
 def _places(encoded: object, prefix: int, first: int) -> list[tuple[int, int] | None]:
-    """Where each token of the window that begins at `first` stands in the text; None for special and prefix tokens."""
+    """Return the (start, end) of each token in the text, in characters; None for special tokens and the prefix.
+
+    Args:
+        encoded: Tokens of a window, with the prefix before it.
+        prefix: Length of the prefix in characters.
+        first: Position in the text at which the window begins.
+    """
     pairs = zip(encoded.offsets, encoded.special_tokens_mask, strict=True)  # type: ignore[attr-defined]
     return [
         None if special or end <= prefix else (first + max(0, start - prefix), first + end - prefix)
@@ -132,7 +146,16 @@ def _places(encoded: object, prefix: int, first: int) -> list[tuple[int, int] | 
 
 
 def _words(text: str, places: list[tuple[int, int] | None], shares: list[float]) -> list[Word]:
-    """Join the tokens of each word: neighbours without a blank between them, in scripts that write blanks."""
+    """Merge the tokens of each word and add up their shares.
+
+    Neighbouring tokens without a blank between them belong to one word. In scripts that are written without blanks,
+    each token is a word. Tokens without letters or digits are left out.
+
+    Args:
+        text: The text.
+        places: Position of each token (see `_places`).
+        shares: What each token adds to the margin, in logits.
+    """
     words: list[Word] = []
     for place, share in zip(places, shares, strict=True):
         if place is None:
@@ -141,7 +164,7 @@ def _words(text: str, places: list[tuple[int, int] | None], shares: list[float])
         start += len(text[start:end]) - len(text[start:end].lstrip())
         piece = text[start:end]
         last = words[-1] if words else None
-        if last is not None and start < last.end:  # one more token of a letter that several tokens spell
+        if last is not None and start < last.end:  # a further token of a character that several tokens encode
             words[-1] = replace(last, share=last.share + share)
             continue
         if not any(c.isalnum() for c in piece):

@@ -1,9 +1,8 @@
-"""Vectors of examples -> a calibrated sentiment head.
+"""Fit a calibrated sentiment head to labelled examples and their vectors.
 
-There is a multinomial logistic regression for each language that has examples of its own, drawn to what all languages
-share (see `pooled`), with shifts and a temperature fitted on the validation examples. All other languages are answered
-for by one that is fitted to the examples of all languages together. The same examples and vectors always give the same
-head.
+Each language with enough examples gets a multinomial logistic regression, drawn towards the weights that all languages
+share (see `pooled`), with shifts and a temperature fitted on the validation examples. All other languages use one
+classifier that is fitted to the examples of all languages together. Equal examples and vectors give equal heads.
 """
 
 from __future__ import annotations
@@ -22,11 +21,16 @@ from shopbatch.capabilities.sentiment.weak import weak_neutral
 def fit(examples: pa.Table, vectors: np.ndarray, config: HeadConfig, encoder: str) -> SentimentHead:
     """Fit a head: a classifier that all languages share, and one for each language with examples of its own.
 
+    Of the penalties `config.l2` the one with the lowest log loss on the validation examples is used.
+
     Args:
-        examples: text, label, language, domain and split of each example (see `examples.choose`).
-        vectors: Their vectors, float32 [n, dim].
-        config: How the head is fitted.
+        examples: Columns text, label, language, domain and split (see `examples.choose`).
+        vectors: Vectors of the examples, float32 [n, dim].
+        config: Settings of the fit.
         encoder: Reference of the encoder that made the vectors.
+
+    Raises:
+        ValueError: `config.l2` is empty.
     """
     label, language, domain, split = (
         examples[c].to_numpy(zero_copy_only=False) for c in ("label", "language", "domain", "split")
@@ -63,7 +67,16 @@ def fit(examples: pa.Table, vectors: np.ndarray, config: HeadConfig, encoder: st
 
 
 def _without_neutral(label: np.ndarray, group: np.ndarray, train: np.ndarray, groups: int) -> list[int]:
-    """Return the languages with negative and positive examples only, if another language has neutral ones."""
+    """Return the indices of the languages whose training examples are only negative and positive.
+
+    The result is empty if no language has neutral examples, because then the head needs none.
+
+    Args:
+        label: The label of each example, int64 [n].
+        group: Index of each example's language, int64 [n].
+        train: Mask of the training examples, bool [n].
+        groups: Number of languages.
+    """
     counts = [np.bincount(label[train & (group == g)], minlength=len(LABELS)) for g in range(groups)]
     if not any(c[NEUTRAL] for c in counts):
         return []

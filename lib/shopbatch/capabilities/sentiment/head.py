@@ -1,8 +1,8 @@
-"""The sentiment head: an encoder's vector -> calibrated probabilities of negative, neutral and positive. Pure numpy.
+"""The sentiment head: turns an encoder's vectors into calibrated probabilities of negative, neutral and positive.
 
-There is one linear classifier per language, whose logits are divided by a temperature of their own (Guo et al. 2017).
-The first one answers for all languages that have none of their own. A folder holds head.safetensors (weights, bias,
-temperature) and head.json (labels, languages, the encoder's reference).
+It is pure numpy. Each language has a linear classifier whose logits are divided by a temperature (Guo et al. 2017). The
+first classifier serves all languages that have none of their own. A model folder holds head.safetensors (weights, bias,
+temperature) and head.json (labels, languages, reference of the encoder).
 """
 
 from __future__ import annotations
@@ -27,11 +27,15 @@ NEGATIVE, NEUTRAL, POSITIVE = range(3)
 
 @dataclass(frozen=True)
 class SentimentHead:
-    """The classifiers of all languages.
+    """A sentiment head: one linear classifier with a temperature per language.
 
-    languages: the first one also answers for texts in other or unknown languages.
-    weights: float32 [languages, dim, 3]. bias: [languages, 3]. temperature: [languages], above 0.
-    encoder: reference (name@digest) of the encoder whose vectors the head was trained on.
+    Attributes:
+        languages: Language of each classifier. The first one (named `other` in trained heads) also serves texts in an
+            unknown language, or one without a classifier.
+        weights: float32 [languages, dim, 3].
+        bias: float32 [languages, 3].
+        temperature: float32 [languages], above 0.
+        encoder: Reference (name@digest) of the encoder whose vectors the head was trained on.
     """
 
     languages: tuple[str, ...]
@@ -42,12 +46,16 @@ class SentimentHead:
 
     @property
     def dim(self) -> int:
-        """Numbers in a vector."""
+        """Length of the vectors that the head reads."""
         return int(self.weights.shape[1])
 
     @classmethod
     def load(cls, folder: str | Path) -> SentimentHead:
-        """Load a head. Raises ModelError if a file is missing, unreadable, or of the wrong shape."""
+        """Load a head from its model folder.
+
+        Raises:
+            ModelError: A file is missing or unreadable, or an array has the wrong shape.
+        """
         path = local(folder)
         try:
             about = json.loads((path / "head.json").read_bytes())
@@ -66,7 +74,7 @@ class SentimentHead:
         return head
 
     def save(self, folder: Path) -> None:
-        """Write the two files; equal heads give equal bytes."""
+        """Write head.safetensors and head.json into a folder; equal heads give equal bytes."""
         arrays = {"weights": self.weights, "bias": self.bias, "temperature": self.temperature}
         save_file({k: np.ascontiguousarray(v, np.float32) for k, v in arrays.items()}, folder / "head.safetensors")
         about = {"labels": LABELS, "languages": self.languages, "encoder": self.encoder}
@@ -74,12 +82,16 @@ class SentimentHead:
 
     @classmethod
     def fake(cls, dim: int = 8) -> SentimentHead:
-        """Return a head for the fake engine's vectors: arbitrary, but always the same."""
+        """Return a head for the fake engine's vectors, with random weights that are the same every time."""
         weights = np.random.default_rng(0).normal(size=(2, dim, 3)).astype(np.float32)
         return cls(("en", "zh"), weights, np.zeros((2, 3), np.float32), np.ones(2, np.float32))
 
     def rows_by_language(self, language: pa.Array) -> list[np.ndarray]:
-        """Return, for each of `languages`, the numbers of the rows that its classifier answers for."""
+        """Return for each classifier, in the order of `languages`, the numbers of the rows that it has to score.
+
+        Args:
+            language: Language code of each row, string [n]; null or unknown codes go to the first classifier.
+        """
         codes = pc.index_in(language, pa.array(self.languages, pa.string())).fill_null(0).to_numpy()
         return [np.flatnonzero(codes == i) for i in range(len(self.languages))]
 
@@ -91,6 +103,9 @@ class SentimentHead:
         Args:
             vectors: float32 [n, dim].
             language: string [n], the code or null (as `text.language.guess_language` returns it).
+
+        Raises:
+            ModelError: The vectors have another length than the head reads.
         """
         if vectors.shape[1] != self.dim:
             raise ModelError(f"the head reads vectors of {self.dim} numbers; the engine gives {vectors.shape[1]}")
@@ -104,5 +119,5 @@ class SentimentHead:
 
 
 def polar(probabilities: np.ndarray) -> np.ndarray:
-    """Return the more probable one of NEGATIVE and POSITIVE, int64 [n]; for texts known not to be neutral."""
+    """Return NEGATIVE or POSITIVE per row, whichever is more probable, int64 [n]; for texts known not to be neutral."""
     return np.where(probabilities[:, POSITIVE] > probabilities[:, NEGATIVE], POSITIVE, NEGATIVE).astype(np.int64)

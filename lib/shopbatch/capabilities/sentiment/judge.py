@@ -1,4 +1,4 @@
-"""The heads that finetune_encoder compares: the candidate's, the frozen encoder's, and the live one."""
+"""Calibrate the head that finetune_encoder trained, and score the test examples with any head."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from shopbatch.capabilities.sentiment.head import SentimentHead
 def calibrated_head(
     weights: np.ndarray, bias: np.ndarray, encoder: str, vectors: np.ndarray, examples: pa.Table
 ) -> SentimentHead:
-    """Make a head for each language from one that was trained for all of them.
+    """Turn one classifier that was trained for all languages into a head with a calibrated copy for each language.
 
-    Shifts and a temperature are fitted on the validation examples of the language, or on all validation examples if
-    the language has too few or only one class.
+    Shifts and a temperature are fitted on the validation examples of the language, or on all validation examples if the
+    language has too few or only one class.
 
     Args:
-        weights: Weights of the trained head, [dim, 3].
+        weights: Weights of the trained classifier, [dim, 3].
         bias: Its bias, [3].
         encoder: Reference of the encoder.
         vectors: Vectors of the examples, float32 [n, dim].
@@ -43,6 +43,12 @@ def calibrated_head(
 
 
 def held_out_probabilities(head: SentimentHead, vectors: np.ndarray, examples: pa.Table) -> np.ndarray:
-    """Return a head's probabilities of the test examples, [n, 3]."""
+    """Return a head's probabilities of the test examples, float32 [test examples, 3].
+
+    Args:
+        head: The head.
+        vectors: Vectors of all examples, float32 [n, dim].
+        examples: All examples.
+    """
     test = np.flatnonzero(examples["split"].to_numpy() == "test")
     return head.probabilities(vectors[test], examples["language"].take(pa.array(test)).combine_chunks())

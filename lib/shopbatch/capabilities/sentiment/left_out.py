@@ -1,4 +1,8 @@
-"""What a shop with other goods will see: a head fitted without a domain, asked about that domain."""
+"""Estimate how well a sentiment head works for shops that sell other products than those in the training data.
+
+For each domain (a source of reviews, or a kind of product in it) a head is fitted without it and tested on it.
+train_sentiment_head reports the result.
+"""
 
 from __future__ import annotations
 
@@ -13,23 +17,24 @@ from shopbatch.capabilities.sentiment.fit import fit
 from shopbatch.capabilities.sentiment.head import NEUTRAL
 from shopbatch.runs.report import Figure
 
-LEAST = 100  # texts of each side that a domain needs to be left out
+LEAST = 100  # negative and positive texts, each, without which a domain is not tested
 
 
 def leave_domains_out(examples: pa.Table, vectors: np.ndarray, config: HeadConfig) -> dict[str, dict[str, Any]]:
-    """Return for each language and domain how good a head is that was fitted without the domain.
+    """Return, for each language and domain, the quality on that domain of a head that was fitted without it.
 
-    The domain's training, validation and test examples are all unseen by that head, and all are asked. The penalty is
-    the middle one of `config.l2`, so that nothing is chosen with a look at the domain. Weak neutral labels are left
-    out, since they say nothing of the two sides.
+    All examples of the domain (training, validation and test) are used for testing, since the head has seen none of
+    them. The penalty is the middle one of `config.l2`, so that nothing is chosen by looking at the domain. Weak neutral
+    labels are not used, since they say nothing about negative against positive.
 
     Args:
-        examples: text, label, language, domain, split.
-        vectors: Their vectors, float32 [n, dim].
-        config: How a head is fitted.
+        examples: Columns text, label, language, domain, split.
+        vectors: Vectors of the examples, float32 [n, dim].
+        config: Settings of the fit.
 
     Returns:
-        {language: {domain: figures of `evaluate.of_domain`}}; empty if there is only one domain.
+        {language: {domain: result of `evaluate.of_domain`}}, without domains that have too few negative or positive
+        texts; empty if there is only one domain.
     """
     label, language, domain = (examples[c].to_numpy(zero_copy_only=False) for c in ("label", "language", "domain"))
     fixed = config.model_copy(update={"l2": (config.l2[len(config.l2) // 2],), "weak_neutral": False})
@@ -48,7 +53,11 @@ def leave_domains_out(examples: pa.Table, vectors: np.ndarray, config: HeadConfi
 
 
 def picture(left_out: dict[str, dict[str, Any]]) -> Figure:
-    """Return the report's figure: balanced accuracy on each domain left out, with its interval."""
+    """Return the report's figure: balanced accuracy on each left-out domain, with 95 % intervals.
+
+    Args:
+        left_out: The result of `leave_domains_out`.
+    """
     panels = {
         language: {
             domain: [figures["balanced_accuracy"][end] for end in ("value", "low", "high")]

@@ -1,6 +1,7 @@
-"""The page for a merchant: what customers say of the shop and of its products, and the same as a CSV file.
+"""Write the merchant's page (HTML) and a CSV file: what customers' reviews say of the shop and its products.
 
-Both files lie beside the run's report. Customers' words are masked on the page; the file has no words of customers.
+`score_reviews` writes both beside the run's report. The page quotes customers with personal data masked; the CSV file
+contains no words of customers.
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ from shopbatch.warehouse import files
 from shopbatch.warehouse.store import Snapshot, Store
 
 PAGE, FILE = "merchant.html", "products.csv"
-WORST, BEST, CHANGED = 12, 8, 20  # products shown at most
-QUOTES = {"negative": 3, "positive": 1}  # quotes of a product at most
-_CUT, _QUOTE = 4_000, 220  # characters of a review that are masked, and that are shown
+WORST, BEST, CHANGED = 12, 8, 20  # largest numbers of products shown
+QUOTES = {"negative": 3, "positive": 1}  # largest number of quotes per product
+_CUT, _QUOTE = 4_000, 220  # characters of a review that are read and masked, and that are shown
 _COLUMNS = {
     "product_id": "product_id",
     "title": "title",
@@ -53,7 +54,9 @@ _COLUMNS = {
 
 
 def write_merchant_page(store: Store, report: Report) -> None:
-    """Write the page and the CSV file beside the run's report, which gets links to them.
+    """Write the page and the CSV file beside the run's report, and add links to them to the report.
+
+    Nothing is written if no scores are published yet.
 
     Args:
         store: The warehouse.
@@ -73,7 +76,10 @@ def write_merchant_page(store: Store, report: Report) -> None:
 
 
 def to_csv(products: Products) -> bytes:
-    """Return all products as CSV: UTF-8 with a byte order mark (for Excel), and no cell that is a formula."""
+    """Return all products as a CSV file (bytes): UTF-8 with a byte order mark, so that Excel reads it right.
+
+    Cells that a spreadsheet would run as a formula are made harmless.
+    """
     shares = [(pl.col(f"{m}_negative") / pl.col(m)).fill_nan(None).alias(f"{m}_share") for m in ("now", "before")]
     title = pl.when(pl.col("product_id").is_null()).then(pl.lit("(without a product)")).otherwise("title")
     texts = {"product_id": pl.col("product_id"), "title": title}
@@ -88,13 +94,16 @@ def to_csv(products: Products) -> bytes:
 
 
 def render(scores: Snapshot, reviews: Snapshot, products: Products, report: Report) -> str:
-    """Return the page as HTML.
+    """Return the merchant's page as HTML.
+
+    It shows the worst and best products with quotes, the products whose share of negative reviews changed, and the
+    labels by language.
 
     Args:
         scores: The table review_sentiment.
         reviews: The version of `reviews` that was scored.
-        products: What `compare_products` found in them.
-        report: Names the run.
+        products: The comparison of the products by `compare_products`.
+        report: The run's report; its run id and start are shown.
     """
     listed = products.listed
     worst = listed.filter((pl.col("estimate") > products.usual) & (pl.col("negative") > 0)).head(WORST)
@@ -127,19 +136,31 @@ def render(scores: Snapshot, reviews: Snapshot, products: Products, report: Repo
 
 
 def _scale(ends: list[float]) -> float:
-    """The share at the right end of the ranges that are drawn: the next tenth."""
+    """Return the share (0 to 1) at which the axis of the page's range charts ends.
+
+    It is the greatest of `ends` (upper ends of the ranges), rounded up to a tenth.
+    """
     return min(1.0, math.ceil(10 * max(ends)) / 10)
 
 
 def _chart(counts: dict[str, dict[str, int]]) -> Any:
-    """Bars of the labels per language."""
+    """Draw a bar chart with the number of reviews of each label per language."""
     groups = [f"{language(code)} · {sum(labels.values()):,}" for code, labels in counts.items()]
     series = {label: [labels[label] for labels in counts.values()] for label in LABELS}
     return bars(groups, series, "Reviews by language")
 
 
 def _quotes(scores: Snapshot, reviews: Snapshot, products: list[str]) -> dict[str, list[dict[str, str]]]:
-    """The most telling reviews of each product: label and masked text, the negative ones first."""
+    """Return the reviews with the most confident labels of each product, as label and masked text, negative ones first.
+
+    Args:
+        scores: The table review_sentiment.
+        reviews: The version of `reviews` that was scored.
+        products: Ids of the products.
+
+    Returns:
+        {product id: [{"label", "text"}]}, at most QUOTES of each label; no content occurs twice.
+    """
     probability = pl.when(pl.col("label") == "negative").then("p_negative").otherwise("p_positive")
     rows = (
         scan_scores(scores)
@@ -161,5 +182,5 @@ def _quotes(scores: Snapshot, reviews: Snapshot, products: list[str]) -> dict[st
 
 
 def _quote(text: str) -> str:
-    text = mask(" ".join(text[:_CUT].split()))  # masked before it is cut: half a number would not be recognised
+    text = mask(" ".join(text[:_CUT].split()))  # masked before it is cut, since half a number would not be recognised
     return text if len(text) <= _QUOTE else text[:_QUOTE].rstrip() + "…"

@@ -1,4 +1,4 @@
-"""The sentiment model that `score_reviews` uses."""
+"""Find the sentiment model (head and encoder) that `score_reviews` uses, and register the one that ships."""
 
 from __future__ import annotations
 
@@ -19,7 +19,13 @@ SHIPPED = Path(__file__).with_name("shipped_model")  # docs/sample-data.md says 
 
 @dataclass(frozen=True)
 class Sentiment:
-    """What `score_reviews` needs: paths of encoder and head ("" for the fake engine) and their digests."""
+    """The sentiment model of a run of `score_reviews`.
+
+    Attributes:
+        encoder: Folder of the encoder; "" for the fake engine.
+        head: Folder of the head; "" for the fake engine.
+        digests: Their digests, by `encoder` and `head`; part of the recipe.
+    """
 
     encoder: str
     head: str
@@ -27,12 +33,12 @@ class Sentiment:
 
 
 def sentiment(root: str, reference: str, kind: str) -> tuple[Sentiment, dict[str, Any]]:
-    """Return the head that `reference` means with the encoder it was trained on, and its metrics.
+    """Find a sentiment head and the encoder that it was trained on, and return both with the head's metrics.
 
     Args:
         root: The warehouse.
-        reference: `name@live`, `name@digest` or a folder.
-        kind: Kind of the engine; the fake one needs no model.
+        reference: The head: `name@live`, `name@digest` or a folder.
+        kind: Kind of the engine. `fake` needs no model: the paths are then "" and the metrics {}.
 
     Raises:
         ModelError: A model is missing or damaged.
@@ -45,7 +51,7 @@ def sentiment(root: str, reference: str, kind: str) -> tuple[Sentiment, dict[str
 
 
 def head_and_encoder(root: str, reference: str) -> tuple[Model, Model]:
-    """Return the head that `reference` means, and the encoder that it was trained on.
+    """Return the head with this reference, and the encoder that it was trained on.
 
     Args:
         root: The registry's folder or URI.
@@ -62,17 +68,19 @@ def head_and_encoder(root: str, reference: str) -> tuple[Model, Model]:
         raise NoLiveModel(
             f"{error}; `shopbatch init` registers the one that ships, `shopbatch run train_sentiment_head` trains yours"
         ) from None
-    return head, find(root, SentimentHead.load(head.path).encoder)  # a folder's files name no place outside
+    return head, find(root, SentimentHead.load(head.path).encoder)  # only in the registry: files name no other folder
 
 
 def ensure_live(root: str) -> None:
-    """Make the shipped head live if none is, and make it and its encoder again if they are damaged.
+    """Register the shipped head as `sentiment@live` if no head is live, and repair it if it is damaged.
+
+    If the live head is the shipped one, it and its encoder are made again where they are damaged.
 
     Args:
         root: The registry's folder or URI.
 
     Raises:
-        ModelError: The live head is another one, and damaged.
+        ModelError: Another head is live, and it is damaged.
     """
     live = ""
     with suppress(NoLiveModel):
@@ -84,7 +92,9 @@ def ensure_live(root: str) -> None:
 
 
 def prepare(root: str) -> None:
-    """Make the graph of the live model's encoder in this machine's cache; else each worker of the first run does.
+    """Compile the live model's encoder into this machine's cache, so that the workers of the first run need not do it.
+
+    Nothing happens for a registry in an object store. A missing or damaged model is ignored here; the run reports it.
 
     Args:
         root: The registry's folder or URI.
@@ -93,7 +103,7 @@ def prepare(root: str) -> None:
         return
     from shopbatch.engines.encoders.openvino_encoder import exported_encoder
 
-    with suppress(ModelError, OSError):  # the run that needs the model says what is wrong with it
+    with suppress(ModelError, OSError):  # a run that needs the model reports the error
         exported_encoder(Path(head_and_encoder(root, f"{NAME}@live")[1].path), for_machine=True)
 
 
@@ -104,10 +114,10 @@ def register_shipped(root: str) -> Model:
         root: The registry's folder or URI.
 
     Returns:
-        The head, which is live then.
+        The head, which is now live.
 
     Raises:
-        ModelError: The encoder comes from a package that is not installed.
+        ModelError: The encoder comes from a package that is not installed, or is not the one that the head needs.
     """
     head = resolve(root, str(SHIPPED))
     reference = SentimentHead.load(head.path).encoder

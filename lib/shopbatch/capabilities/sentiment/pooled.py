@@ -1,9 +1,9 @@
-"""One linear classifier for all languages, with a deviation for each language that has enough rows of its own.
+"""Fit one linear classifier for all languages, with a deviation for each language that has enough rows.
 
-The weights of a language are the shared ones plus its deviation, and the squares of both are penalised, as in the
-multi-task regularisation of Evgeniou & Pontil 2004. So a language with few rows stays near to what the others share,
-and one with many rows goes its own way. The shared part is no classifier by itself: where every row has a language, its
-bias can be any number, since the languages' own biases make up for it (see `Rows.together`).
+The weights of a language are the shared weights plus its deviation, and the squares of both are penalised, as in the
+multi-task regularisation of Evgeniou & Pontil 2004. So a language with few rows stays close to the shared weights, and
+one with many rows can deviate from them. The shared part cannot be used alone as a classifier: if every row has a
+language, its bias can be any number, since the languages' own biases make up for it (see `Rows.together`).
 """
 
 from __future__ import annotations
@@ -15,19 +15,20 @@ import torch
 
 from shopbatch.training.one_thread import minimise
 
-_IMPOSSIBLE = -1e4  # logit of a class that a row's label cannot tell anything about
+_IMPOSSIBLE = -1e4  # added to the logits of classes that do not occur in a row's language
 
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows that a classifier is fitted to.
+    """The training rows of a pooled classifier.
 
     Attributes:
         vectors: float32 [n, dim].
         label: int64 [n].
-        group: int64 [n], the language of each row; -1 for a row that teaches the shared weights only.
-        weight: float64 [n].
-        absent: bool [groups, classes], the classes that do not occur in a language and are not asked of its rows.
+        group: The number of each row's language, int64 [n]; -1 for a row from which only the shared weights learn.
+        weight: Weight of each row in the loss, float64 [n].
+        absent: bool [groups, classes]: True for classes that do not occur in a language. They are left out of the
+            softmax of that language's rows.
     """
 
     vectors: np.ndarray
@@ -37,17 +38,17 @@ class Rows:
     absent: np.ndarray
 
     def together(self) -> Rows:
-        """Return the same rows without their languages."""
+        """Return the same rows without their languages, to fit the shared classifier alone."""
         return replace(self, group=np.full_like(self.group, -1), absent=self.absent[:0])
 
 
 @dataclass(frozen=True)
 class Penalty:
-    """Ridge penalties and the number of steps.
+    """Ridge penalties of a fit, and its number of steps.
 
     Attributes:
         shared: Penalty on the squared shared weights.
-        language: Penalty on the squared deviations.
+        language: Penalty on the squared deviations of the languages.
         steps: Maximum number of L-BFGS iterations.
     """
 
@@ -57,9 +58,14 @@ class Penalty:
 
 
 def fit_pooled(rows: Rows, penalty: Penalty) -> tuple[np.ndarray, np.ndarray]:
-    """Fit a multinomial logistic regression on standardised vectors.
+    """Fit a multinomial logistic regression with shared weights and one deviation per language.
 
-    The loss is the weighted mean cross entropy plus the penalties. The standardisation is folded into the result.
+    The loss is the weighted mean cross entropy plus the penalties. The vectors are standardised for the fit; this is
+    folded into the result, which applies to the vectors as they are.
+
+    Args:
+        rows: The training rows.
+        penalty: Penalties and number of steps.
 
     Returns:
         Weights, float64 [1 + groups, dim, classes], the shared ones first, and biases, [1 + groups, classes].
@@ -102,7 +108,9 @@ def fit_pooled(rows: Rows, penalty: Penalty) -> tuple[np.ndarray, np.ndarray]:
 
 
 def balanced_weights(label: np.ndarray, cell: np.ndarray, power: float) -> np.ndarray:
-    """Weigh rows so that the classes of a cell come nearer to equal shares; the mean weight of each cell is 1.
+    """Return a weight per row that brings the classes of each cell closer to equal shares in training, float64 [n].
+
+    The mean weight of each cell is 1.
 
     Args:
         label: int64 [n].

@@ -1,4 +1,7 @@
-"""What the scored reviews say of each product: counts, estimated shares of negative reviews, and what has changed."""
+"""Compare products by their scored reviews: counts, estimated shares of negative reviews, and changes between months.
+
+The merchant's page and its CSV file show the result.
+"""
 
 from __future__ import annotations
 
@@ -16,21 +19,23 @@ from shopbatch.evaluation.proportions import difference_interval, fit_prior, shr
 from shopbatch.warehouse import files
 from shopbatch.warehouse.store import Snapshot
 
-LEVEL = 0.9  # probability of the range around an estimated share
-FALSE_ALARMS = 0.05  # largest probability that any product at all is flagged by accident
-MIN_REVIEWS = 5  # fewer reviews, in all or in a month, are not evidence to show
+LEVEL = 0.9  # coverage of the interval around an estimated share
+FALSE_ALARMS = 0.05  # largest probability that at least one unchanged product is flagged
+MIN_REVIEWS = 5  # a product with fewer reviews is not listed, and a month with fewer is not compared
 MONTH = timedelta(days=30)
 _NAMES = ("title", "product_type", "category", "department")
 
 
 @dataclass(frozen=True)
 class Months:
-    """The two months that are compared, and how many of all reviews have a date.
+    """The two months of 30 days that are compared, and the dates of all reviews.
 
     Attributes:
-        end: Midnight (UTC) before the newest review: its own day may not be complete.
-        first, last: The oldest and the newest review.
-        dated: Reviews with a date.
+        end: End of the last month: midnight (UTC) before the newest review, because that review's day may be
+            incomplete.
+        first: Time of the oldest review.
+        last: Time of the newest review.
+        dated: Number of reviews with a date.
     """
 
     end: datetime
@@ -40,27 +45,28 @@ class Months:
 
     @property
     def middle(self) -> datetime:
-        """Where the last month begins, and the one before it ends."""
+        """Start of the last month, which is also the end of the month before."""
         return self.end - MONTH
 
     @property
     def start(self) -> datetime:
-        """Where the month before begins."""
+        """Start of the month before the last month."""
         return self.middle - MONTH
 
 
 @dataclass(frozen=True)
 class Products:
-    """What `compare_products` returns.
+    """The result of `compare_products`.
 
     Attributes:
-        table: One row per product, in the order of `low`, the share that is very likely exceeded: a few bad reviews do
-            not lead. The columns are product_id, title, reviews, negative, neutral, positive; share, estimate, low,
-            high (of negative reviews); now, now_negative, before, before_negative (reviews in the last month and in the
-            one before); change, change_low, change_high (null: too few reviews), and changed. Reviews without a
-            product are the last row, whose product_id is null.
+        table: One row per product. Columns: product_id, title; reviews, negative, neutral, positive (counts); share (of
+            negative reviews, 0 to 1), estimate (that share, drawn towards `usual` for products with few reviews), low
+            and high (its 90 % interval); now, now_negative, before, before_negative (counts in the last month and in
+            the month before); change (of the share between the months), change_low, change_high (null: too few
+            reviews); changed (bool: certainly changed). Sorted by `low`, greatest first, so that a few bad reviews do
+            not put a product on top. The last row (product_id null) holds the reviews without a product.
         months: The months that are compared; None if no review has a date.
-        usual: The share of negative reviews that is usual in this shop.
+        usual: The usual share of negative reviews of a product of this shop, 0 to 1.
     """
 
     table: pl.DataFrame
@@ -69,18 +75,18 @@ class Products:
 
     @property
     def listed(self) -> pl.DataFrame:
-        """The products that have enough reviews to be shown."""
+        """The rows of products with at least MIN_REVIEWS reviews, which are enough to be shown."""
         return self.table.filter(pl.col("product_id").is_not_null() & (pl.col("reviews") >= MIN_REVIEWS))
 
 
 def scan_scores(scores: Snapshot) -> pl.LazyFrame:
-    """Scan the table review_sentiment lazily."""
+    """Return the rows of the table review_sentiment as a Polars lazy frame."""
     uris, schema = [f.uri for f in scores.files], scores.schema
     return files.scan(uris, schema) if uris else pl.DataFrame(schema.empty_table()).lazy()
 
 
 def count_labels(scores: Snapshot) -> dict[str, dict[str, int]]:
-    """Count the reviews of each language by label; the language with most reviews first, labels in their order."""
+    """Count the reviews by language and label: {language: {label: count}}, the language with most reviews first."""
     rows = scan_scores(scores).group_by("language", "label").len().collect(engine="streaming").rows()
     counts: dict[str, dict[str, int]] = {}
     for language, label, n in rows:
@@ -89,12 +95,12 @@ def count_labels(scores: Snapshot) -> dict[str, dict[str, int]]:
 
 
 def compare_products(scores: Snapshot, reviews: Snapshot, catalogue: Snapshot | None) -> Products:
-    """Count the reviews of every product, and compare the products and their last two months.
+    """Count the reviews of every product, estimate its share of negative ones, and compare its last two months.
 
     Args:
         scores: The table review_sentiment.
-        reviews: The version of `reviews` that was scored; its dates count.
-        catalogue: The table `products`; None: there is none.
+        reviews: The version of `reviews` that was scored; it gives the dates.
+        catalogue: The table `products`, which gives the titles; None if there is none.
     """
     counts = [pl.len().alias("reviews"), *((pl.col("label") == x).sum().alias(x) for x in LABELS)]
     table = scan_scores(scores).group_by("product_id").agg(counts).collect(engine="streaming").sort("product_id")
@@ -112,7 +118,7 @@ def compare_products(scores: Snapshot, reviews: Snapshot, catalogue: Snapshot | 
 
 
 def _months(reviews: Snapshot) -> Months | None:
-    """The months to compare, by the reviews' dates; None if there are none."""
+    """Return the months to compare, which end before the day of the newest review; None if no review has a date."""
     first: datetime | None = None
     last: datetime | None = None
     dated = 0
@@ -127,7 +133,7 @@ def _months(reviews: Snapshot) -> Months | None:
 
 
 def _monthly(scores: Snapshot, reviews: Snapshot, months: Months) -> pl.DataFrame:
-    """Reviews and negative ones of each product in the last month and in the one before."""
+    """Count the reviews and the negative reviews of each product in the last month and in the month before."""
     recent = [
         pl.DataFrame(table.filter(pc.greater_equal(table["created_at"], pa.scalar(months.start))))
         for table in _pieces(reviews, ["review_id", "created_at"])
@@ -150,10 +156,14 @@ def _monthly(scores: Snapshot, reviews: Snapshot, months: Months) -> pl.DataFram
 
 
 def _compared(table: pl.DataFrame, monthly: pl.DataFrame | None) -> pl.DataFrame:
-    """Add the months and what changed between them.
+    """Add the monthly counts to the table, and the change of the share of negative reviews between the months.
 
-    Only products with MIN_REVIEWS in both months are compared. The ranges hold for all of them together (Bonferroni),
-    so that of many products that did not change hardly ever one is flagged.
+    Only products with MIN_REVIEWS in each month are compared. The intervals hold for all of them together (Bonferroni),
+    so that among many unchanged products hardly ever one is flagged as changed.
+
+    Args:
+        table: One row per product.
+        monthly: The result of `_monthly`; None if no review has a date.
     """
     months = ["now", "now_negative", "before", "before_negative"]
     if monthly is None:
@@ -175,7 +185,11 @@ def _compared(table: pl.DataFrame, monthly: pl.DataFrame | None) -> pl.DataFrame
 
 
 def _titles(catalogue: Snapshot | None, products: pl.Series) -> pl.DataFrame:
-    """The title of each of these products; without one its kind (Dresses), if the catalogue has that."""
+    """Return the title of each product (columns `product_id`, `title`).
+
+    A product without a title gets its type, category or department (such as Dresses), as far as the catalogue has
+    these. Without a catalogue the result is empty.
+    """
     if catalogue is None or "product_id" not in catalogue.schema.names:
         return pl.DataFrame(schema={"product_id": pl.String, "title": pl.String})
     names = [n for n in _NAMES if n in catalogue.schema.names]
@@ -193,7 +207,7 @@ def _titles(catalogue: Snapshot | None, products: pl.Series) -> pl.DataFrame:
 
 
 def _pieces(snapshot: Snapshot, columns: Sequence[str]) -> Iterator[pa.Table]:
-    """Read these columns one row group at a time, in bounded memory."""
+    """Yield these columns of a snapshot one row group at a time, so that memory stays bounded."""
     schema = snapshot.select(columns)
     yield schema.empty_table()
     for file in snapshot.files:

@@ -1,4 +1,4 @@
-"""A trained encoder and its head become what score_reviews can use, as far as the registry shows models."""
+"""Publish a trained encoder together with its sentiment head, so that score_reviews can use them."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ from shopbatch.warehouse.store import Store
 def publish_pair(
     store: Store, report: Report, name: str, candidate: Model, head: SentimentHead, examples: pa.Table, **about: Any
 ) -> None:
-    """Make a candidate encoder and its head the live ones.
+    """Publish a candidate encoder and its head in the registry; each becomes live under its name.
 
     Args:
         store: The warehouse.
-        report: Its `quality` is remembered with the head; it gets the digests.
+        report: Its metric `quality` is stored with the head; the digests and the outcome are written to it.
         name: Name of the head in the registry.
         candidate: The encoder.
         head: The head, which names the encoder.
-        examples: All examples; the texts of the training split are recorded.
-        about: What else the head's manifest says.
+        examples: All examples. The texts of the training split are recorded, so that erasure requests can find the
+            model.
+        about: Further entries of the head's manifest.
     """
     models = f"{store.root}/_models"
     trained = examples.filter(pc.equal(examples["split"], "train"))
@@ -38,12 +39,12 @@ def publish_pair(
         "config": report.config,
         "tables": {"reviews": report.tables["reviews"]["read"]},
     }
-    registry.point(models, registry.describe(models, candidate, **rows))  # before the head, which names it
+    registry.point(models, registry.describe(models, candidate, **rows))  # before the head, because the head names it
     published = registry.publish(models, name, head.save, live=True, **known | about)
     report.models |= {"encoder": candidate.digest, name: published.digest}
     report.outcome = "published"
 
 
 def derived_from(base: Model) -> str:
-    """Return the licence of what was trained from a model."""
+    """Return the licence text for a model that was trained from `base`, such as "derived from e5-small (MIT)"."""
     return f"derived from {base.name} ({base.manifest.get('licence', 'unknown licence')})"

@@ -1,4 +1,4 @@
-"""Reviews -> sentiment: what the job score_reviews does."""
+"""Run the job score_reviews: give each review a sentiment label with probabilities."""
 
 from __future__ import annotations
 
@@ -21,9 +21,16 @@ from shopbatch.warehouse.store import Store
 
 
 def review_spec(config: ScoreReviewsConfig, store: Store, report: Report) -> Spec:
-    """The inference job that scores reviews; the report gets the model's digests and its quality.
+    """Return the inference job that scores reviews, and write the model's digests and quality to the report.
 
-    Raises ModelError for a missing or damaged model.
+    Args:
+        config: Settings of the job.
+        store: The warehouse.
+        report: Gets the engine, the digests and the quality of the model.
+
+    Raises:
+        ModelError: A model is missing or damaged.
+        UserError: A cascade is configured together with the fake engine.
     """
     models, metrics = sentiment(store.root, config.model, config.engine.kind)
     report.metrics["quality"], report.unit = metrics, "reviews"
@@ -35,13 +42,16 @@ def review_spec(config: ScoreReviewsConfig, store: Store, report: Report) -> Spe
     inherits = None
     if (
         not isinstance(config.engine, FakeConfig) and windows > 1
-    ):  # a text that fits into one window is scored as before
+    ):  # texts that fit into one window get the same result as with windows=1
         inherits = Inherited(replace(stage, windows=1).recipe(), config.engine.max_tokens)
     return Spec("score_reviews", REVIEWS, stage, REVIEW_SENTIMENT, REVIEW_SENTIMENT_REJECTS, inherits=inherits)
 
 
 def _cascade_spec(config: ScoreReviewsConfig, store: Store, report: Report, models: Sentiment) -> Spec:
-    """The job with a small model before the large one. It inherits nothing: no former recipe gives the same answers."""
+    """Return the inference job that asks small models first and the large one about the rest.
+
+    Results of runs without this cascade are not reused, since no other recipe gives the same answers.
+    """
     if isinstance(config.engine, FakeConfig):
         raise UserError("cascade: the fake engine has no models that could be large or small")
     used = parts(f"{store.root}/_models", str(config.cascade), models.digests["head"])
@@ -56,14 +66,19 @@ def _cascade_spec(config: ScoreReviewsConfig, store: Store, report: Report, mode
 
 
 def review_specs(config: ScoreReviewsConfig, store: Store, report: Report) -> list[Spec]:
-    """The inference jobs that score_reviews is made of: one."""
+    """Return the list of inference jobs that score_reviews consists of; it holds one, that of `review_spec`."""
     return [review_spec(config, store, report)]
 
 
 def score_reviews(config: ScoreReviewsConfig, store: Store, report: Report) -> None:
-    """Score the new and changed reviews, publish them, and write the merchant's page.
+    """Score the new and changed reviews, publish them, and write the merchant's page; the body of the job.
 
-    Raises what `run_inference` and `review_spec` raise.
+    It raises the errors of `run_inference` and `review_spec`.
+
+    Args:
+        config: Settings of the job.
+        store: The warehouse.
+        report: Filled while the run proceeds.
     """
     run_inference(review_spec(config, store, report), config, store, report)
     write_merchant_page(store, report)

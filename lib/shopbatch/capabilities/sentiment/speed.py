@@ -1,4 +1,7 @@
-"""How much faster one way to score texts is than another, measured in turn in this process."""
+"""Measure how much faster one way to score texts is than another.
+
+The jobs compress_encoder and train_cascade use it for their speed gates.
+"""
 
 from __future__ import annotations
 
@@ -14,27 +17,37 @@ import pyarrow as pa
 
 @dataclass(frozen=True)
 class Ratio:
-    """How many times faster the second is: the median of the rounds, and the least and greatest of them."""
+    """How many times faster the second of two functions is than the first.
+
+    Attributes:
+        value: Median over the rounds.
+        low: Lowest round.
+        high: Highest round.
+    """
 
     value: float
     low: float
     high: float
 
     def tree(self) -> dict[str, float]:
-        """Return the three numbers by name."""
+        """Return the three numbers by name, rounded to 3 digits, for a report."""
         return {"value": round(self.value, 3), "low": round(self.low, 3), "high": round(self.high, 3)}
 
 
 def beside(first: Callable[[pa.Array], Any], second: Callable[[pa.Array], Any], texts: pa.Array, rounds: int) -> Ratio:
-    """Measure two functions on the same texts in turn, by the processor time of this process.
+    """Compare the speed of two functions on the same texts, by the processor time of this process.
 
-    Processor time hardly depends on what else a machine does, and the ratio of neighbouring measurements still less.
-    One round before the others warms both up.
+    The functions run in turn. Processor time hardly depends on other work on the machine, and the ratio of neighbouring
+    measurements depends on it still less. One extra round beforehand warms both functions up.
 
     Args:
-        first, second: Read texts.
+        first: Function that reads texts; the reference.
+        second: Function that reads texts; the one that should be faster.
         texts: The texts, string [n].
-        rounds: Number of rounds that count.
+        rounds: Number of measured rounds.
+
+    Returns:
+        Time of `first` divided by time of `second`.
     """
     ratios = []
     gc.collect()

@@ -1,7 +1,7 @@
-"""Labelled reviews -> an encoder trained end to end with its calibrated head, published if better: finetune_encoder.
+"""Run the job finetune_encoder: train an encoder end to end on labelled reviews, and publish it if it is better.
 
-It publishes what train_sentiment_head publishes: a head named `sentiment`, and the encoder that the head names.
-score_reviews loads either without knowing the difference.
+The job publishes the trained encoder and a head named `sentiment`, which refers to that encoder. train_sentiment_head
+publishes a head of the same name, so score_reviews loads the result of either job in the same way.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ NAME = "sentiment-encoder"
 
 
 def finetune(config: FinetuneEncoderConfig, store: Store, report: Report) -> None:
-    """Train, judge, and publish if it is better.
+    """Train an encoder with its head, and publish it if it beats the untrained encoder and the live model.
 
-    Raises what `workers.train` raises, and GateRefused if the candidate is not better.
+    Raises GateRefused if it does not, or if it is more biased than the live model, and what `workers.train` raises.
     """
     check_devices(config.workers, config.platform)
     reviews = store.require(REVIEWS, SOURCE)
@@ -73,7 +73,7 @@ def finetune(config: FinetuneEncoderConfig, store: Store, report: Report) -> Non
         pack = packed(store, examples, config.engine, config.loop, base, spec.prefix)
         stage.rows = examples.num_rows
 
-    @functools.cache  # only computed if there is no saved first head, or when the frozen encoder is judged
+    @functools.cache  # computed if no first head is stored, and when the frozen encoder is judged
     def base_vectors() -> np.ndarray:
         return embed(examples, config.engine, base.path, config.embedders).vectors
 
@@ -113,14 +113,22 @@ def finetune(config: FinetuneEncoderConfig, store: Store, report: Report) -> Non
 def first_head(
     folder: str, config: FinetuneEncoderConfig, base: Model, examples: pa.Table, vectors: Callable[[], np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the head that training starts from, weights [dim, 3] and bias [3], fitted to the base's vectors.
+    """Return the head with which training starts, fitted to the base encoder's vectors: weights [dim, 3] and bias [3].
 
-    A random head would first pull the encoder in arbitrary directions, and what the base knows of texts unlike the
-    examples would be lost (Kumar et al. 2022, "Fine-Tuning can Distort Pretrained Features and Underperform
-    Out-of-Distribution"). The fitted head is scaled down by encoder.head_scale: a head with weights as large as the
-    fitted ones amplifies every change of the vectors, which forces a small learning rate, and the encoder hardly
-    changes (Chizat et al. 2019, "On Lazy Training in Differentiable Programming"). One head serves all languages. It is
-    kept in the run's folder, so that a resumed run starts from the same one.
+    A random head would at first pull the encoder in arbitrary directions, and the base would forget what it knows of
+    texts unlike the examples (Kumar et al. 2022, "Fine-Tuning can Distort Pretrained Features and Underperform
+    Out-of-Distribution"). The fitted weights are multiplied by encoder.head_scale: large weights amplify every change
+    of the vectors and would force a small learning rate, with which the encoder hardly changes (Chizat et al. 2019, "On
+    Lazy Training in Differentiable Programming"). One head serves all languages. It is stored in the run's folder, so
+    that a resumed run starts from the same head.
+
+    Args:
+        folder: Folder of the training run.
+        config: Settings of the job.
+        base: The encoder to start from.
+        examples: All examples.
+        vectors: Function that returns the base's vectors of the examples, float32 [n, dim]; only called if no head is
+            stored yet.
     """
     path = f"{folder}/head.safetensors"
     fitted = _kept_head(path)
@@ -134,7 +142,10 @@ def first_head(
 
 
 def _kept_head(path: str) -> dict[str, np.ndarray] | None:
-    """Read the head that a run has kept; None if there is none, or a damaged one: the same examples give the same."""
+    """Read the first head that an earlier attempt of the run stored; None if it is missing or damaged.
+
+    The caller then fits it again, and the same examples give the same head.
+    """
     fs, place = files.filesystem(path)
     try:
         with fs.open_input_stream(place) as stream:
@@ -151,7 +162,15 @@ def _kept_head(path: str) -> dict[str, np.ndarray] | None:
 def export(
     models: str, run: Run, prefix: str, base: Model, best_step: int, mix: float
 ) -> tuple[Model, np.ndarray, np.ndarray]:
-    """Publish the trained encoder, mixed with the base, in the registry, not live yet.
+    """Register the trained encoder, averaged with the base, as a candidate that is not live yet.
+
+    Args:
+        models: The registry's root.
+        run: The training run.
+        prefix: Text that is put before every text to encode.
+        base: The encoder that training started from.
+        best_step: Step of the checkpoint to export.
+        mix: Share of the trained weights; the remaining share is of the base's weights.
 
     Returns:
         The model, and its head: weights [dim, 3], bias [3].
@@ -169,7 +188,7 @@ def export(
 
 
 def _origin(config: FinetuneEncoderConfig, reviews: Snapshot, base: Model) -> str:
-    """Return the digest of everything that the model is made from."""
+    """Return the digest of everything that the model is made from: reviews, base, engine and settings."""
     return digest(
         {
             "version": VERSION,
@@ -182,7 +201,7 @@ def _origin(config: FinetuneEncoderConfig, reviews: Snapshot, base: Model) -> st
 
 
 def _key(config: FinetuneEncoderConfig, base: Model, pack: Pack) -> str:
-    """Return the digest that identifies the training run and its checkpoints."""
+    """Return the digest that identifies the training run; it names the folder of its checkpoints."""
     return digest(
         {
             "version": VERSION,
@@ -195,10 +214,10 @@ def _key(config: FinetuneEncoderConfig, base: Model, pack: Pack) -> str:
 
 
 def _spec(base: Model) -> EncoderSpec:
-    """Return how the base's vectors are made.
+    """Return how the base makes its vectors: prefix, layers and pooling.
 
     Raises:
-        ModelError: The base lacks a layer that `encoder.json` names; found here instead of in a worker.
+        ModelError: The base lacks a layer that `encoder.json` names; raised here, before a worker would fail on it.
     """
     folder = local(base.path)
     spec = EncoderSpec.load(folder)
@@ -208,12 +227,12 @@ def _spec(base: Model) -> EncoderSpec:
 
 
 def _frozen(config: FinetuneEncoderConfig, base: Model, examples: pa.Table, vectors: np.ndarray) -> np.ndarray:
-    """Return the test probabilities of the head that train_sentiment_head would fit on the unchanged encoder."""
+    """Return the test probabilities, [n, 3], of the head that train_sentiment_head would fit on the untrained base."""
     return held_out_probabilities(fit(examples, vectors, config.head, base.reference), vectors, examples)
 
 
 def _live(config: FinetuneEncoderConfig, models: str, live: Model, examples: pa.Table) -> np.ndarray:
-    """Return the test probabilities of the live head, with the encoder that it names."""
+    """Return the test probabilities of the live head with the encoder that it names, [test examples, 3]."""
     head = SentimentHead.load(live.path)
     encoder = registry.find(models, head.encoder)
     vectors = embed_held_out(examples, config.engine, encoder.path, config.embedders)

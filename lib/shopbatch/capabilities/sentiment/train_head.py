@@ -1,6 +1,6 @@
-"""Labelled reviews -> a calibrated sentiment head on an encoder that stays as it is: the job train_sentiment_head.
+"""Run the job train_sentiment_head: fit a calibrated sentiment head to labelled reviews on an unchanged encoder.
 
-The report also says how good a head is that was fitted without a domain, on that domain (see `left_out`).
+The report also shows how good a head is on a domain that it was fitted without (see `left_out`).
 """
 
 from __future__ import annotations
@@ -34,7 +34,19 @@ VERSION = 4  # of examples and fit: raising it makes the next run train again
 
 
 def train_head(config: TrainHeadConfig, store: Store, report: Report) -> None:
-    """Train a head and publish it, unless the live one came from the same reviews, encoder and configuration."""
+    """Fit a head and publish it as `sentiment@live`; the body of the job train_sentiment_head.
+
+    Nothing is done if the live head was made from the same reviews, encoder and configuration.
+
+    Args:
+        config: Settings of the job.
+        store: The warehouse.
+        report: Filled while the run proceeds.
+
+    Raises:
+        UserError: There are too few labelled reviews.
+        GateRefused: The table reviews has shrunk too far, or the head is more biased than the live one.
+    """
     reviews = store.require(REVIEWS, SOURCE)
     models = f"{store.root}/_models"
     encoder = registry.base(models, config.encoder)
@@ -85,11 +97,16 @@ def train_head(config: TrainHeadConfig, store: Store, report: Report) -> None:
 def fit_steadily(
     examples: pa.Table, vectors: np.ndarray, copies: np.ndarray, config: HeadConfig, encoder: str
 ) -> SentimentHead:
-    """Fit a head that gives copies of a sentence in which another person stands much the same score (`bias.steady`).
+    """Fit a head that scores a sentence much the same whichever person is named in it (see `bias.steady`).
+
+    With `config.counterfactual` 0 this is the same as `fit.fit`.
 
     Args:
-        examples, vectors, config, encoder: As for `fit`.
-        copies: The vectors of all counterfactual sentences, float32 [sentences, dim].
+        examples: Columns text, label, language, domain and split.
+        vectors: Vectors of the examples, float32 [n, dim].
+        copies: Vectors of all counterfactual sentences (see `bias.probe`), float32 [sentences, dim].
+        config: Settings of the fit.
+        encoder: Reference of the encoder that made the vectors.
     """
     if not config.counterfactual:
         return fit(examples, vectors, config, encoder)
@@ -99,7 +116,17 @@ def fit_steadily(
 
 
 def origin_of(reviews: Snapshot, encoder: str, engine: EngineConfig, examples: ExampleConfig, head: HeadConfig) -> str:
-    """Return the digest of everything that a head is made from. Equal origins give equal heads."""
+    """Return the digest of everything that a head is made from; equal origins give equal heads.
+
+    A run does nothing if the live head has the same origin.
+
+    Args:
+        reviews: The snapshot of reviews.
+        encoder: Digest of the encoder.
+        engine: Settings of the engine.
+        examples: Limits on the number of examples.
+        head: Settings of the fit.
+    """
     return digest(
         {
             "version": VERSION,

@@ -1,10 +1,9 @@
-"""Neutral labels for a language whose reviews state none: texts on which two models do not agree, or that say both.
+"""Label undecided texts neutral, for a language whose reviews are all labelled negative or positive; used by `fit`.
 
-The source of such reviews had to call every text negative or positive. Two models of different kinds are fitted on one
-half of the texts and asked about the other half: the linear classifier on the encoder's vectors, and a naive Bayes of
-characters. A text counts as neutral if the classifier is unsure of its side, and either it holds a word of contrast
-(`contrast.yaml`) or the two models take different sides. These are weak labels: they teach the classifier where the
-middle lies, and no figure is measured on them.
+Two models of different kinds are fitted on one half of the texts and applied to the other half: a linear classifier on
+the encoder's vectors, and a naive Bayes of characters. A text becomes neutral if the linear classifier is unsure, and
+either the text holds a word of contrast such as "but" (`contrast.yaml`) or the two models give different labels. These
+are weak labels: they are used for training, and no metric is measured on them.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from shopbatch.evaluation.baselines import CharacterBayes
 from shopbatch.evaluation.calibration import softmax
 from shopbatch.text.word_files import WordFile, read_words
 
-UNSURE = 0.65  # a side whose probability is below this is unsure
+UNSURE = 0.65  # if neither label reaches this probability, the classifier is unsure
 
 
 class _Contrast(WordFile):
@@ -29,7 +28,7 @@ class _Contrast(WordFile):
 
 @lru_cache(maxsize=1)
 def _contrast() -> dict[str, re.Pattern[str]]:
-    """For each language a pattern for its words of contrast."""
+    """Return {language: pattern that matches its words of contrast, such as "but"}."""
     words = read_words(_Contrast, "shopbatch.capabilities.sentiment", "contrast.yaml").languages
     return {name: re.compile("|".join(map(re.escape, some))) for name, some in words.items()}
 
@@ -37,14 +36,14 @@ def _contrast() -> dict[str, re.Pattern[str]]:
 def weak_neutral(
     language: str, texts: list[str], vectors: np.ndarray, label: np.ndarray, penalty: Penalty
 ) -> np.ndarray:
-    """Say which texts of a language are taken for neutral, bool [n].
+    """Return a boolean mask [n]: True for the texts of one language that get a weak neutral label.
 
     Args:
         language: The language of all texts.
         texts: [n].
-        vectors: float32 [n, dim].
-        label: NEGATIVE or POSITIVE, [n].
-        penalty: Of the classifier.
+        vectors: Vectors of the texts, float32 [n, dim].
+        label: The stated label, NEGATIVE or POSITIVE, [n].
+        penalty: Penalties of the linear classifier.
     """
     half = np.arange(len(label)) % 2
     side, other = np.empty(len(label)), np.empty(len(label), np.int64)

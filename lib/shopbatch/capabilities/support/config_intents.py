@@ -1,4 +1,4 @@
-"""The configuration of `train_intents`. Imports nothing heavy."""
+"""Settings of the job `train_intents` (`conf/*/train_intents.yaml`). Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -11,87 +11,99 @@ from shopbatch.engines.configs import EngineConfig
 
 
 class ExampleConfig(Strict):
-    """Which questions become examples."""
+    """Settings that choose the questions from which `train_intents` learns."""
 
     dialogs: Literal["generated", "person"] = "generated"
-    """Who wrote the questions of `support_dialogs`. Generated ones are learnt from and reported apart; only those of
-    people open a gate. A shop that has loaded its own dialogs sets `person`."""
+    """Who wrote the questions of `support_dialogs`. `generated`: they are learnt from and reported separately, but
+    gates use people's questions only. `person`: they count as people's questions; set it if the shop has loaded real
+    dialogs."""
     most: int = Field(default=8000, ge=1)
-    """Greatest number of generated questions to learn from; of more, these are chosen by the hash of their texts."""
+    """Maximum number of generated questions to learn from. If there are more, they are sampled by the hash of their
+    texts."""
     most_people: int = Field(default=20_000, ge=1)
-    """Greatest number of people's questions, chosen likewise."""
+    """Maximum number of people's questions to learn from. If there are more, they are sampled by the hash of their
+    texts."""
     min_rows: int = Field(default=5, ge=2)
-    """Examples that an intent needs to be known; one with fewer is left out, and the report names it."""
+    """Least number of examples of an intent. An intent with fewer is not learnt, and the report names it."""
     max_bytes: int = Field(default=4000, ge=1)
-    """A longer question is left out: it holds several, or is no question."""
+    """Longest question in bytes of UTF-8. A longer one is left out, since it holds several questions or none."""
 
 
 class HeadConfig(Strict):
-    """How the classifier is fitted to the vectors of an encoder that does not change."""
+    """Hyperparameters of the classifier, which is fitted to the vectors of a fixed encoder."""
 
     penalty: tuple[Annotated[float, Field(gt=0)], ...] = Field(default=(0.03, 0.1, 0.3), min_length=1)
-    """L2 penalties to choose from, by the log loss of people's questions in cross-validation."""
+    """L2 penalties to try. The one with the least log loss on people's questions in cross-validation is chosen."""
     people: tuple[Annotated[float, Field(gt=0)], ...] = Field(default=(10.0, 30.0, 100.0), min_length=1)
-    """How many generated questions one of a person counts as, to choose from likewise."""
+    """Weights to try of a question that a person wrote, against 1 for a generated one. Chosen by cross-validation."""
     ngrams: tuple[Annotated[float, Field(ge=0, le=0.9)], ...] = Field(default=(0.2, 0.4, 0.6), min_length=1)
-    """Shares of n-grams in the scores to choose from likewise; 0 leaves all to the encoder. A fifth costs next to
-    nothing on examples, and helps with what others ask."""
+    """Shares to try (0 to 0.9) of n-grams in the scores, chosen by cross-validation; 0 uses the encoder alone. A share
+    of 0.2 hardly changes the accuracy on the examples, and helps with questions that are unlike them."""
     folds: int = Field(default=5, ge=2, le=20)
-    """Parts of the cross-validation. Near-duplicates are in the same part."""
+    """Number of cross-validation folds. Near-duplicate questions are in the same fold."""
     steps: int = Field(default=100, ge=1)
     """Maximum number of L-BFGS iterations of one fit."""
     seed: int = 0
-    """Seed of the bootstrap intervals in the report."""
+    """Random seed of the bootstrap intervals in the report."""
 
 
 class IntentGates(Strict):
-    """What the model must reach on people's questions that it has not seen, and what may be answered."""
+    """Gates on a new model of intents, and the precision that answered and drafted questions must reach.
+
+    Accuracy and precision are measured on people's questions that the model was not trained on.
+    """
 
     min_examples: int = Field(default=150, ge=1)
-    """People's questions about known intents that are needed to judge a model."""
+    """Least number of people's questions about known intents that are needed to judge a model. With fewer, the run is
+    refused unless `accept=few_examples`."""
     accept: Literal["none", "few_examples"] = "none"
-    """`few_examples` publishes a model that too few questions of people can judge. It will hardly answer by itself."""
+    """`few_examples`: publish the model even if there are too few questions of people to judge it. Such a model hardly
+    answers without a person. `none`: refuse it."""
     accuracy: float = Field(default=0.6, ge=0, le=1)
-    """Share of people's questions that must be sorted right."""
+    """Least share of people's questions whose intent must be predicted right, 0 to 1."""
     certain: bool = True
-    """Whether the model must be better than n-grams of characters for certain: the whole 95 % interval above 0. With
-    false it must not be worse for certain."""
+    """true: the model must be certainly more accurate than character n-grams (the whole 95 % interval of the gain is
+    above 0). false: it must only not be certainly less accurate."""
     precision: float = Field(default=0.95, gt=0.5, lt=1)
-    """Share of right intents that the questions answered without a person must reach."""
+    """Share of right intents that the questions answered without a person must reach. A higher value answers fewer
+    questions."""
     draft: float = Field(default=0.7, gt=0.5, lt=1)
-    """The same of the questions for which a reply is drafted."""
+    """Share of right intents that the questions with a drafted or sent reply must reach. A higher value drafts fewer
+    replies."""
     confidence: float = Field(default=0.9, gt=0.5, lt=1)
-    """How sure both must be, over all bounds that are tried."""
+    """Probability with which `precision` and `draft` must each be reached, counting all thresholds that are tried."""
     tickets: int = Field(default=100, ge=1)
-    """Tickets labelled by agents (`ticket_feedback`) from which on the bounds are chosen on these alone, since they are
-    what comes in. With fewer, all questions of people count."""
+    """Least number of tickets labelled by agents (`ticket_feedback`) to choose the thresholds on these alone, since
+    they are like the tickets that come in. With fewer, the thresholds are chosen on all questions of people."""
     intent_rows: int = Field(default=10, ge=2)
-    """Such questions that an intent needs for bounds of its own; with fewer, the common ones hold."""
+    """Least number of questions from which an intent gets thresholds of its own, of those on which the thresholds are
+    chosen. With fewer, the intent uses the common thresholds."""
 
 
 class TrainIntentsConfig(JobConfig):
-    """Configuration of the job train_intents."""
+    """Settings of the job `train_intents` (`conf/*/train_intents.yaml`)."""
 
     engine: EngineConfig
-    """Engine that computes the vectors of the examples."""
+    """Engine that encodes the examples as vectors."""
     encoder: str = "e5-small-search"
-    """Encoder: `e5-small-search` (built from the sample's package), a folder, `name@digest`, or `owner/model` of the
-    hub."""
+    """Text encoder: `e5-small-search` (built from the sample's package), a folder, `name@digest`, or `owner/model` of
+    the hub."""
     prefix: str | None = None
-    """What is put before a question that the encoder reads; null takes what the encoder says of searches."""
+    """Text that is put before each question when it is encoded. null: the prefix that the encoder declares for search
+    queries."""
     workers: int = Field(default=2, ge=1)
-    """Number of Ray actors that compute vectors."""
+    """Number of Ray actors that encode the examples."""
     examples: ExampleConfig = ExampleConfig()
-    """Which questions become examples."""
+    """Choice of the questions to learn from."""
     head: HeadConfig = HeadConfig()
-    """How the classifier is fitted."""
+    """Hyperparameters of the classifier."""
     gates: IntentGates = IntentGates()
-    """What the model must reach, and what may be answered."""
+    """Conditions to publish the model, and targets of what may be answered."""
 
     def optional_tables(self) -> tuple[str, ...]:
-        """The tables that a run reads if they exist; at least one of them must hold examples."""
+        """Return the tables that a run reads if they exist; at least one of them must hold examples."""
         return ("support_dialogs", "intent_examples", "ticket_feedback", "tickets")
 
     def required_models(self) -> dict[str, str]:
-        """The encoder."""
+        """Return the models that must be available, as config key -> reference: the encoder."""
         return {"encoder": self.encoder}

@@ -1,4 +1,8 @@
-"""How good a model of intents is on people's questions, by language, beside n-grams and the live model."""
+"""Judges a model of intents on people's questions that it has not seen, for the gates of `train_intents`.
+
+The model is compared with a baseline (character n-grams) and with the live model. Accuracy and calibration are measured
+on all questions together and by language.
+"""
 
 from __future__ import annotations
 
@@ -16,19 +20,19 @@ from shopbatch.warehouse.gates import Gate, explain
 
 ALL = "all"
 _MORE = "add questions to intent_examples, or agents' labels to ticket_feedback"
-_FEW = 30  # questions of a language below which nothing is said of it
+_FEW = 30  # least questions of a language that is listed
 
 
 @dataclass(frozen=True)
 class Judged:
-    """People's questions, each judged by a model that has not seen it.
+    """People's questions with the predictions of models that have not seen them.
 
     Attributes:
-        label: int64 [n]; `other` for a question about no known intent.
-        language: [n] of str; empty where unknown.
-        probabilities: float64 [n, intents].
-        rival: The class that n-grams of characters choose, int64 [n].
-        other: The label of questions about something else.
+        label: Index of the true intent, int64 [n]; `other` for a question about no known intent.
+        language: ISO 639-1 code, [n] of str; "" where unknown.
+        probabilities: Probability of each intent, float64 [n, intents].
+        rival: Intent that the baseline (character n-grams) predicts, int64 [n].
+        other: The label of questions about no known intent.
     """
 
     label: np.ndarray
@@ -39,34 +43,46 @@ class Judged:
 
     @property
     def known(self) -> np.ndarray:
-        """Which questions are about a known intent, bool [n]."""
+        """Return True where a question is about a known intent, bool [n]."""
         return np.asarray(self.label != self.other)
 
     @property
     def chosen(self) -> np.ndarray:
-        """The most probable intent of each, int64 [n]."""
+        """Return the index of each question's most probable intent, int64 [n]."""
         return np.asarray(self.probabilities.argmax(axis=1), np.int64)
 
     @property
     def confidence(self) -> np.ndarray:
-        """Its probability, float64 [n]."""
+        """Return the probability of each question's most probable intent, float64 [n]."""
         return np.asarray(self.probabilities.max(axis=1))
 
     @property
     def right(self) -> np.ndarray:
-        """Whether it is right, bool [n]."""
+        """Return True where the most probable intent is the right one, bool [n]."""
         return np.asarray(self.chosen == self.label)
 
 
 def measure(judged: Judged, seed: int) -> dict[str, dict[str, Any]]:
-    """Return the figures by language and for all together.
+    """Measure the predictions for each language with at least 30 questions, and for all questions together (ALL).
 
-    `accuracy` and `top_3` are of questions about known intents. `known_auroc` tells how well these are told from the
-    others, `right_auroc` how well the confidence tells right from wrong; others are never right.
+    The measures of a group of questions are:
+
+    - `questions`, `others`: numbers of questions about known intents, and about no known intent;
+    - `accuracy`, `top_3`: of the questions about known intents, the share whose right intent is the most probable one,
+      or among the three most probable, as {"value", "low", "high"} with a 95 % bootstrap interval;
+    - `known_auroc`: how well the sum of the probabilities separates questions about known intents from others (area
+      under the ROC curve, 0 to 1, nan if there are only questions of one sort);
+    - `right_auroc`: how well the confidence separates right from wrong predictions (likewise); for a question about no
+      known intent every prediction is wrong;
+    - `calibration`: confidence compared with accuracy, as `classification.reliability` returns it;
+    - `baselines`: {"character n-grams": accuracy of the baseline, in the form of `accuracy`}.
 
     Args:
-        judged: The questions.
-        seed: Seed of the bootstrap.
+        judged: The questions and predictions.
+        seed: Seed of the bootstrap intervals.
+
+    Returns:
+        {ISO 639-1 code of a language, or ALL: {name of a measure: its value}}.
     """
     groups = {ALL: np.full(len(judged.label), True)}
     groups |= {name: judged.language == name for name in sorted(set(judged.language.tolist())) if name}
@@ -74,6 +90,13 @@ def measure(judged: Judged, seed: int) -> dict[str, dict[str, Any]]:
 
 
 def _figures(judged: Judged, rows: np.ndarray, seed: int) -> dict[str, Any]:
+    """Return the measures of `measure` for the questions that a mask selects.
+
+    Args:
+        judged: The questions and predictions.
+        rows: Mask of the questions to measure, bool [n].
+        seed: Seed of the bootstrap intervals.
+    """
     known = rows & judged.known
     order = np.argsort(-judged.probabilities[known], axis=1)[:, :3]
     among = (order == judged.label[known][:, None]).any(axis=1)
@@ -91,7 +114,14 @@ def _figures(judged: Judged, rows: np.ndarray, seed: int) -> dict[str, Any]:
 
 
 def against_rival(judged: Judged, seed: int) -> Interval:
-    """Return the accuracy minus that of n-grams on questions about known intents, with its interval."""
+    """Return the accuracy minus that of the baseline (character n-grams), with its 95 % interval.
+
+    Only questions about known intents are used.
+
+    Args:
+        judged: The questions and predictions.
+        seed: Seed of the bootstrap.
+    """
     known = judged.known
     return difference(judged.right[known].astype(float), (judged.rival == judged.label)[known].astype(float), seed)
 
@@ -100,8 +130,8 @@ def enough(count: int, limits: IntentGates) -> Gate:
     """Return the gate on the number of people's questions about known intents.
 
     Args:
-        count: How many there are.
-        limits: The limits.
+        count: Number of these questions.
+        limits: Settings of the gates.
     """
     passed = count >= limits.min_examples or limits.accept == "few_examples"
     what = f"{count:,} questions of people about known intents are less than gates.min_examples={limits.min_examples}"
@@ -111,12 +141,12 @@ def enough(count: int, limits: IntentGates) -> Gate:
 
 
 def gates(quality: Mapping[str, Mapping[str, Any]], gain: Interval, limits: IntentGates) -> list[Gate]:
-    """Return the gates on people's questions.
+    """Return the gates on accuracy, and on the gain over the baseline (character n-grams), on people's questions.
 
     Args:
-        quality: What `measure` returns.
-        gain: What `against_rival` returns.
-        limits: The limits.
+        quality: Measures by language, as `measure` returns them; only those of ALL are used.
+        gain: Accuracy minus that of the baseline, as `against_rival` returns it.
+        limits: Settings of the gates.
     """
     whole = quality[ALL]
     count, accuracy = int(whole["questions"]), whole["accuracy"]
@@ -138,11 +168,11 @@ def gates(quality: Mapping[str, Mapping[str, Any]], gain: Interval, limits: Inte
 
 
 def live_gate(gain: Interval, questions: int) -> Gate:
-    """Return the gate against the live model, which may not be better for certain.
+    """Return the gate that refuses a model which is certainly less accurate than the live model.
 
     Args:
-        gain: The accuracy minus the live model's, on questions that neither has seen.
-        questions: How many these are.
+        gain: Accuracy minus the live model's, with its 95 % interval, on questions that neither model has seen.
+        questions: Number of these questions.
     """
     fair = not gain.high < 0
     what = f"on {questions:,} questions that it has not seen, the live model is better for certain ({gain.high:+.3f})"

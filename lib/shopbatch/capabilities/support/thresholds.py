@@ -1,4 +1,8 @@
-"""From which probability on a question is answered, or a reply drafted, so that the precision holds."""
+"""Chooses how probable an intent must be for a question to be answered, or a reply drafted, without too many errors.
+
+`train_intents` chooses the thresholds so that a target precision is reached, and stores them in the model.
+`answer_tickets` applies them.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +15,18 @@ import numpy as np
 from shopbatch.evaluation.selective import NEVER, Bound, certain_bound
 
 ANSWER, DRAFT, ESCALATE = "answer", "draft", "escalate"
-_SPREADS = (0.0, 0.5, 1.0)  # how much intents may differ, in log odds; 0 gives all the same bounds
-_ROUNDS = 12  # of Newton's method, which needs fewer
+_SPREADS = (0.0, 0.5, 1.0)  # prior standard deviations to try, in log odds; 0: all intents share their thresholds
+_ROUNDS = 12  # iterations of Newton's method; it converges in fewer
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """Least probability at which a question is answered, and at which a reply is drafted.
+    """The thresholds of one intent: least probabilities at which its questions are answered or drafted.
 
     Attributes:
-        answer: From it on, the shop answers without a person.
-        draft: From it on, a person gets a draft; never above `answer`.
+        answer: From this probability on, the shop answers without a person; NEVER (2.0, above any probability): not at
+            all.
+        draft: From this probability on, a person gets a draft; never above `answer`.
     """
 
     answer: float = NEVER
@@ -30,13 +35,13 @@ class Bounds:
 
 @dataclass(frozen=True)
 class Thresholds:
-    """The bounds of all intents.
+    """The thresholds of all intents.
 
     Attributes:
-        common: Bounds of an intent that has none of its own.
-        by_intent: Bounds of intents whose probabilities have proved to be too high or too low.
-        precision: Share of right ones that the answered questions were to reach; 0 where nothing was measured.
-        confidence: How sure that is, such as 0.9; 0 where nothing was measured.
+        common: Thresholds of an intent that has none of its own.
+        by_intent: Thresholds of intents whose probabilities have proved too high or too low.
+        precision: Target share of right intents among the answered questions; 0 where nothing was measured.
+        confidence: Probability with which the targets are reached, such as 0.9; 0 where nothing was measured.
     """
 
     common: Bounds = Bounds()
@@ -46,12 +51,16 @@ class Thresholds:
 
     @classmethod
     def everywhere(cls, answer: float, draft: float) -> Thresholds:
-        """Return the same bounds for all intents."""
+        """Return thresholds that are the same for all intents."""
         return cls(Bounds(answer, draft))
 
     @classmethod
     def of(cls, tree: Mapping[str, Any]) -> Thresholds:
-        """Read what `tree` returns. Raises KeyError, TypeError, ValueError where it is something else."""
+        """Decode thresholds from the JSON tree that `tree` returned.
+
+        Raises:
+            KeyError, TypeError, ValueError: The tree has another form, or a threshold is out of range.
+        """
         by_intent = {str(name): Bounds(**bounds) for name, bounds in tree["by_intent"].items()}
         out = cls(Bounds(**tree["common"]), by_intent, float(tree["precision"]), float(tree["confidence"]))
         for bounds in (out.common, *by_intent.values()):
@@ -60,11 +69,11 @@ class Thresholds:
         return out
 
     def tree(self) -> dict[str, Any]:
-        """Return it in JSON's types."""
+        """Return the thresholds as a tree of JSON types."""
         return asdict(self)
 
     def bounds(self, intent: str) -> Bounds:
-        """Return the bounds of an intent."""
+        """Return the thresholds of an intent: its own, or the common ones."""
         return self.by_intent.get(intent, self.common)
 
     def decide(self, intents: Sequence[str], confidence: np.ndarray) -> list[str]:
@@ -72,7 +81,7 @@ class Thresholds:
 
         Args:
             intents: The most probable intent of each question, [n].
-            confidence: Its probability, float [n].
+            confidence: The probability of that intent, float [n].
         """
         out = []
         for intent, sure in zip(intents, confidence.tolist(), strict=True):
@@ -83,13 +92,13 @@ class Thresholds:
 
 @dataclass(frozen=True)
 class Targets:
-    """What the bounds must reach.
+    """The targets that the thresholds must reach.
 
     Attributes:
-        answer: Share of right ones among the questions that are answered.
-        draft: The same of those that at least a reply is drafted for.
-        confidence: How sure both must be.
-        intent_rows: Questions that an intent needs for bounds of its own.
+        answer: Share of right intents among the questions that are answered.
+        draft: Share of right intents among the questions that are answered or drafted.
+        confidence: Probability with which each share must be reached.
+        intent_rows: Number of questions that an intent needs for thresholds of its own.
     """
 
     answer: float
@@ -100,13 +109,13 @@ class Targets:
 
 @dataclass(frozen=True)
 class Labelled:
-    """Questions with known intents that the model has not seen.
+    """Questions whose intents people labelled, with the predictions of models that have not seen them.
 
     Attributes:
-        intent: The most probable intent of each, [n] of str.
-        confidence: Its probability, float [n].
-        right: Whether it is the question's intent, bool [n]; never so for a question about none of the known ones.
-        fold: A part for each; what is learnt of an intent is tried on the other parts, int [n].
+        intent: The most probable intent of each question, [n] of str.
+        confidence: The probability of that intent, float [n].
+        right: True where that intent is the right one, bool [n]; False for questions about no known intent.
+        fold: Cross-validation fold, int [n]: corrections learnt from the other folds are tried on this one.
     """
 
     intent: np.ndarray
@@ -117,13 +126,15 @@ class Labelled:
 
 @dataclass(frozen=True)
 class Chosen:
-    """Chosen thresholds, and what they were chosen on.
+    """Chosen thresholds, with the scores and counts on which the choice rests.
 
     Attributes:
-        thresholds: The bounds.
-        score: The probabilities that were ranked, corrected by intent, float [n].
-        answer, draft: What each bound takes of the questions.
-        spread: How much intents were found to differ, in log odds.
+        thresholds: The thresholds.
+        score: Probability of each question's intent, corrected by intent (see `choose_thresholds`), float [n].
+        answer: The threshold on `score` for answering, the number of questions at or above it, and how many are right.
+        draft: The three numbers of `answer`, for drafting instead of answering.
+        spread: Standard deviation of the correction between intents, in log odds; 0: all intents get the same
+            correction.
     """
 
     thresholds: Thresholds
@@ -134,15 +145,16 @@ class Chosen:
 
 
 def choose_thresholds(questions: Labelled, targets: Targets) -> Chosen:
-    """Choose the bounds so that the share of right ones certainly reaches the targets.
+    """Choose the thresholds so that the shares of right intents reach the targets with the required confidence.
 
-    An intent whose probabilities prove too high or too low gets a shift of them, drawn towards that of all intents (a
-    random effect in log odds). It is learnt on some questions and tried on others, and only kept if that pays. Then one
-    bound is chosen on the shifted probabilities of all intents, so that intents with few questions lean on the rest.
+    First the probabilities are corrected, because those of some intents prove too high or too low. The correction of an
+    intent is drawn towards that of all intents (a random effect in log odds). Several strengths of this pull are tried;
+    the one with the least log loss on held-out folds is used. Then one threshold is chosen on the corrected
+    probabilities of all intents together, so that intents with few questions profit from the others.
 
     Args:
-        questions: Those to choose on.
-        targets: What to reach.
+        questions: Questions with known intents to choose on.
+        targets: Shares and confidence to reach.
     """
     tried = {spread: _cross_shifted(questions, spread, targets.intent_rows) for spread in _SPREADS}
     spread = min(_SPREADS, key=lambda each: _loss(tried[each], questions.right))
@@ -162,7 +174,13 @@ def choose_thresholds(questions: Labelled, targets: Targets) -> Chosen:
 
 
 def _cross_shifted(questions: Labelled, spread: float, least: int) -> np.ndarray:
-    """Return probabilities, those of each part shifted by what the other parts tell."""
+    """Return the corrected probabilities of the questions, float64 [n]; corrections are learnt from the other folds.
+
+    Args:
+        questions: The questions.
+        spread: Standard deviation of the correction between intents, in log odds.
+        least: Number of questions that an intent needs for a correction of its own.
+    """
     out = np.zeros(len(questions.right))
     for part in np.unique(questions.fold).tolist():
         inside = questions.fold == part
@@ -173,7 +191,17 @@ def _cross_shifted(questions: Labelled, spread: float, least: int) -> np.ndarray
 
 
 def _shifts(questions: Labelled, rows: np.ndarray, spread: float, least: int) -> tuple[float, dict[str, float]]:
-    """Return the shift of all intents, and what each with enough questions differs from it, in log odds."""
+    """Fit the corrections of the probabilities, in log odds, to some of the questions.
+
+    Args:
+        questions: The questions.
+        rows: Mask of the questions to use, bool [n].
+        spread: Standard deviation of the correction between intents.
+        least: Number of questions that an intent needs for a correction of its own.
+
+    Returns:
+        The correction that all intents get, and what is added to it for each intent with at least `least` questions.
+    """
     odds, right = _odds(questions.confidence[rows]), questions.right[rows].astype(float)
     names, place, counts = np.unique(questions.intent[rows], return_inverse=True, return_counts=True)
     place = place.reshape(-1)
@@ -192,18 +220,21 @@ def _shifts(questions: Labelled, rows: np.ndarray, spread: float, least: int) ->
 
 
 def _unshifted(score: float, shift: float) -> float:
-    """The probability of the model that shifted gives the score."""
+    """Return the model's probability whose corrected value is `score`; NEVER if the score is NEVER."""
     return NEVER if score >= NEVER else float(_share(_odds(np.array([score])) - shift)[0])
 
 
 def _odds(share: np.ndarray) -> np.ndarray:
+    """Return the log odds of probabilities, which are clipped to [1e-6, 1 - 1e-6]."""
     inside = np.clip(share.astype(np.float64), 1e-6, 1 - 1e-6)
     return np.asarray(np.log(inside / (1 - inside)))
 
 
 def _share(odds: np.ndarray) -> np.ndarray:
+    """Return the probabilities of log odds."""
     return np.asarray(1 / (1 + np.exp(-odds)))
 
 
 def _loss(share: np.ndarray, right: np.ndarray) -> float:
+    """Return the log loss of probabilities of being right; 0 for no questions."""
     return float(-np.log(np.maximum(np.where(right, share, 1 - share), 1e-9)).mean()) if len(share) else 0.0

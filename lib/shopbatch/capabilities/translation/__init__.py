@@ -1,1 +1,1 @@
-"""Translations of products and replies, checked before they are shown: translate_products, translate_replies."""
+"""Translation of product texts and support replies, with checks: the jobs translate_products and translate_replies."""

@@ -1,6 +1,7 @@
-"""Parts of a text that a translation keeps as they are: placeholders, tags, addresses, numbers of orders, codes, sizes.
+"""Finds the parts of a text that a translation must not change: placeholders, tags, URLs, order numbers, codes, sizes.
 
-They are masked before an engine that keeps masks, and put back after it; and the checks compare them.
+Such a part is called an atom. Atoms are masked before the engine translates and put back afterwards; the checks compare
+the atoms of a text with those of its translation.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from functools import lru_cache
 from shopbatch.text.letters import LATIN
 
 VERSION = 4
-# A kind's pattern; of two that begin at one place the first counts.
+# {kind: pattern}. If several match at the same character, the first one counts.
 _PATTERNS = {
     "tag": r"</?[A-Za-z][\w:-]*(?:\s[^<>]*)?/?>|&(?:[A-Za-z]{2,8}|#\d{1,5});",
     "address": r"https?://[^\s<>\"'）)，。、]+(?<![.,;:!?])|\bwww\.[^\s<>\"'）)，。、]+(?<![.,;:!?])"
@@ -30,13 +31,13 @@ _PATTERNS = {
 }  # fmt: skip
 KINDS = tuple(_PATTERNS)
 _ALL = re.compile("|".join(f"(?P<{kind}>{pattern})" for kind, pattern in _PATTERNS.items()))
-# a number with a unit is no code: 500ML, 20V, 64GB, 3D, 15CM
+# numbers with a unit, which look like codes but are none: 500ML, 20V, 64GB, 3D, 15CM
 _MEASURE = re.compile(
     r"\d+(?:[.,]\d+)?(?:-?(?:ML|CL|L|KG|G|MG|OZ|LB|CM|MM|M|KM|IN|FT|W|KW|V|MAH|GB|TB|MB|HZ|HP|PCS|PC|PK|CT|X|K|EUR|USD|GBP|CNY|RMB|C|F|Watt|Volt|Euro|Tage|Zoll|Liter|Gramm|Stück|Jahre|Jahren|Minuten|Stunden|Uhr|Prozent|H))+"
     r"|(?:\d+(?:[.,]\d+)?[A-Z]?)-(?:[A-Z]?[a-zäöüß]+)(?:-[A-Za-zäöüß]+)*|\d+(?:[.,/]\d+)+|\d?X{0,4}[SML](?:/\d?X{0,4}[SML])+"
     r"|(?:SPF|FPS|LSF|UPF)\d+|[A-ZÄÖÜ]?[a-zäöüß]{2,}-\d+(?:-[A-Za-zÄÖÜäöüß]{3,})+|\d+er-[A-Z][a-zäöü]+|\d+(?:st|nd|rd|th|er|re|e|ème|°)|[A-Z]?[a-zäöüß]+-\d+|US\d+(?:[.,]\d+)?|(?:USD|EUR|GBP|CNY|RMB)\d+(?:[.,]\d+)?",
 )
-# a number with a sign that all languages share stays together with it
+# a number with an international unit is masked together with the unit
 _MEASURED = re.compile(
     r"(?<![\w.,])\d+(?:[.,]\d+)*(?:\s?[x×]\s?\d+(?:[.,]\d+)*)*\s?"
     r"(?:m[lgm]|cl|k[gmW]|cm|[glmWVAK]|mAh|[GTMk]B|[kMG]?Hz|dB|°[CF]?|%|lm|den|ppi|dpi|fps|px|MP)(?![\w°])"
@@ -49,14 +50,16 @@ _MARKS = re.compile(r"[⟦\[【]\s*(\d{1,3})\s*[⟧\]】]")
 
 @dataclass(frozen=True)
 class Atom:
-    """A part of a text that stays as it is.
+    """A part of a text that the translation keeps unchanged, or replaces by a fixed translation.
 
     Attributes:
-        kind: One of KINDS, or glossary, brand, measure.
-        text: The part.
-        start: Where it begins.
-        end: Where it ends.
-        written: What stands for it in the translation; the same, but for an entry of the glossary.
+        kind: One of KINDS ("tag", "address", "placeholder", "order", "code", "size"), or "glossary", "brand", "measure"
+            (a number with its unit).
+        text: The part, as it is spelled in the text.
+        start: Position of its first character in the text.
+        end: Position after its last character.
+        written: The string that the translation must contain: equal to `text`, except for glossary entries, where it is
+            their fixed translation.
     """
 
     kind: str
@@ -68,7 +71,10 @@ class Atom:
 
 @lru_cache(maxsize=4_096)
 def atoms(text: str) -> tuple[Atom, ...]:
-    """Return the atoms of a text in order, none inside another."""
+    """Return the tags, addresses (URL, e-mail), placeholders, order numbers, codes and sizes in a text, in order.
+
+    The atoms do not overlap.
+    """
     out = []
     for m in _ALL.finditer(text):
         kind = str(m.lastgroup)
@@ -79,7 +85,10 @@ def atoms(text: str) -> tuple[Atom, ...]:
 
 
 def sizes(text: str) -> Counter[str]:
-    """The sizes of clothes that a text names by letters: S, M, L, XL, ..."""
+    """Count the clothing sizes that a text gives as letters ("Sizes S, M and XL" -> {"XL": 1, "S": 1, "M": 1}).
+
+    A single letter S, M or L is a size only beside a word such as "size", beside another size, or if there are several.
+    """
     named = Counter(atom.text for atom in atoms(text) if atom.kind == "size")
     if _SIZE_WORD.search(text) or named or len(_SINGLE_SIZE.findall(text)) > 1:
         named.update(m[0] for m in _SINGLE_SIZE.finditer(text))
@@ -88,21 +97,25 @@ def sizes(text: str) -> Counter[str]:
 
 @dataclass(frozen=True)
 class Masked:
-    """A text with masks.
+    """A text whose atoms are replaced by numbered masks such as ⟦0⟧.
 
     Attributes:
-        text: The text that the engine reads.
-        atoms: What the masks stand for, the first one for mask 0.
+        text: The masked text, which the engine translates.
+        atoms: The replaced atoms; mask i replaces `atoms[i]`.
     """
 
     text: str
     atoms: tuple[Atom, ...]
 
     def restore(self, translation: str) -> tuple[str, str]:
-        """Put the atoms back.
+        """Replace the masks of a translation by their atoms.
+
+        Args:
+            translation: The engine's translation of `text`.
 
         Returns:
-            The translation, and what is wrong with its masks: mask_lost, mask_doubled, or "".
+            (translation without masks, fault). The fault is "mask_lost" if a mask is missing, else "mask_doubled" if
+            one occurs twice, else "".
         """
         seen = Counter(int(number) for number in _MARKS.findall(translation) if int(number) < len(self.atoms))
         problem = ""
@@ -119,13 +132,15 @@ class Masked:
 
 
 def mask(text: str, further: Iterable[Atom] = (), mark: str = _MARK) -> Masked:
-    """Replace atoms by masks.
+    """Replace the atoms of a text by numbered masks ("Use {code} now" -> "Use ⟦0⟧ now").
+
+    It masks the atoms that `atoms` finds, numbers with an international unit ("500 ml"), and the atoms in `further`.
 
     Args:
-        text: The text. A text that holds a mask already is returned without masks.
-        further: Atoms beside those of `atoms` and numbers with a sign as unit: entries of the glossary, brands. They go
-            first.
-        mark: How a mask is written; {} is its number.
+        text: The text. A text that already contains something like a mask (⟦0⟧, [0]) is returned with nothing masked.
+        further: More atoms, such as glossary terms and brands. Where two atoms overlap, one from `further` is
+            preferred.
+        mark: Format string of a mask; {} in it is replaced by the mask's number.
     """
     if _MARKS.search(text):
         return Masked(text, ())
@@ -143,12 +158,18 @@ def mask(text: str, further: Iterable[Atom] = (), mark: str = _MARK) -> Masked:
 
 
 def differences(one: str, other: str, allowed: Sequence[str] = ()) -> list[tuple[str, str]]:
-    """Return (kind, part) of each atom that only one of two texts has, or that one has more often.
+    """Return the atoms (URLs, tags, codes, sizes, ...) that one of two texts has more often than the other.
+
+    Exception: an atom of letters and digits, such as the code "USB-C", is no difference if the other text contains it
+    in any spelling.
 
     Args:
         one: The text.
         other: Its translation.
-        allowed: Parts of the translation that may be new, such as those that the glossary demands.
+        allowed: Atoms that the translation may add, such as glossary translations.
+
+    Returns:
+        (kind of the atom, its text) each; first those that the translation lacks, then those that it adds.
     """
     a, b = (Counter((x.kind, _comparable(x)) for x in atoms(text)) for text in (one, other))
     parts = [(kind, part) for kind, part in (a - b) if not _holds(other, part)]
@@ -157,11 +178,16 @@ def differences(one: str, other: str, allowed: Sequence[str] = ()) -> list[tuple
 
 
 def _comparable(atom: Atom) -> str:
+    """Return an atom's text as it is compared: order numbers lose blanks and "#"."""
     return re.sub(r"[\s#]+", "", atom.text) if atom.kind == "order" else atom.text
 
 
 def _holds(text: str, part: str) -> bool:
-    """Whether a text holds a part, perhaps written otherwise: `USB-C` as `USB C`. Placeholders and tags are exact."""
+    """Return True if a text contains an atom, ignoring case and punctuation ("USB-C" in "usb c cable").
+
+    An atom that does not begin with a letter or digit (placeholder, tag), or has fewer than 3 letters and digits,
+    always gives False, because such an atom must be spelled exactly.
+    """
     if not part[0].isalnum():
         return False
     bare, within = (re.sub(r"\W", "", t).lower() for t in (part, text))

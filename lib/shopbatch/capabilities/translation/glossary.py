@@ -1,4 +1,4 @@
-"""The shop's glossary: which of its terms a text holds, and what a translation says for them or may not say."""
+"""Finds the terms of the shop's glossary (table `glossary`) in texts, with the translations it demands or forbids."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ from typing import Any
 
 from shopbatch.capabilities.translation.atoms import Atom
 
-Entry = tuple[str | None, str | None]  # translation, forbidden
+Entry = tuple[str | None, str | None]  # (demanded translation, forbidden words separated by |)
 
 
 class Glossary:
-    """The terms of all pairs of languages, found in texts by their first letters."""
+    """All entries of the table `glossary`, arranged so that the terms of a text are found quickly."""
 
     def __init__(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Take rows of the table `glossary`."""
+        """Index the terms by source language and first two letters.
+
+        Args:
+            rows: Rows of the table `glossary`: source_language, target_language, term, translation, forbidden.
+        """
         self._terms: dict[str, dict[str, list[str]]] = {}
         self._entries: dict[tuple[str, str], dict[str, Entry]] = {}
         for row in rows:
@@ -27,7 +31,16 @@ class Glossary:
                 starts.append(term)
 
     def entries(self, text: str, language: str | None) -> str | None:
-        """Return what is said of the terms of a text, as JSON: language -> term -> entry; None for nothing."""
+        """Return the glossary entries of the terms that occur in a text, for the column `glossary` of the text tables.
+
+        Args:
+            text: The text.
+            language: Its language; None finds nothing.
+
+        Returns:
+            JSON {target language: {term as the text writes it: [translation, forbidden]}}; None if the text has no
+            term.
+        """
         out: dict[str, dict[str, Entry]] = {}
         for start, end in places(text, self._terms.get(language or "", {})):
             term = text[start:end]
@@ -37,14 +50,18 @@ class Glossary:
 
 
 def places(text: str, terms: Mapping[str, Sequence[str]]) -> list[tuple[int, int]]:
-    """Return where terms stand in a text, the longest first, none inside another.
+    """Return the (start, end) positions at which terms stand in a text, in order and without overlaps.
+
+    Of several terms that begin at the same character the longest one is returned. A term matches only whole words,
+    except next to Chinese or Japanese characters; case makes no difference. A text whose length changes in lower case
+    gives [].
 
     Args:
         text: The text.
-        terms: Terms in small letters by their first two letters.
+        terms: {first two letters: terms that begin with them}, in lower case.
     """
     lower, out, at = text.lower(), list[tuple[int, int]](), 0
-    if len(lower) != len(text):  # a letter whose small form has two characters
+    if len(lower) != len(text):  # a letter has two characters in lower case, so positions would differ
         return []
     while at < len(lower):
         fits = [
@@ -62,17 +79,26 @@ def places(text: str, terms: Mapping[str, Sequence[str]]) -> list[tuple[int, int
 
 
 def _is_whole(text: str, start: int, end: int) -> bool:
-    """Whether no word of an alphabet is cut."""
+    """Return True if the span text[start:end] does not begin or end inside a word."""
     before, after = text[start - 1 : start], text[end : end + 1]
     return not (_joins(before, text[start]) or _joins(after, text[end - 1]))
 
 
 def _joins(one: str, other: str) -> bool:
+    """Return True if two neighbouring characters belong to one word of a script that separates words by blanks."""
     return bool(one) and one.isalnum() and other.isalnum() and not (one >= "\u2e80" or other >= "\u2e80")
 
 
 def read_entries(stored: str | None, target: str) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Return the demanded translation of each term, and what is forbidden, for one language."""
+    """Decode the column `glossary` of a text for one target language.
+
+    Args:
+        stored: JSON that `Glossary.entries` made; None for a text without terms.
+        target: ISO 639-1 code of the target language.
+
+    Returns:
+        ({term: translation that is demanded}, words that the translation may not contain).
+    """
     entries: dict[str, Entry] = json.loads(stored).get(target, {}) if stored else {}
     demanded = {term: said for term, (said, _) in entries.items() if said}
     forbidden = [word.strip() for _, words in entries.values() if words for word in words.split("|")]
@@ -80,7 +106,13 @@ def read_entries(stored: str | None, target: str) -> tuple[dict[str, str], tuple
 
 
 def atoms_of(text: str, demanded: Mapping[str, str], brands: Sequence[str]) -> list[Atom]:
-    """Return the parts of a text that the glossary or a brand's name fixes."""
+    """Return the parts of a text whose translation is fixed: glossary terms and brand names.
+
+    Args:
+        text: The text.
+        demanded: {term: its translation}.
+        brands: Brands that stay as the text writes them.
+    """
     out = []
     for kind, written in (("glossary", demanded), ("brand", {brand: brand for brand in brands if brand})):
         terms: dict[str, list[str]] = {}

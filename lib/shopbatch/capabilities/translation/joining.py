@@ -1,7 +1,6 @@
-"""Writes `product_texts` and `reply_texts`: what is to be translated, a row a text.
+"""Writes the tables `product_texts` and `reply_texts`, which hold one row per text to translate.
 
-A changed product, reply or entry of the glossary changes the rows that it touches and no others, so only these are
-translated again.
+A changed product, reply or glossary entry changes only the rows of its own texts, so only these are translated again.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ from shopbatch.warehouse.publish import Publication, rows_of, unless_changed
 from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
 
-_CHUNK = 2_000  # rows of one task
+_CHUNK = 2_000  # source rows per Ray task
 GLOSSARY_READ = ("source_language", "target_language", "term", "translation", "forbidden")
 READ = {
     "products": ("product_id", "title", "description", "brand", "language", "updated_at"),
@@ -55,7 +54,14 @@ Read = Callable[[Sequence[Mapping[str, Any]]], Iterator[Text]]
 
 @dataclass(frozen=True)
 class Target:
-    """Where the rows go, and what holds for all of them."""
+    """The table that Ray tasks write text rows for, and the values that all these rows share.
+
+    Attributes:
+        table: Declaration of the table, PRODUCT_TEXTS or REPLY_TEXTS.
+        root: URI of the table's folder.
+        run_id: The run that writes the rows.
+        default: Language of texts whose language is unknown; None: it stays null.
+    """
 
     table: Table
     root: str
@@ -64,16 +70,16 @@ class Target:
 
 
 def join_texts(config: TranslateRepliesConfig, store: Store, report: Report, table: Table) -> str:
-    """Write the texts that are to be translated, unless that was done already.
+    """Write the table of texts to translate, unless it was already made from the same versions of its source tables.
 
     Args:
-        config: The job's configuration.
+        config: Settings of the job.
         store: The warehouse.
-        report: Is filled.
+        report: Report of the run; the table versions read and written are added to it.
         table: The table to write: PRODUCT_TEXTS or REPLY_TEXTS.
 
     Returns:
-        What others had done to the table and was undone; "" for nothing.
+        One line that says which changes by other clients were undone and which damaged files were found; "" for none.
 
     Raises:
         UserError: A table or a column is missing.
@@ -113,6 +119,17 @@ def join_texts(config: TranslateRepliesConfig, store: Store, report: Report, tab
 
 
 def _written(target: Target, parts: Mapping[str, Snapshot], sources: Mapping[str, Snapshot]) -> list[DataFile]:
+    """Write the texts of all source tables in Ray tasks of 2,000 rows each.
+
+    Args:
+        target: The table to write for.
+        parts: {table: snapshot} of the tables whose texts are translated.
+        sources: {table: snapshot} of all tables that are read: those in `parts` and, if they exist, `glossary` and
+            `products` (for the brands).
+
+    Returns:
+        The files written, not yet committed.
+    """
     terms = sources[GLOSSARY.name].read(list(GLOSSARY_READ)).to_pylist() if GLOSSARY.name in sources else []
     glossary = ray.put(Glossary(terms))
     tasks = []
@@ -130,7 +147,12 @@ def _written(target: Target, parts: Mapping[str, Snapshot], sources: Mapping[str
 
 
 def reader_of(name: str, brands: Mapping[str, str]) -> Read:
-    """What reads the texts of rows of a table, by its name; brands: of products, where the table does not hold them."""
+    """Return the function that turns rows of a source table into texts (`Text`).
+
+    Args:
+        name: A key of READ, such as "products".
+        brands: {product id: brand}, used for copy and ads, whose tables have no column `brand`.
+    """
     if name == "products":
         return texts.product_texts
     if name == "ticket_answers":
@@ -140,7 +162,18 @@ def reader_of(name: str, brands: Mapping[str, str]) -> Read:
 
 @ray.remote
 def write_texts(target: Target, path: str, rows: pa.Table, read: Read, glossary: Glossary) -> DataFile | None:
-    """Write the texts of some rows where they will stay."""
+    """Write the texts of some source rows as one Parquet file, in its final place; runs as a Ray task.
+
+    Args:
+        target: The table to write for.
+        path: Path of the file, relative to the table.
+        rows: Rows of the source table.
+        read: Turns the rows into texts, see `reader_of`.
+        glossary: The shop's glossary.
+
+    Returns:
+        The file, not yet committed; None if no row has a text with a word.
+    """
     schema = target.table.file_schema()
     made = texts.rows_of([*read(rows.to_pylist())], schema, glossary, target.default, target.run_id)
     if not made.num_rows:
@@ -150,13 +183,17 @@ def write_texts(target: Target, path: str, rows: pa.Table, read: Read, glossary:
 
 
 def _newest(rows: pa.Table) -> list[int]:
-    """Where the newest row of each product stands, in the order of the products."""
+    """Return the row numbers of the newest row (by `updated_at`) of each product, sorted by product id.
+
+    Of rows with equal `updated_at` the last one is taken. Rows without a product id are left out.
+    """
     both = pl.DataFrame({"key": pl.from_arrow(rows["product_id"]), "at": pl.from_arrow(rows["updated_at"])})
     numbered = both.with_row_index("n").sort("at", "n", nulls_last=False)
     return numbered.unique("key", keep="last").drop_nulls("key").sort("key")["n"].to_list()
 
 
 def _brands(sources: Mapping[str, Snapshot]) -> dict[str, str]:
+    """Return {product id: brand} of the products with a brand; {} if there is no table `products`."""
     if PRODUCTS.name not in sources:
         return {}
     rows = pl.DataFrame(sources[PRODUCTS.name].read(["product_id", "brand"])).drop_nulls()

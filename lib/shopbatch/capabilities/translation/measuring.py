@@ -1,4 +1,4 @@
-"""How good translations are: chrF and BLEU where people's translations exist, and the gates of a language."""
+"""Measures translations against human ones (chrF, BLEU), and defines the gates that a target language must pass."""
 
 from __future__ import annotations
 
@@ -22,7 +22,13 @@ _READ = ("source_language", "target_language", "text", "reference")
 
 @dataclass(frozen=True)
 class Score:
-    """How alike translations and references are: chrF and BLEU of sacrebleu, 0 to 100, and on how many texts."""
+    """How similar translations are to human ones, as sacrebleu measures it.
+
+    Attributes:
+        texts: Number of texts compared.
+        chrf: Corpus chrF, 0 to 100; higher is better.
+        bleu: Corpus BLEU, 0 to 100; higher is better.
+    """
 
     texts: int
     chrf: float
@@ -30,7 +36,10 @@ class Score:
 
 
 def read_references(store: Store, target: str) -> dict[tuple[str, str], str]:
-    """Return the references of a language, by source language and text."""
+    """Return the human translations into a language, as {(source language, text): translation}.
+
+    The dictionary is empty if there is no table `translation_references`.
+    """
     if store.find(TRANSLATION_REFERENCES.name) is None:
         return {}
     rows = store.require(TRANSLATION_REFERENCES, _READ).read(list(_READ)).to_pylist()
@@ -38,14 +47,14 @@ def read_references(store: Store, target: str) -> dict[tuple[str, str], str]:
 
 
 def score(rows: Sequence[Mapping[str, Any]], references: Mapping[tuple[str, str], str], target: str) -> Score | None:
-    """Measure translations with their references; None if there are none.
+    """Compare translations with human ones by chrF and BLEU; None if no text has a human translation.
 
-    A text for which no translation passed counts as it is shown: as the text itself.
+    Where no translation passed the checks, the text itself is compared, because that is what the shop shows.
 
     Args:
-        rows: Columns source_language, text, translation.
-        references: The references, by source language and text.
-        target: The language of the translations.
+        rows: Rows with source_language, text, translation (None if none passed).
+        references: Human translations, see `read_references`.
+        target: Language of the translations.
     """
     pairs = [
         (row["translation"] or row["text"], reference)
@@ -65,14 +74,17 @@ def score(rows: Sequence[Mapping[str, Any]], references: Mapping[tuple[str, str]
 
 @dataclass(frozen=True)
 class Gates:
-    """The gates of one language: few texts stay without a translation, and chrF does not fall.
+    """Gates of one target language; `run_inference` calls them before it publishes new translations.
+
+    The first gate limits the share of texts for which no translation passed the checks. The second gate keeps chrF from
+    falling too far below that of the live translations.
 
     Attributes:
-        target: The language.
-        sink: The published table.
-        references: The references, by source language and text.
-        limits: Of chrF.
-        most_source: Maximum share of texts without a translation.
+        target: ISO 639-1 code of the target language.
+        sink: Declaration of the table that is published.
+        references: Human translations, see `read_references`.
+        limits: Limits of the chrF gate.
+        most_source: Greatest share (0 to 1) of texts for which no translation passed.
     """
 
     target: str
@@ -82,7 +94,15 @@ class Gates:
     most_source: float
 
     def __call__(self, uris: Sequence[str], live: Snapshot | None) -> Sequence[Gate]:
-        """Judge a candidate."""
+        """Judge a candidate.
+
+        Args:
+            uris: The candidate's files.
+            live: The live table of this language; None if nothing is published yet.
+
+        Returns:
+            The gates with their verdicts.
+        """
         schema = self.sink.file_schema().remove_metadata()
         tables = [files.read(uri, schema).select(_COLUMNS) for uri in uris]
         rows = [row for table in tables for row in table.to_pylist()]
@@ -92,6 +112,11 @@ class Gates:
         return gates
 
     def _kept(self, rows: Sequence[Mapping[str, Any]]) -> Gate:
+        """Judge the share of texts for which no translation passed.
+
+        Texts that need no translation (status `same`) are left out of the share. With fewer than 20 texts the gate
+        always passes.
+        """
         wanted = [row for row in rows if row["status"] != "same"]
         kept = sum(row["status"] == "source" for row in wanted)
         share = kept / len(wanted) if wanted else 0.0
@@ -110,6 +135,7 @@ class Gates:
         )
 
     def _compared(self, rows: Sequence[Mapping[str, Any]], live: Snapshot) -> list[Gate]:
+        """Compare chrF of the candidate with that of the live table; [] if either has too few human translations."""
         new, old = score(rows, self.references, self.target), self._live(live)
         if new is None or old is None or min(new.texts, old.texts) < self.limits.fewest:
             return []
@@ -132,5 +158,6 @@ class Gates:
         ]
 
     def _live(self, live: Snapshot) -> Score | None:
+        """Measure the live translations against the human ones; None if no text has one."""
         rows = pl.DataFrame(live.read(list(_COLUMNS))).to_dicts()
         return score(rows, self.references, self.target)

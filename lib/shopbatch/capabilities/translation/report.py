@@ -1,4 +1,4 @@
-"""Adds to a report what only translations have: by pair what passed and why not, and what was not measured."""
+"""Adds to the report of a translation run: counts per language pair, faults, chrF, examples, unchecked points."""
 
 from __future__ import annotations
 
@@ -19,15 +19,26 @@ from shopbatch.text.clauses import function_words
 from shopbatch.warehouse.store import Store
 
 _READ = ("source_language", "kind", "text", "translation", "status", "faults", "likeness")
-_SHOWN = 8  # texts of a kind that are shown
-_SCORED = 20_000  # texts that chrF is computed on, at most
+_SHOWN = 8  # examples shown for each pair and status
+_SCORED = 20_000  # greatest number of texts on which chrF is computed
 _LETTERS = 300
 
 
 def add_figures(
     config: TranslateRepliesConfig, store: Store, report: Report, sink: Table, specs: Mapping[str, Spec]
 ) -> None:
-    """Add what passed by pair, chrF and BLEU where references exist, reasons, examples, and what is unknown."""
+    """Add figures about the published translations to the report of a run.
+
+    They are counts by status for each pair of languages ("en-es"), chrF and BLEU where human translations exist, the
+    faults of refused translations, examples, and the checks that do not cover a pair.
+
+    Args:
+        config: Settings of the job.
+        store: The warehouse.
+        report: Report of the run, which is filled.
+        sink: The published table.
+        specs: {target language: its inference job}.
+    """
     by_pair: dict[str, dict[str, Any]] = {}
     lacking: dict[str, list[str]] = {}
     counts, reasons, examples, unknown = [], [], [], []
@@ -70,11 +81,21 @@ def add_figures(
 
 
 def _rounded(compared: Any) -> dict[str, Any]:
+    """Format a `Score` for the report's JSON, with two decimals."""
     return {"chrf": round(compared.chrf, 2), "bleu": round(compared.bleu, 2), "references": compared.texts}
 
 
 def not_measured(pair: tuple[str, str], has_references: bool, compares: bool) -> list[str]:
-    """Say what the checks cannot see for a pair of languages, in a sentence each."""
+    """List what the checks do not cover for a pair of languages, for example because a word list lacks a language.
+
+    Args:
+        pair: ISO 639-1 codes of source and target language.
+        has_references: Whether human translations exist for the pair.
+        compares: Whether an encoder compares texts with translations.
+
+    Returns:
+        One sentence per gap; [] if everything is checked.
+    """
     lists = {
         "numbers and units": AMOUNTS,
         "denials": negation.languages(),
@@ -94,12 +115,30 @@ def not_measured(pair: tuple[str, str], has_references: bool, compares: bool) ->
 
 
 def _reasons(name: str, rows: pl.DataFrame) -> list[list[Any]]:
+    """Count the faults of the texts for which no translation passed, for a table of the report.
+
+    Args:
+        name: The pair of languages, such as "en-es".
+        rows: Published rows of this pair.
+
+    Returns:
+        Rows [pair, fault, number of texts], the most frequent fault first.
+    """
     kept = rows.filter(pl.col("status") == "source").explode("faults")
     counted = kept.group_by("faults").len().sort("len", "faults", descending=[True, False])
     return [[name, row["faults"], row["len"]] for row in counted.to_dicts()]
 
 
 def _examples(name: str, rows: pl.DataFrame) -> list[list[str]]:
+    """Choose at most 8 translated and 8 refused texts, for a table of the report.
+
+    Args:
+        name: The pair of languages, such as "en-es".
+        rows: Published rows of this pair.
+
+    Returns:
+        Rows [pair, status, text, translation, faults]; long texts are shortened.
+    """
     out = []
     for status in ("translated", "source"):
         for row in rows.filter(pl.col("status") == status).sort("text").head(_SHOWN).to_dicts():

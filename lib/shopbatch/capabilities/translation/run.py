@@ -1,4 +1,4 @@
-"""Texts -> translations, language by language: what the jobs translate_products and translate_replies do."""
+"""Runs translate_products and translate_replies: collects the texts, then translates them language by language."""
 
 from __future__ import annotations
 
@@ -41,11 +41,20 @@ _TABLES = {
     PRODUCTS_JOB: (PRODUCT_TEXTS, PRODUCT_TRANSLATIONS, PRODUCT_TRANSLATIONS_REJECTS, ("item_id", "kind")),
     REPLIES_JOB: (REPLY_TEXTS, REPLY_TRANSLATIONS, REPLY_TRANSLATIONS_REJECTS, ("user_id", "kind")),
 }
-_DETERMINED = 2  # attempts of an engine that always gives the same: with masks, and without
+_DETERMINED = 2  # attempts of a deterministic engine: one with masks, one without
 
 
 def translation_specs(job: str, config: TranslateRepliesConfig, store: Store, report: Report) -> dict[str, Spec]:
-    """The inference job of each language.
+    """Build the inference job (`Spec`) of each target language, after looking up its models and human translations.
+
+    Args:
+        job: `translate_products` or `translate_replies`.
+        config: Settings of the job.
+        store: The warehouse.
+        report: Report of the run; the digests of the models are added to it.
+
+    Returns:
+        {ISO 639-1 code of the target language: its job}, in the order of `config.targets`.
 
     Raises:
         UserError: A program, a pair of languages, a package or a prompt is missing.
@@ -81,9 +90,14 @@ def translation_specs(job: str, config: TranslateRepliesConfig, store: Store, re
 
 
 def specs_of(job: str) -> Callable[[TranslateRepliesConfig, Store, Report], list[Spec]]:
-    """Return what gives the inference jobs that a job is made of, one a language."""
+    """Return the function with which the job declaration in `jobs/` lists its inference jobs, one per target language.
+
+    Args:
+        job: `translate_products` or `translate_replies`.
+    """
 
     def specs(config: TranslateRepliesConfig, store: Store, report: Report) -> list[Spec]:
+        """Build the inference jobs of all target languages; see `translation_specs`."""
         return [*translation_specs(job, config, store, report).values()]
 
     return specs
@@ -93,6 +107,7 @@ product_specs, reply_specs = specs_of(PRODUCTS_JOB), specs_of(REPLIES_JOB)
 
 
 def _instruction(config: TranslateRepliesConfig) -> str:
+    """Read the system prompt of an engine that generates text; "" for apertium and ctranslate2."""
     chats = not isinstance(config.engine, ApertiumConfig | CTranslate2Config)
     return read_text(config.prompt) if chats else ""
 
@@ -100,13 +115,29 @@ def _instruction(config: TranslateRepliesConfig) -> str:
 def _models(
     config: TranslateRepliesConfig, store: Store, sources: list[str], target: str
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the folder of each source language's model, "" without one, and the digests by pair."""
+    """Look up the engine's model for each source language.
+
+    Args:
+        config: Settings of the job.
+        store: The warehouse.
+        sources: Source languages, ISO 639-1.
+        target: Target language, ISO 639-1.
+
+    Returns:
+        (folders, digests). folders: {source language: folder of its model}, "" where the engine loads none; with
+        apertium only the languages that are installed. digests: {"en-es": digest of the model or of the language pair's
+        files}.
+
+    Raises:
+        UserError: Apertium, its language pair or a folder of ctranslate2 is missing.
+        ModelError: A model is missing or damaged.
+    """
     engine, folders, digests = config.engine, dict.fromkeys(sources, ""), dict[str, str]()
     if isinstance(engine, ApertiumConfig):
         apertium.program(engine)
         folders = {code: "" for code in sources if apertium.has_pair(engine, (code, target))}
         if not folders and sources:
-            apertium.digest_of(engine, (sources[0], target))  # says what is missing
+            apertium.digest_of(engine, (sources[0], target))  # raises an error that says what is missing
         return folders, {f"{code}-{target}": apertium.digest_of(engine, (code, target)) for code in folders}
     if not (config.loads_model or isinstance(engine, CTranslate2Config)):
         return folders, digests
@@ -126,6 +157,11 @@ def _models(
 
 
 def _comparison(config: TranslateRepliesConfig, store: Store, report: Report) -> Comparison | None:
+    """Look up the encoder that compares texts with translations, and add its digest to the report.
+
+    Returns:
+        The encoder; None if the settings switch the comparison off (`encoder_model` is null).
+    """
     if isinstance(config.encoder, FakeConfig):
         return Comparison(config.encoder, "", "fake")
     if config.encoder_model is None:
@@ -137,11 +173,21 @@ def _comparison(config: TranslateRepliesConfig, store: Store, report: Report) ->
 
 
 def translate(job: str, config: TranslateRepliesConfig, store: Store, report: Report) -> None:
-    """Translate new and changed texts into each language, and publish each language that passes its gates.
+    """Translate new and changed texts into each target language, and publish each language that passes its gates.
+
+    This is the entry point of both jobs. First the texts are collected into `product_texts` or `reply_texts`. If
+    another run wrote that table meanwhile, the run ends with the outcome "superseded".
+
+    Args:
+        job: `translate_products` or `translate_replies`.
+        config: Settings of the job.
+        store: The warehouse.
+        report: Report of the run, which is filled.
 
     Raises:
         UserError: A table, a program or a model is missing.
-        GateRefused, Stopped: As `run_inference`. If a gate refuses one language, the others are still published.
+        Stopped: As `run_inference`.
+        GateRefused: As `run_inference`. If a gate refuses one language, the others are still published.
     """
     report.unit = "texts"
     report.engine = EngineUse(config.engine.kind)
@@ -168,6 +214,10 @@ def translate(job: str, config: TranslateRepliesConfig, store: Store, report: Re
 
 
 def _prepare(config: TranslateRepliesConfig, specs: Mapping[str, Spec]) -> None:
+    """Check the engine's settings and export OpenVINO graphs on the driver, before any worker starts.
+
+    So a wrong setting is reported at once, and the workers need not export the graphs themselves.
+    """
     stages: list[Any] = [spec.stage for spec in specs.values()]
     for stage in stages:
         if stage.comparison is not None:
@@ -178,5 +228,5 @@ def _prepare(config: TranslateRepliesConfig, specs: Mapping[str, Spec]) -> None:
 
 
 def sink_of(job: str) -> Table:
-    """The table that a job publishes."""
+    """Return the table that a job publishes: product_translations or reply_translations."""
     return _TABLES[job][1]

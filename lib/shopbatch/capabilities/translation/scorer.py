@@ -1,4 +1,8 @@
-"""Translates a batch: texts are masked, given to the engine, put together again, and compared with what they were."""
+"""Translates batches of texts inside a worker, for `stage.TranslationStage`.
+
+Parts that must stay unchanged are masked, the engine translates, the parts are put back, and an encoder compares each
+text with its translation.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +22,21 @@ MASKED, WHOLE, SAME = "masked", "whole", "none"
 
 
 def raw_schema() -> pa.Schema:
-    """The raw outputs.
+    """Return the schema of the raw outputs, as the memo stores them.
 
-    pair is the text with what holds for it, as JSON; problem is what is wrong with masks; clauses are those that
-    `covered` and `backed` are of; tries is the number of the attempt.
+    Its columns:
+
+    - pair: the text, its language, brands and glossary entries, as JSON.
+    - translation: the engine's translation with the masked parts put back; without an engine call the text itself (in a
+      text of nothing but masked parts the glossary terms are replaced).
+    - writer: `masked` (the engine got the text with masks), `whole` (it got the unmasked text) or `none` (it was not
+      called).
+    - problem: fault of the masks: mask_lost, mask_doubled, or "".
+    - finish: "length" if the engine stopped at its token limit, else "stop".
+    - whole, covered, backed: cosines, see `likeness.Likeness`; null without an encoder.
+    - clauses: the clause of `covered` and the clause of `backed`, with U+001F between; "" without an encoder.
+    - tries: number of the attempt, from 1.
+    - tokens_out: number of tokens that the engine generated.
     """
     text, number = pa.string(), pa.float32()
     return pa.schema([
@@ -32,7 +47,18 @@ def raw_schema() -> pa.Schema:
 
 @dataclass
 class _Job:
-    """One text on its way."""
+    """One text of a batch and the state of its translation.
+
+    Attributes:
+        row: Columns of the text: text, source_language, brands, glossary.
+        attempt: Number of the attempt, from 1.
+        masked: The text that the engine gets, and the masked parts.
+        writer: MASKED (the engine gets the masked text), WHOLE (it gets the unmasked text) or SAME (no engine call).
+        translation: The translation with the masked parts put back.
+        problem: Fault of the masks: mask_lost, mask_doubled, or "".
+        finish: "length" if the engine stopped at its token limit, else "stop".
+        tokens: Number of tokens read and generated.
+    """
 
     row: dict[str, Any]
     attempt: int
@@ -45,21 +71,37 @@ class _Job:
 
 
 class TranslationScorer:
-    """Translates into one language."""
+    """Scorer of `TranslationStage`: translates batches of texts into one language, with engine and encoder loaded."""
 
     def __init__(self, translator: Translator, comparer: Comparer | None, target: str, call_rows: int) -> None:
-        """Take what translates, and what compares."""
+        """Keep the loaded parts.
+
+        Args:
+            translator: The engine.
+            comparer: Compares texts with translations; None: similarity is not computed.
+            target: ISO 639-1 code of the target language.
+            call_rows: Greatest number of texts per batch.
+        """
         self.translator, self.comparer, self.target, self.call_rows = translator, comparer, target, call_rows
 
     def plan(self, content: pa.Table) -> list[np.ndarray]:
-        """Calls of `call_rows` texts."""
+        """Split the rows, in their order, into batches of `call_rows` texts."""
         rows = np.arange(content.num_rows)
         return [rows[a : a + self.call_rows] for a in range(0, len(rows), self.call_rows)]
 
     def run(self, content: pa.Table, attempts: np.ndarray) -> pa.Table:
-        """Translate the texts.
+        """Translate one batch of texts.
 
-        Every second attempt sees the whole text: an engine may lose masks, and so words around them.
+        Odd attempts give the engine the masked text. Even attempts give it the unmasked text, because an engine may
+        lose masks and the words around them. A text in the target language, or without a letter outside masks, is not
+        sent to the engine.
+
+        Args:
+            content: Columns text, source_language, brands, glossary, [n].
+            attempts: int8 [n]: number of the attempt for each row, from 1.
+
+        Returns:
+            A table of n rows with the columns of `raw_schema` and `tokens` (int32), the tokens read.
 
         Raises:
             EngineError: The engine failed.
@@ -78,6 +120,7 @@ class TranslationScorer:
         return self._table(jobs)
 
     def _job(self, row: dict[str, Any], attempt: int) -> _Job:
+        """Mask one text and decide whether the engine gets the masked text, the unmasked text, or nothing."""
         demanded, _ = read_entries(row["glossary"], self.target)
         whole = attempt % 2 == 0
         fixed = atoms_of(row["text"], demanded, row["brands"] or ())
@@ -89,6 +132,7 @@ class TranslationScorer:
         return _Job(row, attempt, Masked(row["text"], ()) if whole else masked, WHOLE if whole else MASKED)
 
     def _table(self, jobs: list[_Job]) -> pa.Table:
+        """Compare the translations with their texts, and make the table of raw outputs."""
         compared = [job for job in jobs if job.writer != SAME]
         alike = {}
         if self.comparer is not None and compared:
@@ -111,7 +155,7 @@ class TranslationScorer:
 
 
 def _outside(masked: Masked) -> str:
-    """What of a masked text the engine would have to translate."""
+    """Return a masked text with a blank in place of each mask: the part that the engine would have to translate."""
     text = masked.text
     for number in range(len(masked.atoms)):
         text = text.replace(f"⟦{number}⟧", " ")

@@ -1,7 +1,9 @@
-"""A text with what holds for it -> its translation into one language; what does not pass the checks stays the text.
+"""The inference stage of translate_products and translate_replies: turns texts into checked translations.
 
-What the memo keeps is what costs: the translation of an engine and its likeness. The checks are made anew when the
-table is published, so that a changed check translates nothing again, except what it refuses for the first time.
+One stage translates into one target language. The memo keeps only what is expensive: the engine's translation and its
+similarity to the text. All other checks run again whenever the table is published. After a check has changed, a text is
+translated again only if its stored translation is refused and has attempts left. A text without a translation that
+passes is published with the status `source`: the shop shows it untranslated.
 """
 
 from __future__ import annotations
@@ -30,14 +32,21 @@ from shopbatch.engines.factory import open_engine, open_generator, open_translat
 from shopbatch.engines.translator_configs import ApertiumConfig, CTranslate2Config, TranslateConfig
 from shopbatch.inference.stage import BaseStage, Scorer
 
-VERSION = 1  # of all between the columns and the raw output
+VERSION = 1  # of everything between the content columns and the raw output
 CONTENT = ("text", "source_language", "brands", "glossary")
 _MASK_FAULTS = ("mask_lost", "mask_doubled")
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What compares texts with translations: an encoder, its model's folder and digest, and its prefix."""
+    """Settings from which each worker opens the encoder that compares texts with translations.
+
+    Attributes:
+        engine: Settings of the encoder's engine.
+        path: Folder of its model; "" for the fake encoder.
+        digest: Digest of the model, part of the recipe.
+        prefix: Text put before every text that is encoded, as the model was trained with (for example "query: ").
+    """
 
     engine: EngineConfig
     path: str = ""
@@ -47,21 +56,24 @@ class Comparison:
 
 @dataclass(frozen=True)
 class TranslationStage(BaseStage):
-    """The stage of translate_products and translate_replies for one language.
+    """The stage of translate_products and translate_replies for one target language.
 
     Attributes:
-        engine: What translates.
-        target: The language.
-        pairs: Source languages that the engine translates from, and the folder of the model of each.
-        models: Digests of models, part of the recipe.
-        instruction: What a generator is told.
-        sampling: How its answers are drawn, and the temperature of later attempts.
-        comparison: What compares; None: nothing does.
-        thresholds: Least likeness.
-        attempts: How often a text is tried.
-        call_rows: Texts in one call.
+        engine: Settings of the engine that translates.
+        target: ISO 639-1 code of the target language.
+        pairs: {source language that the engine can translate from: folder of its model, "" without one}.
+        models: {name: digest} of all models used, part of the recipe.
+        instruction: System prompt of an engine that generates text, else "".
+        sampling: Sampling settings of such an engine's first attempt, and the temperature of its later attempts.
+        comparison: The encoder that compares texts with translations; None: similarity is not checked.
+        thresholds: Lower limits of the similarity.
+        attempts: Greatest number of attempts per text.
+        call_rows: Greatest number of texts in one call of the engine.
         max_text: Greatest length of a text in bytes.
-        passthrough: Columns that a published row takes over.
+        passthrough: Columns of the source table that are copied into the published row, besides language and text.
+        content: Columns that a translation depends on.
+        drift_columns: Published columns whose shares the drift gate compares.
+        outputs: Schema of the raw outputs, see `raw_schema`.
     """
 
     engine: TranslateConfig
@@ -82,27 +94,40 @@ class TranslationStage(BaseStage):
 
     @property
     def passthrough_columns(self) -> tuple[str, ...]:
+        """Source columns that are copied into the published row."""
         return (*self.passthrough, "source_language", "text")
 
     @property
     def stateless(self) -> bool:
+        """True if opening the stage costs next to nothing: neither engine nor encoder loads a model."""
         light = isinstance(self.engine, ApertiumConfig) or bool(getattr(self.engine, "light", False))
         return light and (self.comparison is None or bool(getattr(self.comparison.engine, "light", False)))
 
     @property
     def gpus(self) -> float:
+        """Number of GPUs that one worker's engine needs."""
         return float(getattr(self.engine, "gpus", 0.0))
 
     @property
     def checks(self) -> str:
+        """Digest of everything that can change a verdict.
+
+        That is: the versions of the checks, their word lists, the limits of the similarity, and the number of attempts.
+        """
         least = [self.thresholds.whole, self.thresholds.covered, self.thresholds.backed, self.thresholds.margin]
         return digest({"versions": list(IDENTITY), "words": data_digest(), "least": least, "attempts": self.attempts})
 
     @property
     def engine_kind(self) -> str:
+        """Name of the engine, for the report."""
         return self.engine.kind
 
     def recipe(self) -> Mapping[str, Any]:
+        """Return everything that can change a raw translation.
+
+        That is: engine, models and languages, and for an engine that generates text also its prompt and sampling
+        settings.
+        """
         made = {
             "stage": "translation",
             "version": [VERSION, ATOMS, LIKENESS],
@@ -119,7 +144,10 @@ class TranslationStage(BaseStage):
         return made
 
     def check(self, content: pa.Table) -> pa.Array:
-        """Return why each row is rejected: empty, too_long, invalid_utf8, no_language, no_pair, or null."""
+        """Return why each row is rejected before translation, string array [n]; null: it can be translated.
+
+        The reasons are empty, too_long, invalid_utf8, no_language, and no_pair (no engine for its source language).
+        """
         own = pc.coalesce(super().check(content), super().check(content.select(["text"])))
         languages = content["source_language"].combine_chunks()
         known = pa.array([*self.pairs, self.target], pa.string())
@@ -133,6 +161,7 @@ class TranslationStage(BaseStage):
         )
 
     def open(self) -> Scorer:
+        """Load engine and encoder in a worker, and return the scorer that translates."""
         comparer = None
         if self.comparison is not None:
             comparer = Comparer(
@@ -141,6 +170,7 @@ class TranslationStage(BaseStage):
         return TranslationScorer(self._translator(), comparer, self.target, self.call_rows)
 
     def _translator(self) -> Translator:
+        """Open the engine; one that generates text is wrapped in `ChatTranslator`."""
         engine = self.engine
         if isinstance(engine, ApertiumConfig | CTranslate2Config):
             folders = {f"{source}-{self.target}": path for source, path in self.pairs.items() if path}
@@ -149,7 +179,11 @@ class TranslationStage(BaseStage):
         return ChatTranslator(open_generator(engine, model), self.instruction, *self.sampling)
 
     def judge(self, raw: pa.Table) -> pa.Array:
-        """Return the first fault of each translation that may be tried again; null for the others."""
+        """Return why each translation is to be tried again, as a string array [n]; null: it is not.
+
+        The reason is the kind of the first fault of a translation that has attempts left. A translation with faults but
+        without attempts left gets null as well; `publish` gives it the status `source`.
+        """
         reasons = [
             faults[0].kind if row["tries"] < self.attempts and (faults := self.faults(row)) else None
             for row in raw.to_pylist()
@@ -157,7 +191,11 @@ class TranslationStage(BaseStage):
         return pa.array(reasons, pa.string())
 
     def faults(self, row: Mapping[str, Any]) -> tuple[Fault, ...]:
-        """Return what is wrong with the translation of a raw row; () also if there is none to judge."""
+        """Return the faults of one raw translation; () if it passes all checks, or if the text needed no translation.
+
+        Args:
+            row: One row of the raw outputs (`raw_schema`).
+        """
         if row["pair"] is None or row["writer"] == SAME:
             return ()
         alike = (row["whole"], row["covered"], row["backed"], row["clauses"])
@@ -166,6 +204,10 @@ class TranslationStage(BaseStage):
         )
 
     def publish(self, passed: pa.Table, raw: pa.Table) -> dict[str, pa.Array]:
+        """Make the published columns from the raw outputs.
+
+        They are translation (null if it has faults), status, faults, likeness, writer and tokens_out.
+        """
         rows = raw.to_pylist()
         every = [self.faults(row) for row in rows]
         status = [
@@ -194,7 +236,19 @@ def _faults(
     target: str,
     thresholds: Thresholds,
 ) -> tuple[Fault, ...]:
-    """The faults of a translation; kept, since it is judged first and published then."""
+    """Run all checks on one translation.
+
+    The result is cached, because `judge` and `publish` ask for the same translations.
+
+    Args:
+        stored: The column `pair`: text, language, brands and glossary entries as JSON.
+        translation: The engine's translation.
+        problem: Fault of the masks (mask_lost, mask_doubled) or "".
+        finish: "length" if the engine stopped at its token limit, else "stop".
+        alike: Cosines whole, covered and backed, and the column `clauses`; whole is None without an encoder.
+        target: Target language.
+        thresholds: Lower limits of the similarity.
+    """
     pair = json.loads(stored)
     demanded, forbidden = read_entries(pair["glossary"], target)
     likeness = None

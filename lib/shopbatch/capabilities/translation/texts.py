@@ -1,4 +1,7 @@
-"""The texts of products, copy, ads and replies, a row each, with their language, brands and terms of the glossary."""
+"""Reads texts from products, copy, ads and replies, and makes them rows of `product_texts` or `reply_texts`.
+
+A row holds one text with its language, the brand that it names, and the glossary entries of its terms.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,17 @@ _NOT_SAID = frozenset({"", "und", "unknown"})
 
 @dataclass(frozen=True)
 class Text:
-    """A text that is to be translated."""
+    """One text that is to be translated.
+
+    Attributes:
+        text_id: Key of the text, for example "title:P17"; for a reply the ticket's id.
+        item_id: Id of the product, ad or ticket that the text belongs to.
+        kind: One of `TEXT_KINDS`: title, description, headline, copy, bullet, meta, ad_title, ad_text, reply.
+        language: ISO 639-1 code that the table states; None if it states none.
+        text: The text.
+        brand: Brand of the product; None if unknown.
+        user_id: The customer whom a reply is for; None for other texts.
+    """
 
     text_id: str
     item_id: str
@@ -31,7 +44,11 @@ class Text:
 
 
 def product_texts(rows: Sequence[Mapping[str, Any]]) -> Iterator[Text]:
-    """Yield title and description of products. rows: product_id, title, description, brand, language."""
+    """Yield the titles and descriptions of products.
+
+    Args:
+        rows: Rows of `products` with product_id, title, description, brand, language.
+    """
     for row in rows:
         for kind in ("title", "description"):
             if row[kind]:
@@ -40,7 +57,13 @@ def product_texts(rows: Sequence[Mapping[str, Any]]) -> Iterator[Text]:
 
 
 def copy_texts(rows: Sequence[Mapping[str, Any]], brands: Mapping[str, str]) -> Iterator[Text]:
-    """Yield the texts of published copy: headline, description, bullets, meta_description."""
+    """Yield the texts of published product copy: headlines, descriptions, meta descriptions and bullets.
+
+    Args:
+        rows: Rows of `product_descriptions` with product_id, language, headline, description, bullets,
+            meta_description.
+        brands: {product id: brand}.
+    """
     for row in rows:
         product, language = row["product_id"], row["language"]
         parts = [("headline", row["headline"]), ("copy", row["description"]), ("meta", row["meta_description"])]
@@ -51,7 +74,12 @@ def copy_texts(rows: Sequence[Mapping[str, Any]], brands: Mapping[str, str]) -> 
 
 
 def ad_texts(rows: Sequence[Mapping[str, Any]], brands: Mapping[str, str]) -> Iterator[Text]:
-    """Yield the texts of ads. rows: ad_id, product_id, language, variants."""
+    """Yield the title and text of every variant of the ads.
+
+    Args:
+        rows: Rows of `ads` with ad_id, product_id, language, variants.
+        brands: {product id: brand}.
+    """
     for row in rows:
         for variant in row["variants"] or ():
             for kind, text in (("ad_title", variant["title"]), ("ad_text", variant["text"])):
@@ -61,7 +89,11 @@ def ad_texts(rows: Sequence[Mapping[str, Any]], brands: Mapping[str, str]) -> It
 
 
 def reply_texts(rows: Sequence[Mapping[str, Any]]) -> Iterator[Text]:
-    """Yield the replies to tickets. rows: ticket_id, user_id, language, reply."""
+    """Yield the replies to support tickets.
+
+    Args:
+        rows: Rows of `ticket_answers` with ticket_id, user_id, language, reply.
+    """
     for row in rows:
         if row["reply"]:
             ticket = row["ticket_id"]
@@ -69,20 +101,29 @@ def reply_texts(rows: Sequence[Mapping[str, Any]]) -> Iterator[Text]:
 
 
 def code_of(language: str | None) -> str | None:
-    """Return the ISO 639-1 code of a language as a table names it: en-US is en, und is none."""
+    """Normalise the language that a table states into an ISO 639-1 code ("en-US" -> "en").
+
+    Returns:
+        The code; None for null, "", "und" and "unknown".
+    """
     code = (language or "").split("-")[0].split("_")[0].lower()
     return None if code in _NOT_SAID else code
 
 
 def rows_of(texts: Sequence[Text], schema: pa.Schema, glossary: Glossary, default: str | None, run_id: str) -> pa.Table:
-    """Make rows of texts: texts without a word are left out, unknown languages are recognised.
+    """Make table rows of texts: find the language, brand and glossary entries of each; leave out texts without a word.
+
+    The language is the one that the table states, else the one recognised from the text, else `default`.
 
     Args:
         texts: The texts.
-        schema: Of the table that they are for.
+        schema: Schema of the table that the rows are for: `product_texts` or `reply_texts`.
         glossary: The shop's glossary.
-        default: The language of texts that tell none; None: they have none.
-        run_id: The run.
+        default: Language of texts that state none and whose language is not recognised; None: it stays null.
+        run_id: The run that writes the rows.
+
+    Returns:
+        A table with the columns of `schema`, one row per text that has a word.
     """
     if not texts:
         return schema.empty_table()
@@ -112,7 +153,11 @@ def rows_of(texts: Sequence[Text], schema: pa.Schema, glossary: Glossary, defaul
 
 
 def _languages(texts: Sequence[Text]) -> list[str | None]:
-    """The language of each text that its table does not state; None for the others, and where nothing tells it."""
+    """Recognise the language of each text for which its table states none.
+
+    Returns:
+        One ISO 639-1 code per text; None where the table states a language or none is recognised.
+    """
     unknown = [i for i, text in enumerate(texts) if text.language is None]
     out: list[str | None] = [None] * len(texts)
     if unknown:

@@ -1,4 +1,4 @@
-"""Texts and rows as a person has them -> rows of the table that is translated: for `shopbatch try` and `score`."""
+"""Turns the input rows of `shopbatch try` and `shopbatch score` into rows of `product_texts` or `reply_texts`."""
 
 from __future__ import annotations
 
@@ -22,18 +22,23 @@ _Rows = list[dict[str, Any]]
 
 
 def _rows_for(table: Table) -> Callable[[TranslateRepliesConfig, Store, Sequence[Mapping[str, Any]]], _Rows]:
-    """Return what makes the rows of a table of texts."""
+    """Return a function that turns the user's input rows into rows of `table` (PRODUCT_TEXTS or REPLY_TEXTS)."""
 
     def rows(config: TranslateRepliesConfig, store: Store, given: Sequence[Mapping[str, Any]]) -> _Rows:
-        """Make rows as a run would make them: with language, brand and terms of the glossary.
+        """Turn the user's input rows into text rows with language and glossary entries, as a run would.
+
+        The brand is taken only from the input row; the table `products` is not read.
 
         Args:
-            config: The job's configuration.
+            config: Settings of the job.
             store: The warehouse, whose glossary is read.
-            given: Rows with a `text`, or rows of the first table that the job reads.
+            given: Rows with a column `text`, or rows of the first source table of the job (such as `products`).
+
+        Returns:
+            Rows of the text table, as dictionaries.
 
         Raises:
-            UserError: A row is neither.
+            UserError: A row without `text` has a column that the source table does not have.
         """
         part = config.parts[0] if isinstance(config, TranslateProductsConfig) else "ticket_answers"
         held = store.find(GLOSSARY.name)
@@ -55,7 +60,11 @@ def _rows_for(table: Table) -> Callable[[TranslateRepliesConfig, Store, Sequence
 
 
 def _with_language(row: Mapping[str, Any], glossary: Glossary, default: str | None) -> dict[str, Any]:
-    """A row with the language that it states, that its text tells, or else the default."""
+    """Add `source_language` and `glossary` to a row with a text.
+
+    The language is the one that the row states, else the one recognised from the text, else `default`. A row whose
+    `text` is no string is returned unchanged.
+    """
     text = row["text"]
     if not isinstance(text, str):
         return dict(row)

@@ -1,1 +1,1 @@
-"""Encoders, one module per backend: texts in, vectors out."""
+"""Text encoders, one module per backend; each turns texts into embedding vectors."""

@@ -1,6 +1,6 @@
-"""The OpenVINO encoder: a transformers encoder with its pooling as one graph, the fastest of those tried on a CPU.
+"""The OpenVINO encoder: runs a transformers encoder and its pooling as one graph, the fastest backend tried on a CPU.
 
-Threads are not pinned, because OpenVINO would pin those of every process to the same cores.
+Threads are not pinned to cores, because OpenVINO would pin the threads of every process to the same cores.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from shopbatch.models import stored_graph
 from shopbatch.models.encoder_spec import EncoderSpec
 from shopbatch.models.folder import ModelError
 
-EXPORT_VERSION = 1  # of what `export_encoder` writes; with another version, old graphs are no longer used
+EXPORT_VERSION = 1  # version of the files of `export_encoder`; a new version makes old graphs unused
 
 
 class OpenVinoEncoder:
-    """An encoder as `OpenVinoConfig` describes it."""
+    """An encoder that runs in OpenVINO on the CPU, as `OpenVinoConfig` describes it."""
 
     def __init__(self, config: OpenVinoConfig, folder: Path) -> None:
         prefix = EncoderSpec.load(folder).prefix
@@ -44,11 +44,11 @@ class OpenVinoEncoder:
         self.request = compiled.create_infer_request()
 
     def plan(self, texts: pa.Array) -> list[np.ndarray]:
-        """Split the rows into batches."""
+        """Return the row numbers of each batch of texts of similar length (see `Reader.plan`)."""
         return self.reader.plan(texts)
 
     def encode(self, texts: pa.Array) -> Encoded:
-        """Encode one batch."""
+        """Compute the vectors of one batch of texts in OpenVINO (see `Encoder.encode`)."""
         if len(texts) == 0:
             return Encoded(np.empty((0, self.dim), np.float32), np.empty(0, np.int32))
         batch = self.reader.batch(texts)
@@ -61,11 +61,14 @@ class OpenVinoEncoder:
 
 
 def exported_encoder(folder: Path, for_machine: bool = False) -> Path:
-    """Return the folder of an encoder's graph; a missing or damaged one is made first.
+    """Return the folder of an encoder's OpenVINO graph; create the graph first if it is missing or damaged.
+
+    If the model folder holds an 8-bit graph (see `models.stored_graph`), that graph is unpacked; otherwise the graph is
+    exported from the weights.
 
     Args:
-        folder: The encoder.
-        for_machine: Make it in this machine's cache, not beside the model.
+        folder: The encoder's folder on this machine.
+        for_machine: Whether a new graph is stored in this machine's cache instead of in the model folder.
 
     Raises:
         ModelError: The model cannot be loaded.
@@ -78,7 +81,10 @@ def exported_encoder(folder: Path, for_machine: bool = False) -> Path:
 
 
 def export_encoder(folder: Path, target: Path) -> None:
-    """Trace the torch model of `folder` with its pooling and write it into `target`: dynamic shapes, fp32."""
+    """Trace the encoder of `folder` together with its pooling, and write `model.xml` and `model.bin` into `target`.
+
+    The graph computes in fp32 and accepts any number of texts of any length.
+    """
     import torch
 
     from shopbatch.engines.encoders.torch_encoder import load_pooled

@@ -1,6 +1,6 @@
-"""The torch encoder: a transformers encoder with its pooling.
+"""The torch encoder: runs a transformers encoder and its pooling in torch, on any device.
 
-The other backends are compared with it, and OpenVINO's graph is exported from it.
+It is the reference that the other backends are compared with, and the OpenVINO graph is exported from its model.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ from shopbatch.models.loading import load_encoder
 
 
 class Pooled(nn.Module):
-    """An encoder and the poolings of the layers that a spec names.
+    """A torch module that pools the hidden states of a transformers encoder into one vector per text.
 
     Args:
         model: A transformers encoder.
-        spec: Layers and poolings.
-        additive_mask: Give the model the additive four-dimensional form of the mask, with which it can be traced.
+        spec: The layers and poolings that make up the vector.
+        additive_mask: Whether the model gets the attention mask in its additive form [n, 1, 1, longest], because the
+            model cannot be traced with the usual form.
     """
 
     def __init__(self, model: Any, spec: EncoderSpec, additive_mask: bool = False) -> None:
@@ -39,7 +40,12 @@ class Pooled(nn.Module):
         self.dim = int(config.hidden_size) * len(self.depths) * len(self.pooling)
 
     def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Return vectors, float32 [n, dim], of ids and mask, int64 [n, longest] each."""
+        """Return the vector of each text, float32 [n, dim].
+
+        Args:
+            ids: Token ids, int64 [n, longest].
+            mask: 1 for tokens and 0 for padding, int64 [n, longest].
+        """
         dtype = self.model.dtype
         attention = mask
         if self.additive_mask:
@@ -60,7 +66,12 @@ class Pooled(nn.Module):
 
 
 def load_pooled(folder: Path, dtype: str = "float32", additive_mask: bool = False) -> Pooled:
-    """Load the encoder of a folder with the poolings of its `encoder.json`, ready to infer.
+    """Load an encoder in evaluation mode, with the layers and poolings that its `encoder.json` names.
+
+    Args:
+        folder: The model folder on this machine.
+        dtype: Number format of the weights, as torch names it.
+        additive_mask: See `Pooled`; needed for the OpenVINO export.
 
     Raises:
         ModelError: The weights are not safetensors, or do not fit the configuration.
@@ -70,7 +81,7 @@ def load_pooled(folder: Path, dtype: str = "float32", additive_mask: bool = Fals
 
 
 class TorchEncoder:
-    """An encoder as `TorchConfig` describes it."""
+    """An encoder that runs in torch, as `TorchConfig` describes it."""
 
     def __init__(self, config: TorchConfig, folder: Path) -> None:
         self.device = torch.device(config.device)
@@ -80,11 +91,11 @@ class TorchEncoder:
         self.dim = self.model.dim
 
     def plan(self, texts: pa.Array) -> list[np.ndarray]:
-        """Split the rows into batches."""
+        """Return the row numbers of each batch of texts of similar length (see `Reader.plan`)."""
         return self.reader.plan(texts)
 
     def encode(self, texts: pa.Array) -> Encoded:
-        """Encode one batch."""
+        """Compute the vectors of one batch of texts in torch (see `Encoder.encode`)."""
         if len(texts) == 0:
             return Encoded(np.empty((0, self.dim), np.float32), np.empty(0, np.int32))
         batch = self.reader.batch(texts)

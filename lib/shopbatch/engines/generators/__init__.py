@@ -1,1 +1,1 @@
-"""Text generators, one module per backend: prompts in, answers out."""
+"""Text generators, one module per backend; each turns prompts into answers."""

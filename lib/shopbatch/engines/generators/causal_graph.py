@@ -1,7 +1,8 @@
-"""A causal language model as an OpenVINO graph that keeps its own keys and values, in the form that GenAI reads.
+"""Converts a causal language model into a stateful OpenVINO graph, in the form that OpenVINO GenAI can load.
 
-Inputs: input_ids, attention_mask, position_ids int64 [n, tokens] and beam_idx int32 [n]; output: logits [n, tokens,
-vocabulary]. GenAI finds the attention in the form that is traced here, and replaces it by paged attention.
+Inputs: input_ids, attention_mask and position_ids, int64 [n, tokens], and beam_idx, int32 [n]. Output: logits [n,
+tokens, vocabulary]. The graph stores the keys and values of earlier tokens itself. GenAI recognises the attention in
+the form that is traced here, and replaces it by paged attention.
 """
 
 from __future__ import annotations
@@ -22,14 +23,17 @@ from shopbatch.engines.openvino_graphs import quiet_tracing
 from shopbatch.models.folder import ModelError
 
 _INPUTS = ("input_ids", "attention_mask", "position_ids")
-_SMALL = 4096  # matrices of fewer values keep their precision in an 8-bit graph
+_SMALL = 4096  # smaller matrices stay in fp32 in an 8-bit graph
 
 
 def causal_graph(folder: Path) -> Any:
-    """Trace the model of a folder.
+    """Trace the causal language model of a folder.
+
+    Args:
+        folder: The model folder on this machine.
 
     Returns:
-        A stateful ov.Model in fp32.
+        A stateful `ov.Model` in fp32.
 
     Raises:
         ModelError: The model cannot be loaded or traced.
@@ -39,7 +43,7 @@ def causal_graph(folder: Path) -> Any:
     heads = int(getattr(config, "num_key_value_heads", None) or config.num_attention_heads)
     layers = int(config.num_hidden_layers)
     size = int(getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads)
-    # 4 tokens after 3 earlier ones: tracing would fix every dimension whose example size is 1
+    # 4 tokens after 3 earlier ones, because tracing would fix a dimension of size 1
     past = [torch.zeros((2, heads, 3, size)) for _ in range(2 * layers)]
     ids, mask = torch.ones((2, 4), dtype=torch.int64), torch.ones((2, 7), dtype=torch.int64)
     positions = torch.arange(3, 7).repeat(2, 1)
@@ -52,7 +56,7 @@ def causal_graph(folder: Path) -> Any:
     slots = [f"{i}.{part}" for i in range(layers) for part in ("key", "value")]
     for port, name in zip(graph.inputs, [*_INPUTS, *(f"past_key_values.{s}" for s in slots)], strict=True):
         port.get_tensor().set_names({name})
-        port.get_node().set_friendly_name(name)  # GenAI finds some inputs by one name and some by the other
+        port.get_node().set_friendly_name(name)  # GenAI looks up some inputs by the first name and some by this one
     for port, name in zip(graph.outputs, ["logits", *(f"present.{s}" for s in slots)], strict=True):
         port.get_tensor().set_names({name})
     _keep_state(graph, slots, (heads, size))
@@ -60,12 +64,12 @@ def causal_graph(folder: Path) -> Any:
 
 
 def to_int8(graph: Any) -> None:
-    """Turn the weights of matrices and of the embedding into 8-bit integers with one scale per row, in place.
+    """Quantise the weight matrices and the embedding of a graph to 8-bit integers with one scale per row, in place.
 
-    The scale of a row is its greatest absolute value / 127.
+    The scale of a row is its maximum absolute value / 127. Matrices of fewer than 4,096 values stay in fp32.
 
     Args:
-        graph: An ov.Model in fp32.
+        graph: An `ov.Model` in fp32.
     """
     for node in graph.get_ordered_ops():
         if node.get_type_name() != "Constant" or node.get_element_type() != ov.Type.f32:
@@ -84,36 +88,42 @@ def to_int8(graph: Any) -> None:
 
 
 class _Past:
-    """Keys and values in the interface of transformers' cache, whose own class begins empty and cannot be traced."""
+    """A key-value cache with the interface of transformers' own cache, which starts empty and cannot be traced."""
 
     def __init__(self, past: tuple[torch.Tensor, ...]) -> None:
         self.past = past
         self.present: list[torch.Tensor] = []
 
     def update(self, keys: torch.Tensor, values: torch.Tensor, layer_idx: int, *_: Any, **__: Any) -> Any:
+        """Append a layer's new keys and values to its earlier ones, and return all of its keys and values."""
         at = 2 * layer_idx
         grown = [torch.cat([self.past[at], keys], 2), torch.cat([self.past[at + 1], values], 2)]
         self.present += grown
         return grown[0], grown[1]
 
     def get_seq_length(self, *_: Any) -> int:
+        """Return the number of earlier tokens."""
         return self.past[0].shape[2]
 
 
 class _Step(nn.Module):
-    """One step of generation.
-
-    From ids, mask, positions and the earlier keys and values of every layer: the logits, and keys and values that end
-    with those of the ids.
-    """
+    """One step of generation as a module that can be traced: from new tokens and earlier keys and values to logits."""
 
     def __init__(self, model: Any) -> None:
         super().__init__()
         self.model: Any = model
 
     def forward(self, ids: torch.Tensor, mask: torch.Tensor, positions: torch.Tensor, *past: torch.Tensor) -> Any:
+        """Return the logits, followed by the keys and values of each layer, extended by those of the new tokens.
+
+        Args:
+            ids: New token ids, int64 [n, tokens].
+            mask: 1 for tokens and 0 for padding, int64 [n, earlier + new tokens].
+            positions: Positions of the new tokens, int64 [n, tokens].
+            past: Earlier keys and values of each layer in turn, float32 [n, heads, earlier tokens, size].
+        """
         cache = _Past(past)
-        # the additive four-dimensional form of the mask: the way transformers makes it cannot be traced
+        # the additive form of the mask; transformers' own code for it cannot be traced
         columns = torch.arange(mask.shape[1])
         rows = torch.arange(ids.shape[1]) + (mask.shape[1] - ids.shape[1])
         seen = (columns[None, :] <= rows[:, None])[None, None] & (mask[:, None, None, :] > 0)
@@ -125,7 +135,13 @@ class _Step(nn.Module):
 
 
 def _keep_state(graph: Any, slots: list[str], shape: tuple[int, int]) -> None:
-    """Make the keys and values variables of the graph, empty at first. shape: the number of heads, the size of one."""
+    """Turn the key and value inputs and outputs of a graph into its internal variables, which are empty at first.
+
+    Args:
+        graph: The traced `ov.Model`, changed in place.
+        slots: Names of the variables, such as "0.key" and "0.value" for layer 0.
+        shape: Number of key-value heads, and size of a head.
+    """
     beam = ops.parameter([-1], np.int32, name="beam_idx")
     beam.output(0).get_tensor().set_names({"beam_idx"})
     graph.add_parameters([beam])

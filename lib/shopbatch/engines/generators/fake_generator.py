@@ -18,17 +18,20 @@ _WORDS = ("your", "order", "parcel", "refund", "size", "delivery", "return", "is
 
 
 class FakeGenerator:
-    """A generator as `FakeGenerateConfig` describes it. A token is a word; an answer has one to sixteen words."""
+    """A generator that answers with 1 to 16 words chosen by a hash of the prompt, as `FakeGenerateConfig` describes it.
+
+    Each word counts as one token.
+    """
 
     def __init__(self, config: FakeGenerateConfig) -> None:
         self.config = config
 
     def render(self, messages: Messages) -> str:
-        """Write one line per message."""
+        """Return the messages as text, one line `role: content` each."""
         return "\n".join(f"{m['role']}: {m['content']}" for m in messages)
 
     def generate(self, prompts: Sequence[str], sampling: Sampling) -> Generated:
-        """Answer the prompts, in their order."""
+        """Answer each prompt, in order, after simulating the configured faults; an empty prompt raises EngineError."""
         inject_faults(self.config, pa.array(prompts, pa.string()))
         answers = [self._answer(prompt, sampling) for prompt in prompts]
         return Generated(
@@ -40,6 +43,7 @@ class FakeGenerator:
 
     @staticmethod
     def _answer(prompt: str, sampling: Sampling) -> tuple[str, int, Finish]:
+        """Return the answer to one prompt, its number of tokens, and why it ended ("stop" or "length")."""
         if not prompt:
             raise EngineError("a prompt is empty")
         draws = (sampling.seed, sampling.temperature, sampling.top_p) if sampling.temperature else None
@@ -49,6 +53,6 @@ class FakeGenerator:
             text = " ".join(words[:count])
             if any(s in text for s in sampling.stop):
                 return text[: min(at for s in sampling.stop if (at := text.find(s)) >= 0)], count, "stop"
-        if len(words) >= sampling.max_new_tokens:  # no room for the token that would end it
+        if len(words) >= sampling.max_new_tokens:  # no tokens left for the end token
             return " ".join(words[: sampling.max_new_tokens]), sampling.max_new_tokens, "length"
         return " ".join(words), len(words) + 1, "stop"

@@ -1,6 +1,7 @@
-"""The HTTP generator: the prompts of a call go to an OpenAI-compatible server, several at once.
+"""The HTTP generator: sends prompts to an OpenAI-compatible server, several at once, with retries and a rate limit.
 
-A request that the server refuses for now, or answers badly, is repeated; one that it refuses for good is an error.
+A request is repeated after a temporary error or an invalid answer. If the server refuses it permanently, it is an
+error.
 """
 
 from __future__ import annotations
@@ -30,13 +31,19 @@ from shopbatch.models.chat import Messages
 
 _LONGEST_PAUSE = 60.0  # seconds; Retry-After is added to it
 _MINUTE = 60.0
-_MOST_BYTES = 4 * 2**20  # of an answer: many times what the longest one needs
-_MOST_STOPS = 4  # OpenAI refuses more; the text is cut on this side in any case
+_MOST_BYTES = 4 * 2**20  # maximum bytes of a response, many times what the longest answer needs
+_MOST_STOPS = 4  # OpenAI's maximum; `Answer.cut` looks for all stop texts in any case
 
 
 @dataclass(frozen=True)
 class _Request:
-    """One request. contents: the texts of its messages, which no error may repeat."""
+    """One request to the server.
+
+    Attributes:
+        prompt: The prompt, as `HttpGenerator.render` wrote it.
+        contents: The texts of its messages, which no error message may repeat.
+        body: The JSON body of the request.
+    """
 
     prompt: str
     contents: list[str]
@@ -44,25 +51,25 @@ class _Request:
 
 
 class _Refused(EngineError):
-    """The server refuses this prompt, and would refuse it every time."""
+    """The server refuses a prompt permanently, so that a retry would not help."""
 
 
 class HttpGenerator:
-    """A generator as `HttpGenerateConfig` describes it.
+    """A generator that asks an OpenAI-compatible server, as `HttpGenerateConfig` describes it.
 
-    A prompt is its messages as JSON text, because the server has the chat template. The numbers of tokens are those
-    that the server counted, 0 where it gives none. Whether an answer fits the guide is up to the server.
+    A prompt is the JSON text of its messages, because the server applies the chat template. Token counts are those that
+    the server reports, 0 if it reports none. Only the server enforces the JSON schema of `Sampling.guide`.
 
-    The answers of a call that failed are kept until another call fails: the caller then sends its prompts one by one,
-    and those that were answered cost neither time nor money a second time.
+    If a call fails, the answers that it did get are cached until another call fails. The caller then repeats the
+    prompts one by one, and cached answers cost neither time nor money a second time.
 
     Args:
-        config: The server.
-        clock: Returns seconds; requests_a_minute is measured with it.
-        sleep: Waits for seconds, in pauses and for requests_a_minute.
+        config: Settings of the server.
+        clock: Returns the time in seconds, for `requests_a_minute`; tests replace it.
+        sleep: Waits for a number of seconds, before retries and for `requests_a_minute`; tests replace it.
 
     Raises:
-        UserError: The URL is not one, or the environment holds no key.
+        UserError: The URL is invalid, or the environment variable holds no valid key.
     """
 
     def __init__(
@@ -73,28 +80,32 @@ class HttpGenerator:
     ) -> None:
         self.config, self.clock, self.sleep = config, clock, sleep
         self.url, self.key = _endpoint(config.url), SecretStr(_key(config.key))
-        # packed answers are not asked for and not read: a few bytes could become any number of them
+        # no compressed responses, because a few bytes could expand to any number
         headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
         if config.key:
             headers["Authorization"] = f"Bearer {self.key.get_secret_value()}"
-        # httpx's own timeout is off: it measures the gaps between bytes, while `timeout` is for a whole request
+        # httpx's own timeout is off, because it limits the gaps between bytes and not the whole request
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=config.concurrency)
-        # a redirect is an error: the key and the prompts are meant for this server alone
+        # redirects are errors, because key and prompts are meant for this server only
         self.client = httpx.AsyncClient(headers=headers, limits=limits, timeout=None, follow_redirects=False)
         self.loop = _Loop(self.client)
         self.starts: deque[float] = deque(maxlen=config.requests_a_minute or 0)
         self.kept: dict[tuple[str, Sampling], Answer] = {}
 
     def render(self, messages: Messages) -> str:
-        """Write the messages as JSON text."""
+        """Return the messages as compact JSON text; the server applies the chat template."""
         return json.dumps([dict(m) for m in messages], ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
     def generate(self, prompts: Sequence[str], sampling: Sampling) -> Generated:
-        """Answer the prompts, in their order.
+        """Send the prompts to the server and return their answers, in order.
+
+        Args:
+            prompts: Texts that `render` returned.
+            sampling: How tokens are chosen, and when an answer ends.
 
         Raises:
-            EngineError: As the protocol says.
-            UserError: The server has no such model, or refuses the key.
+            EngineError: A prompt is empty or refused, or a request got no valid answer in all its tries.
+            UserError: The server does not have the model, or rejects the key; or `sampling.guide` is not JSON.
         """
         settings = self._settings(sampling)
         requests = [_request(prompt, sampling, settings) for prompt in prompts]
@@ -115,7 +126,7 @@ class HttpGenerator:
         )
 
     def _settings(self, sampling: Sampling) -> dict[str, Any]:
-        """The fields that all requests of a call share."""
+        """Return the JSON fields that all requests of a call share: model, sampling, stop texts and schema."""
         settings: dict[str, Any] = {
             "model": self.config.model,
             # not max_completion_tokens: Ollama and older llama.cpp servers ignore it and write on, and OpenAI refuses
@@ -138,7 +149,10 @@ class HttpGenerator:
         return settings
 
     async def _fill(self, requests: Sequence[_Request], results: list[Answer | _Refused | None]) -> None:
-        """Fill the results that are None. A refused prompt lets the others go on; any other failure ends all."""
+        """Send the requests whose result is None, `concurrency` at a time, and store each result in `results`.
+
+        If the server refuses one prompt, the others go on, and the refusal is stored; any other error ends the call.
+        """
         todo = iter([i for i, result in enumerate(results) if result is None])
 
         async def work() -> None:
@@ -156,6 +170,11 @@ class HttpGenerator:
             raise failed.exceptions[0] from None
 
     async def _answer(self, request: _Request) -> Answer:
+        """Send a request until it is answered, at most 1 + `retries` times, with random, growing pauses.
+
+        Raises:
+            EngineError: No try got a valid answer.
+        """
         jitter = random.Random(request.prompt)
         reason = ""
         for tried in range(self.config.retries + 1):
@@ -170,7 +189,7 @@ class HttpGenerator:
         raise EngineError(f"{self.url.host}: no answer in {self.config.retries + 1} tries; the last one: {reason}")
 
     async def _wait_for_turn(self) -> None:
-        """Wait until one more request makes no more than requests_a_minute in any minute."""
+        """Wait as long as the next request would exceed `requests_a_minute` within the last minute."""
         if not self.starts.maxlen:
             return
         now = start = self.clock()
@@ -181,7 +200,14 @@ class HttpGenerator:
             await self.sleep(start - now)
 
     async def _ask(self, request: _Request) -> Answer:
-        """Send a request once. Raises RetryLater if a retry may help, _Refused or UserError if not."""
+        """Send a request once.
+
+        Raises:
+            RetryLater: A retry may help: timeout, broken connection, status 408, 409, 425, 429 or 5xx, or an invalid
+                answer.
+            UserError: The server does not have the model, or rejects the key.
+            _Refused: The server refuses this prompt.
+        """
         try:
             async with asyncio.timeout(self.config.timeout):
                 async with self.client.stream("POST", self.url, content=request.body) as response:
@@ -206,7 +232,12 @@ class HttpGenerator:
         raise _Refused(f"{self.url.host}: the server refuses a prompt: {reason}")
 
     async def _body(self, response: httpx.Response) -> bytes:
-        """Read the body as it comes. Raises RetryLater if it is packed, _Refused if it is longer than any answer."""
+        """Read the body of a response piece by piece.
+
+        Raises:
+            RetryLater: The body is compressed.
+            _Refused: The body is larger than 4 MiB, which no answer needs.
+        """
         packed = response.headers.get("content-encoding", "identity").strip().lower()
         if packed != "identity":
             raise RetryLater("an answer that is packed, though that was not asked for")
@@ -218,11 +249,15 @@ class HttpGenerator:
         return bytes(body)
 
     def _clean(self, text: str, request: _Request) -> str:
+        """Return a server's message as one short line without the prompt's contents and the API key."""
         return without(text, request.contents, self.key.get_secret_value())
 
 
 class _Loop:
-    """An event loop on its own thread, so that `generate` works where a loop runs already, as in a notebook."""
+    """An event loop in its own thread, so that `generate` also works where a loop is already running, as in a notebook.
+
+    The loop stops, and closes the client, when this object is garbage-collected.
+    """
 
     def __init__(self, client: httpx.AsyncClient) -> None:
         self.loop = asyncio.new_event_loop()
@@ -230,6 +265,7 @@ class _Loop:
         weakref.finalize(self, self.loop.call_soon_threadsafe, self.loop.stop)
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine in the loop's thread, and wait for its end."""
         future = asyncio.run_coroutine_threadsafe(work, self.loop)
         try:
             future.result()
@@ -238,12 +274,14 @@ class _Loop:
 
 
 def _serve(loop: asyncio.AbstractEventLoop, client: httpx.AsyncClient) -> None:
+    """Run the event loop until it is stopped, then close the client and the loop."""
     loop.run_forever()
     loop.run_until_complete(client.aclose())
     loop.close()
 
 
 def _answered(result: Answer | _Refused | None) -> Answer:
+    """Return the answer of a prompt, or raise its refusal."""
     if isinstance(result, _Refused):
         raise result
     if result is None:
@@ -252,7 +290,11 @@ def _answered(result: Answer | _Refused | None) -> Answer:
 
 
 def _request(prompt: str, sampling: Sampling, settings: dict[str, Any]) -> _Request:
-    """The request for a prompt. Raises EngineError if the prompt is empty or is not what `render` writes."""
+    """Build the request for a prompt.
+
+    Raises:
+        EngineError: The prompt is empty, or is not JSON text that `HttpGenerator.render` wrote.
+    """
     if not prompt:
         raise EngineError("a prompt is empty")
     try:
@@ -269,6 +311,11 @@ def _request(prompt: str, sampling: Sampling, settings: dict[str, Any]) -> _Requ
 
 
 def _endpoint(text: str) -> httpx.URL:
+    """Return the URL of the chat completions endpoint below the configured URL.
+
+    Raises:
+        UserError: The URL is invalid, not http(s), or contains a user or password.
+    """
     try:
         url = httpx.URL(text)
     except httpx.InvalidURL:
@@ -281,7 +328,11 @@ def _endpoint(text: str) -> httpx.URL:
 
 
 def _key(variable: str | None) -> str:
-    """The key in an environment variable. Raises UserError if there is none, or it does not fit into a header."""
+    """Return the API key from an environment variable; "" if `variable` is None or "".
+
+    Raises:
+        UserError: The variable is unset, or its value cannot be sent in a header.
+    """
     key = os.environ.get(variable, "").strip() if variable else ""
     if variable and not key:
         raise UserError(f"the environment variable {variable} holds no key; set key: '' if the server wants none")

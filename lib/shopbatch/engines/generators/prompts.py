@@ -1,4 +1,4 @@
-"""Turns prompts into tokens and tokens into answers, in the same way for every generating backend."""
+"""Tokenises prompts and turns generated tokens into answers, in the same way for every generator backend."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from shopbatch.models.loading import load_tokenizer, model_config, token_limit
 
 
 class Prompts:
-    """The tokenizer of one model folder, and what its configuration says about answers.
+    """The tokenizer of one model folder, with the model's token limit and the tokens that end an answer.
 
     Attributes:
         ends: Ids of the tokens that end an answer.
-        limit: Greatest number of tokens of a prompt and its answer together.
+        limit: Maximum number of tokens of a prompt and its answer together.
         pad: Id of the padding token.
     """
 
@@ -39,11 +39,17 @@ class Prompts:
         self.pad = int(pad) if pad is not None else self.ends[0] if self.ends else 0
 
     def read(self, prompts: Sequence[str], max_new_tokens: int) -> list[list[int]]:
-        """Return the token ids of each prompt. Control tokens that are marked as plain text are read as text.
+        """Return the token ids of each prompt.
+
+        Control tokens that `control_tokens.escape` marked as plain text become ordinary tokens.
+
+        Args:
+            prompts: Texts as `Generator.render` returns them.
+            max_new_tokens: Maximum number of tokens of an answer.
 
         Raises:
-            EngineError: A prompt is empty, too long to be answered with `max_new_tokens`, or holds a control token that
-                the tokenizer cannot write as text.
+            EngineError: A prompt is empty, is too long together with `max_new_tokens`, or holds a marked control token
+                that the tokenizer cannot write as text.
         """
         rows = [e.ids for e in self.tokenizer.encode_batch_fast(list(prompts), add_special_tokens=False)]
         for number, prompt in enumerate(prompts):
@@ -61,20 +67,20 @@ class Prompts:
         return rows
 
     def text(self, ids: Sequence[int]) -> str:
-        """Return the text of these tokens, without special tokens."""
+        """Return the text of token ids, without special tokens."""
         return str(self.tokenizer.decode(list(ids), skip_special_tokens=True))
 
     def has_stop(self, ids: Sequence[int], stop: Sequence[str]) -> bool:
-        """Tell whether the text of these tokens contains one of the stop texts."""
+        """Return True if the text of these token ids contains a stop text."""
         text = self.text(ids)
         return any(s in text for s in stop)
 
     def answers(self, prompts: Sequence[Sequence[int]], new: Sequence[Sequence[int]], sampling: Sampling) -> Generated:
-        """Turn generated tokens into answers, each cut where it ends.
+        """Turn generated tokens into answers, each cut at its end token or stop text.
 
         Args:
             prompts: Token ids of each prompt.
-            new: Token ids that the backend generated for each; it may have stopped at the end or gone beyond it.
+            new: Token ids that the backend generated for each prompt. They may continue after the end of the answer.
             sampling: Its stop texts end an answer.
         """
         answers = [self._answer(ids, sampling.stop) for ids in new]
@@ -86,25 +92,34 @@ class Prompts:
         )
 
     def _answer(self, ids: Sequence[int], stop: Sequence[str]) -> tuple[str, int, Finish]:
-        """Return (text, number of tokens computed up to its end, why it ended)."""
+        """Return the text of an answer, its number of tokens, and why it ended ("stop" or "length").
+
+        The number includes the end token, but no tokens after the one that completes a stop text.
+        """
         end = next((i for i, token in enumerate(ids) if token in self.ends), None)
         kept = ids if end is None else ids[:end]
         text = self.text(kept)
         if not any(s in text for s in stop):
             return text, len(kept) + (end is not None), "length" if end is None else "stop"
-        # tokens after the one that completes a stop text do not count
+        # tokens after the end of the stop text do not count
         count = bisect_left(range(len(kept)), True, key=lambda k: self.has_stop(kept[:k], stop))
         text = self.text(kept[:count])
         return text[: min(at for s in stop if (at := text.find(s)) >= 0)], count, "stop"
 
 
 def seed_of(seed: int, prompt: Sequence[int]) -> int:
-    """Return a seed below 2^31 for the draws of one prompt: equal prompts share it, different ones do not."""
+    """Derive the seed of one prompt's random draws, from 0 to 2^31 - 1, so that equal prompts get equal draws.
+
+    Args:
+        seed: Seed of the configuration.
+        prompt: Token ids or bytes of the prompt.
+    """
     text = json.dumps([seed, list(prompt)])
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest(), "big") >> 1
 
 
 def _generation_config(folder: Path) -> dict[str, Any]:
+    """Return the content of the folder's `generation_config.json`; {} if there is no such file."""
     path = folder / "generation_config.json"
     if not path.exists():
         return {}

@@ -1,6 +1,6 @@
-"""The torch generator: the generation of transformers.
+"""The torch generator: runs a causal language model with the `generate` method of transformers, on any device.
 
-The other backends are compared with it, and OpenVINO's graph is exported from its model.
+It is the reference that the other backends are compared with, and the OpenVINO graph is exported from its model.
 """
 
 from __future__ import annotations
@@ -29,7 +29,11 @@ from shopbatch.models.loading import load_causal
 
 
 def load_for_generation(folder: Path, dtype: str = "float32") -> Any:
-    """Load the causal language model of a folder, ready to infer, without generation defaults of its own.
+    """Load a causal language model in evaluation mode, without the generation defaults of its folder.
+
+    Args:
+        folder: The model folder on this machine.
+        dtype: Number format of the weights, as torch names it.
 
     Raises:
         ModelError: The weights are not safetensors, or do not fit the configuration.
@@ -41,7 +45,7 @@ def load_for_generation(folder: Path, dtype: str = "float32") -> Any:
 
 
 class TorchGenerator:
-    """A generator as `TorchGenerateConfig` describes it."""
+    """A generator that runs in torch, as `TorchGenerateConfig` describes it."""
 
     def __init__(self, config: TorchGenerateConfig, folder: Path) -> None:
         self.prompts, self.folder = Prompts(folder), folder
@@ -49,11 +53,16 @@ class TorchGenerator:
         self.model = load_for_generation(folder, config.dtype).to(self.device)
 
     def render(self, messages: Messages) -> str:
-        """Apply the model's chat template."""
+        """Return chat messages as a prompt, formatted with the model's chat template."""
         return chat_prompt(self.folder, messages)
 
     def generate(self, prompts: Sequence[str], sampling: Sampling) -> Generated:
-        """Answer the prompts, in their order."""
+        """Answer the prompts in batches of similar length; the answers are in the order of the prompts.
+
+        Raises:
+            EngineError: A prompt is empty or too long, or torch failed, for example because the device is out of
+                memory.
+        """
         rows = self.prompts.read(prompts, sampling.max_new_tokens)
         new: list[list[int]] = [[] for _ in rows]
         order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
@@ -68,7 +77,7 @@ class TorchGenerator:
         return self.prompts.answers(rows, new, sampling)
 
     def _batch(self, rows: list[list[int]], sampling: Sampling) -> list[list[int]]:
-        """The new tokens of each row; those after its end are padding."""
+        """Return the generated token ids of each prompt of one batch; tokens after the end of an answer are padding."""
         longest = max(map(len, rows))
         mask = np.arange(longest) >= longest - np.array([len(row) for row in rows])[:, None]  # padding on the left
         ids = np.full(mask.shape, self.prompts.pad, np.int64)
@@ -96,9 +105,14 @@ class TorchGenerator:
 
 
 class _Drawn(LogitsProcessor):  # type: ignore[misc]
-    """Makes the greatest score a draw from the distribution (the Gumbel-max trick), with a generator for each row.
+    """A logits processor that turns greedy search into random sampling, by the Gumbel-max trick.
 
-    The sampling of transformers has one generator for the whole batch, so that an answer depends on its neighbours.
+    It has one random generator per row. The sampling of transformers has one for the whole batch, so that an answer
+    would depend on the other prompts.
+
+    Args:
+        sampling: Its temperature and top_p define the distribution.
+        seeds: Seed of each row.
     """
 
     def __init__(self, sampling: Sampling, seeds: list[int]) -> None:
@@ -115,7 +129,15 @@ class _Drawn(LogitsProcessor):  # type: ignore[misc]
 
 
 class _StopTexts(StoppingCriteria):  # type: ignore[misc]
-    """Ends the rows whose answer contains a stop text. The class of transformers looks at the prompt's end, too."""
+    """A stopping criterion that ends the rows whose answer contains a stop text.
+
+    The class of transformers would also find stop texts at the end of the prompt.
+
+    Args:
+        prompts: Turns token ids into text.
+        stop: The stop texts.
+        begin: Number of tokens, padding included, before the answer.
+    """
 
     def __init__(self, prompts: Prompts, stop: Sequence[str], begin: int) -> None:
         self.prompts, self.stop, self.begin = prompts, stop, begin

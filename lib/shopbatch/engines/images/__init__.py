@@ -1,1 +1,1 @@
-"""Image encoders, one module per backend: kept pictures in, vectors out."""
+"""Image encoders, one module per backend; each turns pictures into embedding vectors."""

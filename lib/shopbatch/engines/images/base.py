@@ -1,4 +1,4 @@
-"""What an image encoder is: the protocol that every backend keeps, and what they share."""
+"""The interface of all image encoders, and helpers that the backends share."""
 
 from __future__ import annotations
 
@@ -15,22 +15,31 @@ from shopbatch.pictures.pixels import pixels
 
 
 class ImageEncoder(Protocol):
-    """Turns pictures into one vector each. A vector does not depend on the rest of its batch (except for rounding)."""
+    """An image embedding model: turns each picture into one vector of `dim` numbers.
+
+    The vector of a picture does not depend on the other pictures of its batch, apart from rounding.
+
+    Attributes:
+        dim: Length of a vector.
+    """
 
     dim: int
 
     def plan(self, pictures: pa.Array, /) -> list[np.ndarray]:
-        """Split the rows into batches of bounded size.
+        """Split pictures into batches of bounded size, each of which fits into one call of `encode`.
+
+        Args:
+            pictures: Picture files as `pictures.reading` stores them, binary without nulls.
 
         Returns:
-            The row numbers (int64) of each batch; every row is in exactly one of them.
+            The row numbers of each batch, int64; every row is in exactly one batch.
         """
 
     def encode(self, pictures: pa.Array, /) -> Encoded:
-        """Encode one batch. What counts as a token is a picture.
+        """Compute the vectors of one batch of pictures; each picture counts as one token.
 
         Args:
-            pictures: Kept pictures (see `pictures.reading`), binary without nulls.
+            pictures: Picture files as `pictures.reading` stores them, binary without nulls.
 
         Raises:
             EngineError: The backend failed, or a picture cannot be decoded.
@@ -38,14 +47,25 @@ class ImageEncoder(Protocol):
 
 
 class TextSide(Protocol):
-    """Turns texts into vectors that can be compared with those of pictures; only models such as CLIP have one."""
+    """The text encoder of a model for pictures and texts, such as CLIP.
+
+    Its vectors can be compared with the picture vectors of the same model.
+    """
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Return the vectors of texts, float32 [n, dim]."""
 
 
 def encode_all(encoder: ImageEncoder, pictures: pa.Array) -> np.ndarray:
-    """Encode any number of pictures in planned batches: vectors in the order of the pictures, float32 [n, dim]."""
+    """Compute the vectors of any number of pictures, batch by batch.
+
+    Args:
+        encoder: The image encoder.
+        pictures: Picture files as `pictures.reading` stores them, binary without nulls.
+
+    Returns:
+        The vectors in the order of the pictures, float32 [n, dim].
+    """
     vectors = np.empty((len(pictures), encoder.dim), np.float32)
     for rows in encoder.plan(pictures):
         vectors[rows] = encoder.encode(pictures.take(pa.array(rows))).vectors
@@ -53,12 +73,19 @@ def encode_all(encoder: ImageEncoder, pictures: pa.Array) -> np.ndarray:
 
 
 def batches(rows: int, size: int) -> list[np.ndarray]:
-    """Row numbers in order, at most so many at once."""
+    """Split the row numbers 0 to rows - 1 into consecutive batches of at most `size` rows."""
     return [np.arange(a, min(a + size, rows)) for a in range(0, rows, size)]
 
 
 def decoded(pictures: pa.Array, spec: ImageSpec) -> np.ndarray:
-    """Return the pixels of kept pictures as a model reads them, uint8 [n, size, size, 3].
+    """Decode stored pictures and resize them to the size that a model reads.
+
+    Args:
+        pictures: Picture files as `pictures.reading` stores them, binary without nulls.
+        spec: Size and manner of resizing.
+
+    Returns:
+        The pixels, uint8 [n, size, size, 3].
 
     Raises:
         EngineError: A picture is damaged.
@@ -70,5 +97,5 @@ def decoded(pictures: pa.Array, spec: ImageSpec) -> np.ndarray:
 
 
 def counted(vectors: np.ndarray) -> Encoded:
-    """Return vectors with a token each."""
+    """Wrap picture vectors, float32 [n, dim], as `Encoded`, with a token count of 1 for each picture."""
     return Encoded(vectors, np.ones(len(vectors), np.int32))

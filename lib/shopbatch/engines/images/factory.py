@@ -16,12 +16,12 @@ def open_image_engine(config: ImageEngineConfig, model_dir: str | None) -> Image
     """Open the image encoder that `config` describes, with its model loaded.
 
     Args:
-        config: The encoder.
-        model_dir: A model folder as `models.registry.resolve` gives it; the fake engine needs none.
+        config: Settings of the image encoder.
+        model_dir: Path or URI of the model folder, as `models.registry.resolve` returns it. The fake engine needs none.
 
     Raises:
-        UserError: No model is named, or it does not read pictures of this size.
-        ModelError: The folder is no image encoder, or weights are missing.
+        UserError: No model is named, or the model does not accept pictures of the configured size.
+        ModelError: The folder is not an image encoder, or weights are missing.
     """
     if isinstance(config, FakeConfig):
         from shopbatch.engines.images.fake_images import FakeImageEncoder
@@ -39,7 +39,10 @@ def open_image_engine(config: ImageEngineConfig, model_dir: str | None) -> Image
 
 
 def prepare_images(config: ImageEngineConfig, model_dir: str | None) -> None:
-    """Check the size and export the graph before the workers start, because otherwise each of them would export it."""
+    """Check the picture size and export the OpenVINO graph on the driver, before the workers start.
+
+    Otherwise each worker would export the graph itself.
+    """
     if isinstance(config, FakeConfig):
         return
     folder = _folder(config, model_dir)
@@ -51,11 +54,14 @@ def prepare_images(config: ImageEngineConfig, model_dir: str | None) -> None:
 
 
 def open_text_side(model_dir: str) -> TextSide:
-    """Open the text side of a model such as CLIP, in this process.
+    """Load the text encoder of a model for pictures and texts, such as CLIP, in this process.
+
+    Args:
+        model_dir: Path or URI of the model folder.
 
     Raises:
-        UserError: The model has none.
-        ModelError: It cannot be loaded.
+        UserError: The model has no text encoder.
+        ModelError: The model cannot be loaded.
     """
     from shopbatch.engines.images.text_side import ClipTexts
 
@@ -63,7 +69,11 @@ def open_text_side(model_dir: str) -> TextSide:
 
 
 def sized(config: ImageOpenVinoConfig | ImageTorchConfig, folder: Path) -> ImageSpec:
-    """Return how the model reads pictures, of the size that is configured. UserError if it reads no such size."""
+    """Return the model's image settings with the configured picture size in place of its own.
+
+    Raises:
+        UserError: The model accepts only its own size, and another size is configured.
+    """
     spec = ImageSpec.load(folder)
     if config.size is None or config.size == spec.size:
         return spec
@@ -75,6 +85,7 @@ def sized(config: ImageOpenVinoConfig | ImageTorchConfig, folder: Path) -> Image
 
 
 def _folder(config: ImageOpenVinoConfig | ImageTorchConfig, model_dir: str | None) -> Path:
+    """Return the local folder of a model, fetched if it is elsewhere; raise UserError if no model is named."""
     if not model_dir:
         raise UserError(f"engine {config.kind} needs a model")
     return local(model_dir)

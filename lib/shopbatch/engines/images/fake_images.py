@@ -1,4 +1,4 @@
-"""The fake image encoder: vectors from a hash of the bytes, for tests and for measuring everything around an engine."""
+"""The fake image encoder: vectors from a hash of the bytes, for tests and for benchmarks of code around an engine."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from shopbatch.engines.images.base import counted
 
 
 class FakeImageEncoder(FakeEncoder):
-    """An image encoder as `FakeConfig` describes it. It decodes nothing, so any bytes are a picture."""
+    """An image encoder that hashes the bytes of a picture without decoding them, so any bytes are accepted.
+
+    `FakeConfig` describes it.
+    """
 
     def encode(self, pictures: pa.Array, /) -> Encoded:
-        """Encode one batch: every number of a vector is uniform in [-1, 1)."""
+        """Return pseudo-random vectors, uniform in [-1, 1), that depend only on the bytes of each picture."""
         return counted(super().encode(pictures).vectors)

@@ -1,7 +1,7 @@
-"""EfficientNet-Lite0 as a torch module, up to its last but one stage: what `models.efficientnet_lite` builds.
+"""EfficientNet-Lite0 as a torch module without its last stage and head; loads what `models.efficientnet_lite` writes.
 
-The names of the parameters are those of the package that the weights come from. Convolutions pad as TensorFlow's SAME
-does, more on the right and at the bottom, because the weights were trained so.
+The parameters have the names that they have in the package of the weights. Convolutions pad as TensorFlow's SAME does,
+more on the right and at the bottom, because the weights were trained with that padding.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from torch.nn import functional as F
 from shopbatch.models.errors import ModelError
 
 _EPSILON = 1e-3
-_LEVELS = (7, 10, 14)  # blocks that end a stage of 80, 112 and 192 channels
+_LEVELS = (7, 10, 14)  # last blocks of the stages with 80, 112 and 192 channels
 # repeats, kernel, stride, expansion, channels in, channels out (Tan and Le 2019, table 1, without scaling). The last
-# stage and the head are left out: they know ImageNet's classes, and say less of other things.
+# stage and the head are left out, because they are specific to ImageNet's classes.
 _STAGES = (
     (1, 3, 1, 1, 32, 16),
     (2, 3, 2, 6, 16, 24),
@@ -31,12 +31,13 @@ _STAGES = (
 
 
 class _Conv(nn.Conv2d):
-    """A convolution without bias that pads as TensorFlow's SAME does."""
+    """A convolution without bias whose padding is TensorFlow's SAME."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> None:
         super().__init__(inputs, outputs, kernel, stride, groups=groups, bias=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Pad and convolve x, float [n, channels, height, width]."""
         kernel, stride = int(self.kernel_size[0]), int(self.stride[0])
         pads = []
         for size in (int(x.shape[-1]), int(x.shape[-2])):
@@ -46,11 +47,15 @@ class _Conv(nn.Conv2d):
 
 
 def _norm(channels: int) -> nn.BatchNorm2d:
+    """Return a batch normalisation with the epsilon of the trained weights."""
     return nn.BatchNorm2d(channels, eps=_EPSILON)
 
 
 class _Block(nn.Module):
-    """An inverted residual block: wider, depthwise, narrower."""
+    """An inverted residual block: a 1x1 convolution that adds channels, a depthwise one, a 1x1 that removes them.
+
+    The input is added to the output if both have the same size.
+    """
 
     def __init__(self, kernel: int, stride: int, expansion: int, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -62,6 +67,7 @@ class _Block(nn.Module):
         self.expands, self.adds = expansion != 1, stride == 1 and inputs == outputs
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the output of the block for x, float [n, channels, height, width]."""
         y = F.relu6(self._bn0(self._expand_conv(x))) if self.expands else x
         y = F.relu6(self._bn1(self._depthwise_conv(y)))
         y = self._bn2(self._project_conv(y))
@@ -69,10 +75,11 @@ class _Block(nn.Module):
 
 
 class EfficientNetLite0(nn.Module):
-    """Normalised pixels, float [n, 3, size, size] -> vectors, float [n, 768].
+    """The image encoder: turns normalised pixels, float [n, 3, size, size], into vectors, float [n, 768].
 
-    A vector joins the mean and the maximum over the picture of the states after three stages, each at length 1. On
-    fashion-mnist this is better than the mean of the last features (0.87 against 0.83 by a linear classifier).
+    A vector concatenates the mean and the maximum over the picture of the feature maps after three stages, each scaled
+    to length 1. On fashion-mnist a linear classifier on these vectors reaches an accuracy of 0.87, and 0.83 on the mean
+    of the last feature map.
     """
 
     def __init__(self) -> None:
@@ -85,6 +92,7 @@ class EfficientNetLite0(nn.Module):
         self._blocks = nn.ModuleList(blocks)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the vectors, float32 [n, 768], of normalised pixels, float [n, 3, size, size]."""
         x = F.relu6(self._bn0(self._conv_stem(x)))
         pieces = []
         for number, block in enumerate(self._blocks):
@@ -96,10 +104,14 @@ class EfficientNetLite0(nn.Module):
 
 
 def load_lite0(folder: Path, dtype: str = "float32") -> EfficientNetLite0:
-    """Load the model of a folder.
+    """Load EfficientNet-Lite0 from a model folder, in evaluation mode.
+
+    Args:
+        folder: The model folder on this machine.
+        dtype: Number format of the weights, as torch names it.
 
     Raises:
-        ModelError: The weights are missing or do not fit.
+        ModelError: Weights are missing or do not fit.
     """
     model = EfficientNetLite0()
     try:

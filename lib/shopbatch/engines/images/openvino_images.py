@@ -1,4 +1,4 @@
-"""The OpenVINO image encoder: a vision model with the normalisation of its pixels as one graph."""
+"""The OpenVINO image encoder: runs a vision model and the normalisation of its pixels as one graph on the CPU."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from shopbatch.engines.openvino_graphs import cached_graph, core, quiet_tracing
 from shopbatch.models.folder import ModelError
 from shopbatch.models.image_spec import ImageSpec
 
-EXPORT_VERSION = 1  # of what `export_images` writes; with another version, old graphs are no longer used
+EXPORT_VERSION = 1  # version of the files of `export_images`; a new version makes old graphs unused
 
 
 class OpenVinoImageEncoder:
-    """An image encoder as `ImageOpenVinoConfig` describes it."""
+    """An image encoder that runs in OpenVINO on the CPU, as `ImageOpenVinoConfig` describes it."""
 
     def __init__(self, config: ImageOpenVinoConfig, folder: Path, spec: ImageSpec) -> None:
         self.spec, self.batch = spec, config.batch
@@ -39,11 +39,11 @@ class OpenVinoImageEncoder:
         self.request = compiled.create_infer_request()
 
     def plan(self, pictures: pa.Array, /) -> list[np.ndarray]:
-        """Split the rows into batches."""
+        """Return the row numbers of each batch: consecutive rows, at most `config.batch` of them."""
         return batches(len(pictures), self.batch)
 
     def encode(self, pictures: pa.Array, /) -> Encoded:
-        """Encode one batch."""
+        """Compute the vectors of one batch of pictures in OpenVINO (see `ImageEncoder.encode`)."""
         if not len(pictures):
             return counted(np.empty((0, self.dim), np.float32))
         pixels = decoded(pictures, self.spec)
@@ -56,7 +56,13 @@ class OpenVinoImageEncoder:
 
 
 def exported_images(folder: Path, spec: ImageSpec) -> Path:
-    """Return the folder of an encoder's graph for one size; a missing or damaged one is made first.
+    """Return the folder of an image encoder's OpenVINO graph for one picture size.
+
+    The graph is exported first if it is missing or damaged.
+
+    Args:
+        folder: The model folder on this machine.
+        spec: The picture size and the normalisation.
 
     Raises:
         ModelError: The model cannot be loaded.
@@ -67,7 +73,15 @@ def exported_images(folder: Path, spec: ImageSpec) -> Path:
 
 
 def export_images(folder: Path, spec: ImageSpec, target: Path) -> None:
-    """Trace the torch model of `folder` and write it into `target`: any number of pictures of one size, fp32."""
+    """Trace the image encoder of `folder` and write `model.xml` and `model.bin` into `target`.
+
+    The graph computes in fp32 and accepts any number of pictures of the size in `spec`.
+
+    Args:
+        folder: The model folder on this machine.
+        spec: The picture size and the normalisation.
+        target: An empty folder.
+    """
     import torch
 
     from shopbatch.engines.images.torch_images import load_tower

@@ -1,4 +1,4 @@
-"""The text side of a model of pictures and texts, such as CLIP (Radford et al. 2021)."""
+"""The text encoder of a model for pictures and texts, such as CLIP (Radford et al. 2021)."""
 
 from __future__ import annotations
 
@@ -11,11 +11,18 @@ import torch
 from shopbatch.core.errors import UserError
 from shopbatch.models.loading import load_transformers_tokenizer, load_vision
 
-_LONGEST = 77  # tokens, where the tokenizer states none
+_LONGEST = 77  # token limit of a model that states none
 
 
 class ClipTexts:
-    """Encodes texts with torch in this process: they are few."""
+    """A text encoder that runs in torch in this process, because only few texts are compared with pictures.
+
+    Args:
+        folder: The model folder on this machine.
+
+    Raises:
+        UserError: The model has no text encoder.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.model = load_vision(folder).eval() if (folder / "config.json").exists() else None
@@ -26,7 +33,7 @@ class ClipTexts:
         self.longest = min(stated, int(self.tokenizer.model_max_length))
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
-        """Return the vectors of texts, float32 [n, dim]; a text that is too long is cut."""
+        """Return the vectors of texts, float32 [n, dim]; a text longer than the model's limit is cut."""
         batch = self.tokenizer(list(texts), padding=True, truncation=True, max_length=self.longest, return_tensors="pt")
         with torch.inference_mode():
             out = self.model.get_text_features(**batch)  # type: ignore[union-attr]

@@ -1,6 +1,6 @@
-"""The torch image encoder: a vision model with the normalisation of its pixels.
+"""The torch image encoder: runs a vision model and the normalisation of its pixels in torch, on any device.
 
-The other backends are compared with it, and OpenVINO's graph is exported from it.
+It is the reference that the other backends are compared with, and the OpenVINO graph is exported from its model.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ from shopbatch.models.loading import load_vision
 
 
 class Tower(nn.Module):
-    """Pixels, uint8 [n, size, size, 3] -> vectors, float32 [n, dim].
+    """A torch module that normalises pixels and turns them into vectors.
 
-    A model of pictures and texts gives the projection in which the two can be compared; any other vision model gives
-    the state of its first token, or the mean over the picture if its states are a map.
+    The vector of a model for pictures and texts, such as CLIP, is the projection that can be compared with text
+    vectors. The vector of any other vision model of transformers is the state of its first token or, if its states are
+    a feature map, their mean over the picture. EfficientNet-Lite0 returns its own vector.
     """
 
     mean: torch.Tensor
@@ -40,7 +41,7 @@ class Tower(nn.Module):
         self.register_buffer("std", torch.tensor(spec.std, dtype=torch.float32) * 255)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Return the vectors."""
+        """Return the vectors, float32 [n, dim], of pixels, uint8 [n, size, size, 3]."""
         x = ((pixels.to(torch.float32) - self.mean) / self.std).permute(0, 3, 1, 2).to(self.dtype)
         if self.plain:
             return torch.as_tensor(self.model(x)).to(torch.float32)
@@ -52,7 +53,12 @@ class Tower(nn.Module):
 
 
 def load_tower(folder: Path, spec: ImageSpec, dtype: str = "float32") -> Tower:
-    """Load the image encoder of a folder, ready to infer.
+    """Load the image encoder of a folder in evaluation mode.
+
+    Args:
+        folder: The model folder on this machine.
+        spec: The architecture and the normalisation of the pixels.
+        dtype: Number format of the weights, as torch names it.
 
     Raises:
         ModelError: The weights are missing, not safetensors, or do not fit the configuration.
@@ -65,7 +71,7 @@ def load_tower(folder: Path, spec: ImageSpec, dtype: str = "float32") -> Tower:
 
 
 class TorchImageEncoder:
-    """An image encoder as `ImageTorchConfig` describes it."""
+    """An image encoder that runs in torch, as `ImageTorchConfig` describes it."""
 
     def __init__(self, config: ImageTorchConfig, folder: Path, spec: ImageSpec) -> None:
         self.spec, self.batch, self.device = spec, config.batch, torch.device(config.device)
@@ -73,16 +79,17 @@ class TorchImageEncoder:
         self.dim = int(self._vectors(np.zeros((1, spec.size, spec.size, 3), np.uint8)).shape[1])
 
     def plan(self, pictures: pa.Array, /) -> list[np.ndarray]:
-        """Split the rows into batches."""
+        """Return the row numbers of each batch: consecutive rows, at most `config.batch` of them."""
         return batches(len(pictures), self.batch)
 
     def encode(self, pictures: pa.Array, /) -> Encoded:
-        """Encode one batch."""
+        """Compute the vectors of one batch of pictures in torch (see `ImageEncoder.encode`)."""
         if not len(pictures):
             return counted(np.empty((0, self.dim), np.float32))
         return counted(self._vectors(decoded(pictures, self.spec)))
 
     def _vectors(self, pixels: np.ndarray) -> np.ndarray:
+        """Return the vectors, float32 [n, dim], of pixels, uint8 [n, size, size, 3]; EngineError if torch fails."""
         try:
             with torch.inference_mode():
                 out: np.ndarray = self.tower(torch.from_numpy(pixels).to(self.device)).cpu().numpy()

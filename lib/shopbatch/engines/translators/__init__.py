@@ -1,1 +1,1 @@
-"""Engines that translate: a program, and sequence-to-sequence models."""
+"""Translation engines, one module per backend: the program Apertium, and sequence-to-sequence models."""

@@ -1,7 +1,7 @@
-"""Translation by the program Apertium (GPL), which is called as a program of its own and is not part of this one.
+"""Translation by the program Apertium (GPL), which runs as a separate process and is not part of this package.
 
-Many texts go into one call, a line with a number between two of them; where these lines do not come back as they were,
-the texts are translated one by one.
+Several texts are sent in one call, separated by lines with a marker and a number. If these lines do not come back
+unchanged, the texts are translated one by one instead.
 """
 
 from __future__ import annotations
@@ -32,24 +32,35 @@ _CODES = {
     "kk": "kaz", "mk": "mkd", "mt": "mlt", "nl": "nld", "no": "nob", "oc": "oci", "pl": "pol", "pt": "por", "ro": "ron",
     "ru": "rus", "sv": "swe", "tr": "tur", "uk": "ukr", "ur": "urd",
 }  # fmt: skip
-_GROWTH = 8  # a translation has at most so many times the bytes of its text, and _ROOM more
+_GROWTH = 8  # maximum size of a translation: _GROWTH times the bytes of its text, plus _ROOM
 _ROOM = 65_536
 _CHUNK = 65_536
 
 
 def mode_of(config: ApertiumConfig, pair: tuple[str, str]) -> str:
-    """Return the name of the mode that translates a pair of languages."""
+    """Return the name of Apertium's mode (one direction of translation) for a language pair: ("en", "es") -> "eng-spa".
+
+    Args:
+        config: Its `modes` override the default name.
+        pair: ISO 639-1 codes of the source language and of the target language.
+    """
     named = config.modes.get("-".join(pair))
     return named or "-".join(_CODES.get(code, code) for code in pair)
 
 
 def has_pair(config: ApertiumConfig, pair: tuple[str, str]) -> bool:
-    """Tell whether the files of a pair of languages are installed."""
+    """Return True if Apertium's files for a language pair are installed."""
     return _mode_file(config, pair).is_file()
 
 
 def digest_of(config: ApertiumConfig, pair: tuple[str, str]) -> str:
-    """Return the digest of the files of a pair: of its mode, and of what the mode names.
+    """Return a SHA-256, in hex, of Apertium's files for a language pair: the mode file, and the files that it names.
+
+    It is part of the recipe, so that an update of the pair leads to new translations.
+
+    Args:
+        config: Settings of Apertium.
+        pair: ISO 639-1 codes of the source language and of the target language.
 
     Raises:
         UserError: The program or the pair is not installed.
@@ -69,11 +80,12 @@ def digest_of(config: ApertiumConfig, pair: tuple[str, str]) -> str:
 
 
 def _mode_file(config: ApertiumConfig, pair: tuple[str, str]) -> Path:
+    """Return the path of the file that defines the mode of a language pair; the file may not exist."""
     return Path(config.data) / "modes" / f"{mode_of(config, pair)}.mode"
 
 
 def program(config: ApertiumConfig) -> str:
-    """Return the path of the program. UserError if it is not installed."""
+    """Return the path of the program Apertium; raise UserError if it is not installed."""
     path = shutil.which(config.program)
     if path is None:
         raise UserError(f"engine apertium: no program {config.program!r}; install Apertium, or set engine.program")
@@ -81,14 +93,17 @@ def program(config: ApertiumConfig) -> str:
 
 
 class ApertiumTranslator:
-    """A translator as `ApertiumConfig` describes it."""
+    """A translator that calls the program Apertium, as `ApertiumConfig` describes it."""
 
     def __init__(self, config: ApertiumConfig) -> None:
-        """Find the program. UserError if it is not installed."""
+        """Find the program on the PATH; raise UserError if it is not installed."""
         self.config, self.program = config, program(config)
 
     def translate(self, texts: Sequence[str], pair: tuple[str, str], attempt: int) -> Generated:
-        """Translate the texts; every attempt gives the same. A token is a word."""
+        """Translate texts, in order (see `Translator.translate`); each word counts as one token.
+
+        `attempt` has no effect, because Apertium always translates a text in the same way.
+        """
         out: list[str] = []
         batch: list[str] = []
         for text in texts:
@@ -101,6 +116,7 @@ class ApertiumTranslator:
         return Generated(out, tokens[0], tokens[1], ["stop"] * len(out))
 
     def _batch(self, texts: list[str], pair: tuple[str, str]) -> list[str]:
+        """Translate several texts in one call of the program, or one by one if its separating lines are changed."""
         if len(texts) == 1:
             return [self._call(texts[0], pair).strip("\n")]
         sign = _sign(texts)
@@ -111,7 +127,12 @@ class ApertiumTranslator:
         return [piece.strip("\n") for piece in pieces[2::2]]
 
     def _call(self, text: str, pair: tuple[str, str]) -> str:
-        """Run the program once, within its time and a bounded size of what it writes."""
+        """Run the program once on a text and return its output.
+
+        Raises:
+            EngineError: The program fails, takes longer than `timeout` seconds, or writes much more than the text's
+                length.
+        """
         config, data = self.config, text.encode()
         most = _GROWTH * len(data) + _ROOM
         command = [self.program, "-d", config.data, "-n", "-u", mode_of(config, pair)]
@@ -137,7 +158,16 @@ class ApertiumTranslator:
 
 
 def _read(pipe: IO[bytes] | None, most: int, until: float) -> bytes:
-    """Read what a program writes. EngineError if it is too much, or takes too long."""
+    """Read the output of a program to its end.
+
+    Args:
+        pipe: The program's standard output.
+        most: Maximum number of bytes.
+        until: Time on `time.monotonic` at which the output must be complete.
+
+    Raises:
+        EngineError: The output is larger than `most`, or not complete in time.
+    """
     if pipe is None:
         return b""
     os.set_blocking(pipe.fileno(), False)
@@ -159,7 +189,7 @@ def _read(pipe: IO[bytes] | None, most: int, until: float) -> bytes:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a program and what it started."""
+    """Kill a program and the processes that it started, unless it has exited."""
     if process.stdout is not None:
         process.stdout.close()
     if process.poll() is None:
@@ -168,7 +198,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _sign(texts: Sequence[str]) -> str:
-    """Return digits that stand in none of the texts."""
+    """Return a number as text that occurs in none of the texts, to mark the separating lines."""
     number = int.from_bytes(hashlib.blake2b("\0".join(texts).encode(), digest_size=4).digest())
     while any(str(number) in text for text in texts):
         number += 1

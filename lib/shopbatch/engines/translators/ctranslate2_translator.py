@@ -1,6 +1,6 @@
-"""Translation by a converted sequence-to-sequence model: OPUS-MT (Marian) for one pair, or NLLB for many.
+"""Translation by a sequence-to-sequence model in CTranslate2: OPUS-MT (Marian) for one pair, or NLLB for many.
 
-The folder is what `ct2-transformers-converter` writes, with the tokenizer beside it: `tokenizer.json`, or for OPUS-MT
+The model folder is the output of `ct2-transformers-converter`, plus the tokenizer: `tokenizer.json`, or for OPUS-MT
 `source.spm` and `target.spm`.
 """
 
@@ -19,19 +19,31 @@ from shopbatch.models.folder import ModelError
 from shopbatch.models.sentencepieces import load_pieces
 
 _END = "</s>"
-_STEP = 16  # tokens by which the limits of translations grow
+_STEP = 16  # texts are grouped by length in steps of this many tokens
 
 
 class CTranslate2Translator:
-    """A translator as `CTranslate2Config` describes it, with the models of its pairs loaded when they are needed."""
+    """A translator that runs in CTranslate2, as `CTranslate2Config` describes it.
+
+    The model of a language pair is loaded when its first text is translated.
+    """
 
     def __init__(self, config: CTranslate2Config, folders: dict[str, str]) -> None:
-        """Take the folder of each pair, such as en-es; "" is the folder of all pairs."""
+        """Store the settings without loading a model.
+
+        Args:
+            config: Settings of the backend.
+            folders: Local model folder of each language pair, by a name such as "en-es"; the key "" gives one folder
+                for all pairs.
+        """
         self.config, self.folders = config, folders
         self._models: dict[str, _Model] = {}
 
     def translate(self, texts: Sequence[str], pair: tuple[str, str], attempt: int) -> Generated:
-        """Translate the texts. A later attempt follows more translations at the same time."""
+        """Translate texts, in order (see `Translator.translate`).
+
+        Each attempt after the first widens the beam search by 2, so that a retry can find another translation.
+        """
         folder = self.folders.get("-".join(pair)) or self.folders.get("")
         if not folder:
             raise EngineError(f"no model for {'-'.join(pair)}")
@@ -41,7 +53,12 @@ class CTranslate2Translator:
 
 
 class _Model:
-    """One loaded model with its tokenizers."""
+    """One loaded translation model with the tokenizers of its source and target texts.
+
+    Raises:
+        UserError: The package ctranslate2 is not installed.
+        ModelError: The folder holds no model that CTranslate2 can load.
+    """
 
     def __init__(self, folder: Path, config: CTranslate2Config) -> None:
         try:
@@ -62,11 +79,16 @@ class _Model:
             raise ModelError(f"model {folder}: {one_line(error, 200)}") from None
 
     def translate(self, texts: Sequence[str], pair: tuple[str, str], beam: int) -> Generated:
+        """Translate texts with a given beam size, in order.
+
+        Raises:
+            EngineError: A text has more than `max_tokens` tokens, or CTranslate2 failed.
+        """
         codes = [self.config.languages.get(code, "") for code in pair]
         rows = [[*filter(None, [codes[0]]), *self.before.pieces(text), _END] for text in texts]
         if max(map(len, rows), default=0) > self.config.max_tokens:
             raise EngineError(f"a text has more than {self.config.max_tokens} tokens")
-        # a call has one limit for all its texts, so texts of other lengths go into other calls
+        # the length limit of translations is per call, so texts of similar length share a call
         groups: dict[int, list[int]] = {}
         for number, row in enumerate(rows):
             groups.setdefault(2 * _STEP * -(-len(row) // _STEP) + _STEP, []).append(number)
@@ -80,6 +102,14 @@ class _Model:
         return Generated([self.after.text(p) for p in pieces], tokens[0], tokens[1], finish)
 
     def _call(self, rows: list[list[str]], target: str, beam: int, most: int) -> list[Any]:
+        """Run CTranslate2 on tokenised texts.
+
+        Args:
+            rows: Tokens of each text.
+            target: Language token of the target language; "" for a model of one pair.
+            beam: Beam size.
+            most: Maximum number of tokens of a translation.
+        """
         try:
             return list(
                 self.model.translate_batch(

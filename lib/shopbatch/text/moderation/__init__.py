@@ -1,2 +1,5 @@
-"""What a reader should not see in a text of a customer, or of a model: insults, threats, slander, contact details,
-adverts and profanity, in English and Chinese, also where they are spelled so that a list of words would miss them."""
+"""Finds harmful passages in English and Chinese texts: insults, threats, slander, contacts, adverts, profanity.
+
+It is rule-based, for texts of customers and of models, and also finds words that are spelled so that a plain word list
+would miss them. The entry points are `find.find` and `generated.is_harmful`.
+"""

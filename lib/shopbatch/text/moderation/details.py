@@ -1,7 +1,7 @@
-"""Numbers, addresses and names by which somebody can be reached: their places in a folded text, by class.
+"""Finds contact details in a folded text (mail addresses, phone numbers, links, account names) with their positions.
 
-What a detail is (`email`, `phone`, `link`, `handle`, `number`) is told by its form; whether it is there to be reached
-by, the rules tell (en.yaml, zh.yaml), most often by a contact word before it.
+The form of a detail tells its class (`email`, `phone`, `link`, `handle`, `number`, ...). Whether it invites contact is
+decided by the rules (en.yaml, zh.yaml), most often by a contact word before it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Place = tuple[str, int, int]  # class, start, end
 
 
 class _Details(WordFile):
-    """The fields are explained in details.yaml."""
+    """The content of details.yaml; the comments there explain the fields."""
 
     hint: str
     needs: dict[str, str]
@@ -40,7 +40,10 @@ def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
 
 @lru_cache(maxsize=1)
 def _digit_runs() -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """Five or more digits, in any script or in words, with a few signs between; and one digit."""
+    """Return two patterns: five or more digits with a few signs between, and a single digit.
+
+    Digits may be in any script or in words.
+    """
     digits, spoken = "".join(_listed().digits), "|".join(_listed().spoken)
     digit = rf"(?:[0-9{digits}]|(?<![a-z])(?:{spoken})(?![a-z])|(?<=[0-9])[oli](?![a-z])|(?<![a-z])[oli](?=[0-9]))"
     return re.compile(rf"(?<![0-9.]){digit}(?:[^\w\n]{{0,3}}{digit}){{4,23}}(?![0-9])"), re.compile(digit)
@@ -57,7 +60,7 @@ def _needs() -> dict[str, re.Pattern[str]]:
 
 
 def details(text: str) -> Iterator[Place]:
-    """Find the details in a folded text. They may overlap."""
+    """Yield (class, start, end) of the contact details in a folded text. They may overlap."""
     if not _hint().search(text):
         return
     needs = {name: bool(pattern.search(text)) for name, pattern in _needs().items()}
@@ -75,6 +78,7 @@ def details(text: str) -> Iterator[Place]:
 
 
 def _numbers(text: str) -> Iterator[Place]:
+    """Yield runs of digits as "number", and disguised Chinese mobile numbers also as "phone"."""
     whole, one = _digit_runs()
     for match in whole.finditer(text):
         digits = "".join(_digit(d) for d in one.findall(match[0]))
@@ -85,5 +89,6 @@ def _numbers(text: str) -> Iterator[Place]:
 
 
 def _digit(said: str) -> str:
+    """Return the ASCII digit that a character or word stands for."""
     listed = _listed()
     return listed.digits.get(said) or listed.spoken.get(said) or {"o": "0", "l": "1", "i": "1"}.get(said, said)

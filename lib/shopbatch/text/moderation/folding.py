@@ -1,7 +1,7 @@
-"""A text as a reader takes it in, with the place of every character in the original (signs.yaml).
+"""Normalises each character of a text (folding) while tracking positions in the original (signs.yaml).
 
-`fold` undoes what each character hides: full width, circled and mathematical letters, diacritics, look-alikes of other
-alphabets, zero-width characters, traditional Chinese. What several characters hide together (f.u.c.k, sh1t, 傻*逼) is
+`fold` undoes disguises of single characters: full-width, circled and mathematical letters, diacritics, look-alikes of
+other alphabets, zero-width characters, traditional Chinese. Disguises of several characters (f.u.c.k, sh1t, 傻*逼) are
 undone by `closing`.
 """
 
@@ -23,7 +23,7 @@ _CAPITALS = ((0x1F130, 26), (0x1F150, 26), (0x1F170, 26), (0x1F1E6, 26))  # squa
 
 
 class Signs(WordFile):
-    """The fields are explained in signs.yaml."""
+    """The content of signs.yaml; the comments there explain the fields."""
 
     alike: tuple[tuple[str, str], ...]
     characters: tuple[tuple[str, str], ...]
@@ -35,35 +35,35 @@ class Signs(WordFile):
 
 @lru_cache(maxsize=1)
 def signs() -> Signs:
-    """Read signs.yaml."""
+    """Return the content of signs.yaml, read once per process."""
     return read_words(Signs, "shopbatch.text.moderation", "signs.yaml")
 
 
 @dataclass(frozen=True)
 class Folded:
-    """A text that was changed, and where it comes from.
+    """A normalised text together with the original position of each character.
 
     Attributes:
-        text: The changed text.
-        origins: For every character of it, the position in the original; None: the same position.
+        text: The normalised text.
+        origins: Position in the original of each character; None if all positions are unchanged.
     """
 
     text: str
     origins: array[int] | None = None
 
     def span(self, start: int, end: int) -> tuple[int, int]:
-        """Translate a span of `text`, which is not empty, to the original."""
+        """Translate the positions of a non-empty part of `text` into positions in the original."""
         if self.origins is None:
             return start, end
         return self.origins[start], self.origins[end - 1] + 1
 
     def rewrite(self, pattern: re.Pattern[str], change: Callable[[re.Match[str]], Changed | None]) -> Folded:
-        """Replace every match.
+        """Return the text with the matches of a pattern replaced; the original positions are kept.
 
         Args:
-            pattern: What is replaced.
-            change: Returns the new characters of a match, each with the position in `text` that it comes from; None
-                leaves it as it is.
+            pattern: The pattern to replace.
+            change: Function that returns the new characters of a match, each with the position in `text` that it comes
+                from; None leaves the match as it is.
         """
         changes = [(m, changed) for m in pattern.finditer(self.text) if (changed := change(m)) is not None]
         if not changes:
@@ -81,7 +81,10 @@ class Folded:
 
 
 class _Folding(dict[int, str]):
-    """What each character is folded to; filled as characters are seen. `uneven`: those that are not folded to one."""
+    """A translation table from code points to normalised characters, filled as characters are seen.
+
+    `uneven` holds the characters that are normalised to none or several, which shifts the positions behind them.
+    """
 
     def __init__(self, emoji: bool) -> None:
         listed = signs()
@@ -121,7 +124,10 @@ def _folding(emoji: bool) -> _Folding:
 
 
 def fold(text: str) -> list[Folded]:
-    """Fold a text: once, or twice if it holds emoji that may stand for a character, with and without them."""
+    """Return the normalised readings of a text: one, or two if it contains emoji that may stand for a character.
+
+    The first reading replaces such emoji by their characters (🐶 -> 狗), the second one drops them.
+    """
     if text.isascii() and "\x00" not in text:
         return [Folded(text.lower())]
     with_emoji = _folded(text, _folding(True))

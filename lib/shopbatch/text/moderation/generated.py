@@ -1,4 +1,4 @@
-"""Whether a text that a model wrote for a shop holds words that a shop must not use."""
+"""Tells whether a generated text contains words that a shop must not use; product copy and ads are checked with it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _KINDS = frozenset({"insult", "threat", "slander", "profanity", "unfit"})
 
 
 def is_harmful(text: str, allowed: Iterable[str], facts: str = "") -> bool:
-    """Tell whether a text insults, threatens, swears, or says a word that is unfit for a shop and is not allowed here.
+    """Return True if a text insults, threatens, slanders or swears, or uses a word that is unfit for a shop.
 
     Args:
-        text: The text.
+        text: The generated text.
         allowed: Words that may be used, in small letters.
-        facts: What is known of the product. Its words may be used, in singular and plural: olive oil may be called
-            extra virgin if its attributes say so.
+        facts: The facts of the product. Their words may be used, in singular and plural: olive oil may be called extra
+            virgin if its attributes say so.
     """
     found = {_plain(text[f.start : f.end]) for f in find(text, unfit=True) if f.kind in _KINDS} - set(allowed)
     return bool(found) and not all(_is_known(words, _plain(facts)) for words in found)

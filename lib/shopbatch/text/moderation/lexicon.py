@@ -1,6 +1,7 @@
-"""The words that are looked for, by class, and the rules that combine them (en.yaml, zh.yaml).
+"""Loads the lexicon of moderation: words by class, and the rules that combine classes (en.yaml, zh.yaml).
 
-Every word is a finite text, so that looking for words takes time in proportion to the text, whatever it holds.
+Every pattern of a word stands for a finite list of texts, so the time to find words is proportional to the length of
+the text, whatever it contains.
 """
 
 from __future__ import annotations
@@ -14,21 +15,23 @@ from pydantic import Field
 from shopbatch.text.word_files import WordFile, read_words
 
 LANGUAGES = ("en", "zh")
-BENIGN = "benign"  # the class of the words that only look like another one: Scunthorpe, 操作
-UNFIT = "unfit"  # the kind of what only a shop must not say
+BENIGN = "benign"  # class of harmless words that contain a harmful one: Scunthorpe, 操作
+UNFIT = "unfit"  # kind of passages that customers may write and a shop may not
 LATIN = re.compile("[a-z]")
 
 
 class Rule(WordFile):
-    """One way in which a text is harmful: words of some classes, one after the other.
+    """A rule for harmful passages: words of given classes that follow each other.
 
     Attributes:
-        kind: What the text then is.
-        all: Classes, in order; `a|b` means either. A class of the other file has its name before it (`en.contact`).
-        gap: Most characters between two of them. No end of a sentence may stand between.
-        without: Classes of which no word may stand between, `before` or `after`.
-        before: How many characters before the first word `without` looks at.
-        after: How many characters after the last word `without` looks at.
+        kind: Kind of the passage, such as "insult".
+        all: Classes, in order; `a|b` means either. A class of the other language's file is prefixed with the language
+            (`en.contact`).
+        gap: Most characters between two of the words. No end of a sentence may be between them.
+        without: Classes that excuse the passage if one of their words is within its range, extended by `before` and
+            `after`.
+        before: Characters before the first word in which `without` is looked for.
+        after: Characters after the last word in which `without` is looked for.
     """
 
     kind: str
@@ -39,9 +42,11 @@ class Rule(WordFile):
     after: int = 0
 
     def of_classes(self, names: dict[str, str]) -> Rule:
-        """Return the rule in which the classes that its file defines have their full names.
+        """Return the rule with the short names of classes replaced by their full names.
 
-        Classes of other files (`link`, `en.contact`) keep the names that they have.
+        Args:
+            names: Full name by short name, for the classes that the rule's own file defines. Other names (`link`,
+                `en.contact`) stay as they are.
         """
 
         def whole(wanted: str) -> str:
@@ -52,12 +57,12 @@ class Rule(WordFile):
 
 
 class Lexicon(WordFile):
-    """What a file holds.
+    """The content of en.yaml or zh.yaml.
 
     Attributes:
-        words: By class, as patterns (see `expand`).
-        glue: The classes of words that mean nothing alone (is, you, will), which no benign word takes away.
-        rules: In any order.
+        words: Class -> its words as patterns (see `expand`).
+        glue: Classes of words that mean nothing alone (is, you, will); a benign word does not cancel them.
+        rules: The rules, in any order.
     """
 
     words: dict[str, str]
@@ -67,17 +72,17 @@ class Lexicon(WordFile):
 
 @dataclass(frozen=True)
 class Words:
-    """All words, ready to look for.
+    """The words and rules of both languages, indexed for the search.
 
     Attributes:
-        classes: The classes of every word.
-        lengths: The lengths of the words by their first token: Latin letters up to the next other sign, or one other
+        classes: Word -> its classes.
+        lengths: First token of a word -> the lengths of such words. A token is a run of Latin letters or one other
             character.
-        token: Finds where a word may begin.
-        latin: The Latin tokens that any word consists of.
-        strong: The words in one piece that are harmful wherever they stand; they are also looked for in pieces.
-        glue: The classes that no benign word takes away.
-        rules: The rules by the class that they begin with.
+        token: Matches a token with which a word may begin.
+        latin: All Latin tokens that occur in words.
+        strong: Words that are harmful wherever they stand; they are also looked for in pieces (f u c k).
+        glue: Classes that a benign word does not cancel.
+        rules: Class -> (name, rule) of the rules that begin with it.
     """
 
     classes: dict[str, tuple[str, ...]]
@@ -90,7 +95,9 @@ class Words:
 
 
 def expand(pattern: str) -> list[str]:
-    """List the texts that a pattern stands for: `(a|b)` and `[a-c]` are alternatives, `?` makes what precedes optional.
+    """Return all texts that a pattern stands for ("a(b|c)" -> ["ab", "ac"]).
+
+    `(a|b)` and `[a-c]` are alternatives, `?` makes the element before it optional.
 
     Raises:
         ValueError: A bracket is not closed.
@@ -102,7 +109,11 @@ def expand(pattern: str) -> list[str]:
 
 
 def _alternatives(pattern: str, place: int) -> tuple[list[str], int]:
-    """The texts of alternatives, up to the bracket that closes them, and where that is."""
+    """Parse alternatives from a position up to the closing bracket.
+
+    Returns:
+        The texts that they stand for, and the position of the bracket, or the end of the pattern.
+    """
     texts: list[str] = []
     sequence = [""]
     while place < len(pattern) and pattern[place] != ")":
@@ -117,7 +128,7 @@ def _alternatives(pattern: str, place: int) -> tuple[list[str], int]:
 
 
 def _one(pattern: str, place: int) -> tuple[list[str], int]:
-    """The texts of a group, a class or a character, and where the next one begins."""
+    """Parse a group, a character class or a character; return its texts and the position behind it."""
     character = pattern[place]
     if character == "(":
         options, end = _alternatives(pattern, place + 1)
@@ -133,7 +144,7 @@ def _one(pattern: str, place: int) -> tuple[list[str], int]:
 
 @lru_cache(maxsize=1)
 def words() -> Words:
-    """Read the files."""
+    """Return the words and rules of en.yaml and zh.yaml, read once per process."""
     classes: dict[str, set[str]] = {}
     rules: dict[str, list[tuple[str, Rule]]] = {}
     glue: set[str] = set()

@@ -1,6 +1,8 @@
-"""Writes `ad_wordings` and `ads_with_facts`: products with what their ads may state, by segment and channel.
+"""Joins products, offers and segments into the tables `ads_with_facts` and `ad_wordings`, at the start of write_ads.
 
-A changed product or offer changes the rows that it touches and no others, so only these are computed again.
+`ads_with_facts` has a row per product, segment and channel with everything that the ad may state. It is the source of
+the inference job. A changed product or offer changes only its own rows, so that only these ads are computed again.
+`ad_wordings` numbers the products that share a short name, see wordings.py.
 """
 
 from __future__ import annotations
@@ -41,15 +43,24 @@ from shopbatch.warehouse.publish import Publication, rows_of, unless_changed
 from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
 
-VERSION = 1  # of what is joined
+VERSION = 1  # of the joined rows; raise it if equal sources give other rows
 _SEGMENTS_TABLE = "user_segments"
 _OTHERS = ("product_id", "language", "market", "availability", "updated_at")
-_CHUNK = 2_000  # products of one task
+_CHUNK = 2_000  # maximum products per Ray task
 
 
 @dataclass(frozen=True)
 class Advertised:
-    """What ads of one product in one language may state. names: by channel, None where none has room."""
+    """The facts that the ads of one product in one language may state.
+
+    Attributes:
+        product_id: The product.
+        language: ISO 639 code.
+        market: Code of the country whose advertising rules and offers apply.
+        facts: The product's attributes, as JSON.
+        names: {channel: short name of the product}; None for a channel for which no form of its name is short enough.
+        offer: The offer that is valid on the day; None if there is none.
+    """
 
     product_id: str
     language: str
@@ -59,7 +70,7 @@ class Advertised:
     offer: offers.Offer | None
 
     def wording(self, channel: str) -> Wording:
-        """Its row of `ad_wordings`, still without a number."""
+        """Return the product's row of `ad_wordings` for a channel; its number is None until `numbered` assigns one."""
         offer = "" if self.offer is None else self.offer.text()
         name = self.names[channel]
         said = "\x1f".join([self.market, self.facts, offer, name or ""])
@@ -67,14 +78,23 @@ class Advertised:
 
 
 def join_facts(config: WriteAdsConfig, store: Store, report: Report) -> str:
-    """Join products with the offers of the day, give them wordings, and show the rows, unless that was done already.
+    """Join products with the offers of the day and publish the tables `ad_wordings` and `ads_with_facts`.
+
+    Also numbers the products that share a short name, so that their texts differ (wordings.py). Nothing is done if the
+    tables were already made from the same sources and settings.
+
+    Args:
+        config: Settings of write_ads.
+        store: The warehouse.
+        report: The run's report; it records the versions that were read and written.
 
     Returns:
-        What others had done to the tables and was undone; "" for nothing.
+        A sentence about repairs of the two tables: changes by other programs that were undone, damaged files; "" if
+        none.
 
     Raises:
         UserError: There are no products, or no segments.
-        GateRefused: One of the tables has shrunk too far.
+        GateRefused: The table `ads_with_facts` would shrink too far.
         Superseded: Another run wrote a table meanwhile.
     """
     products = store.require(PRODUCTS, (*CONTENT, *_OTHERS))
@@ -119,14 +139,25 @@ def join_facts(config: WriteAdsConfig, store: Store, report: Report) -> str:
 
 
 def segment_names(config: WriteAdsConfig, store: Store) -> tuple[str, ...]:
-    """The names of the segments, in the order of the alphabet; nothing else of them is read."""
+    """Return the names of the segments in alphabetical order; nothing else about segments is read.
+
+    They are the names in the settings; if there are none, those in the table `user_segments`; without that table, those
+    that the table `user_profiles` can contain.
+
+    Args:
+        config: Settings of write_ads.
+        store: The warehouse.
+
+    Raises:
+        UserError: The table `user_segments` names no segment.
+    """
     if config.segments:
         return tuple(sorted(config.segments))
     table = store.find(_SEGMENTS_TABLE)
     if table is None or "segment" not in table.schema.names:
         return tuple(sorted(SEGMENTS))
     names: set[str] = set()
-    for file in table.files:  # there is a row for every user and day
+    for file in table.files:  # file by file, because the table has a row per user and day
         segments = files.read(file.uri, table.select(["segment"]), file.partition)["segment"]
         names |= {str(name) for name in segments.unique().to_pylist() if name}
     if not names:
@@ -135,7 +166,10 @@ def segment_names(config: WriteAdsConfig, store: Store) -> tuple[str, ...]:
 
 
 def _origin(config: WriteAdsConfig, sources: Sequence[Snapshot], segments: Sequence[str]) -> dict[str, Any]:
-    """What the rows are made from."""
+    """Return everything that the tables depend on: versions of code and words, settings, sources.
+
+    It is stored with the tables; if it is equal, they need not be made again.
+    """
     include = {"channels", "languages", "markets", "variants", "timezone", "available_only", "with_offer_only"}
     conf = config.model_dump(mode="json", include=include) | {"day": config.day.isoformat(), "segments": [*segments]}
     made_from = {s.name: {"table_id": s.table_id, "version": s.version} for s in sources}
@@ -144,6 +178,7 @@ def _origin(config: WriteAdsConfig, sources: Sequence[Snapshot], segments: Seque
 
 
 def _known(wordings: Snapshot | None) -> dict[tuple[str, str, str], Wording]:
+    """Return the present rows of `ad_wordings` as {`Wording.key`: row}; {} if there is no table."""
     if wordings is None:
         return {}
     names = [name for name in AD_WORDINGS.names if name != "run_id"]
@@ -152,7 +187,16 @@ def _known(wordings: Snapshot | None) -> dict[tuple[str, str, str], Wording]:
 
 
 def _advertised(config: WriteAdsConfig, products: Snapshot, offered: Snapshot | None) -> list[Advertised]:
-    """What is advertised on the day, in the order of the products' names."""
+    """Find the products that are advertised on the day, with what their ads may state; computed in Ray tasks.
+
+    Args:
+        config: Settings of write_ads.
+        products: The table `products`.
+        offered: The table `offers`; None if there is none.
+
+    Returns:
+        One Advertised per product, in the order of the product ids.
+    """
     rows = products.read([*CONTENT, *_OTHERS])
     rows = rows.take(pa.array(_newest(rows, "product_id")))
     of_product: dict[str, list[dict[str, Any]]] = {}
@@ -170,7 +214,12 @@ def _advertised(config: WriteAdsConfig, products: Snapshot, offered: Snapshot | 
 
 
 def _newest(rows: pa.Table, key: str) -> list[int]:
-    """Where the newest row of each key stands, in the order of the keys."""
+    """Return the row numbers of the newest rows (latest `updated_at`), one per key and sorted by key.
+
+    Args:
+        rows: A table with the key column and updated_at.
+        key: Name of the key column; rows without a key are ignored.
+    """
     both = pl.DataFrame({"key": pl.from_arrow(rows[key]), "at": pl.from_arrow(rows["updated_at"])}).with_row_index("n")
     newest = both.sort("at", "n", nulls_last=False).unique("key", keep="last").drop_nulls("key")
     return newest.sort("key")["n"].to_list()
@@ -179,12 +228,15 @@ def _newest(rows: pa.Table, key: str) -> list[int]:
 def advertise(
     rows: pa.Table, of_product: Mapping[str, Sequence[Mapping[str, Any]]], config: WriteAdsConfig
 ) -> list[Advertised]:
-    """Say what ads of some products may state.
+    """Return what the ads of some products may state; run as a Ray task.
+
+    Left out are products in languages without ads; and, if the settings ask for it, products out of stock or without an
+    offer.
 
     Args:
-        rows: Columns CONTENT and those beside them, one row a product.
-        of_product: Rows of `offers`, by product.
-        config: The job's configuration.
+        rows: The columns of CONTENT and `_OTHERS` of `products`, one row per product.
+        of_product: {product_id: its rows of `offers`}.
+        config: Settings of write_ads.
     """
     advertised = []
     columns = (rows[name].to_pylist() for name in ("product_id", "language", "market", "availability"))
@@ -203,7 +255,14 @@ def advertise(
 
 
 def language_of(facts: Mapping[str, str | None], declared: str | None) -> str | None:
-    """The language of a product's ads: that in whose script it is named; None without a name, or in other languages."""
+    """Return the language of a product's ads: "zh" if its name has Chinese characters, else "en".
+
+    It is None if the product has no name, or if `declared` is a language in which no ads are written.
+
+    Args:
+        facts: The product's attributes.
+        declared: The language in the table `products`; None if unknown.
+    """
     name = most_specific_name(facts)
     if not name or (declared is not None and declared.split("-")[0].lower() not in LANGUAGES):
         return None
@@ -211,6 +270,7 @@ def language_of(facts: Mapping[str, str | None], declared: str | None) -> str | 
 
 
 def _wording_table(rows: Sequence[Wording], report: Report) -> pa.Table:
+    """Return the numbers that select each product's text variant (see wordings.py) as rows of `ad_wordings`."""
     schema = AD_WORDINGS.file_schema()
     columns = {name: [getattr(row, name) for row in rows] for name in AD_WORDINGS.names if name != "run_id"}
     columns["run_id"] = [report.run_id] * len(rows)
@@ -218,12 +278,19 @@ def _wording_table(rows: Sequence[Wording], report: Report) -> pa.Table:
 
 
 def _write(store: Store, table: str, run_id: str, pieces: Sequence[pa.Table]) -> list[DataFile]:
+    """Write the non-empty pieces as data files of a table, each named by the run and its number."""
     root = store.uri(table)
     return [write_rows(root, f"{run_id}/part-{n:05d}.parquet", rows) for n, rows in enumerate(pieces) if rows.num_rows]
 
 
 def write_rows(root: str, path: str, rows: pa.Table) -> DataFile:
-    """Write rows where they will stay."""
+    """Write rows to a data file and return the description with which a commit adds the file to its table.
+
+    Args:
+        root: URI of the table.
+        path: Path of the file, relative to `root`.
+        rows: The rows, with the columns of the table.
+    """
     files.write(f"{root}/{path}", rows)
     return files.describe(root, path, rows.schema)
 
@@ -235,7 +302,15 @@ def _written(
     rows: Sequence[Wording],
     by: tuple[Sequence[str], Sequence[str]],
 ) -> list[DataFile]:
-    """Write the rows of `ads_with_facts` in tasks. by: segments and channels."""
+    """Write the data files of `ads_with_facts` in Ray tasks and return their descriptions.
+
+    Args:
+        store: The warehouse.
+        report: The run's report, whose run_id names the files.
+        advertised: What may be stated about each product.
+        rows: The rows of `ad_wordings`, with the number of each product by channel.
+        by: (names of the segments, names of the channels).
+    """
     numbers = {row.key: row.wording for row in rows if row.live}
     task, root = ray.remote(write_ads_with_facts), store.uri(ADS_WITH_FACTS.name)
     tasks = []
@@ -255,14 +330,29 @@ def write_ads_with_facts(
     numbers: Sequence[Sequence[int | None]],
     by: tuple[Sequence[str], Sequence[str]],
 ) -> DataFile | None:
-    """Write the rows of some products: one a segment and channel. numbers: wordings by product and channel."""
+    """Write the rows of some products, one per segment and channel, to one data file of `ads_with_facts`.
+
+    Run as a Ray task. A product is left out of a channel if no wording (number of a text variant, see wordings.py) is
+    free for it.
+
+    Args:
+        root: URI of the table.
+        path: Path of the file, relative to `root`.
+        run_id: Id of the run, for the column run_id.
+        advertised: What may be stated about each product.
+        numbers: For each product its wording in each channel of `by`; None if no number is free.
+        by: (names of the segments, names of the channels).
+
+    Returns:
+        The description of the file; None if there are no rows.
+    """
     segments, shown = by
     made = []
     for row, own in zip(advertised, numbers, strict=True):
         offer = None if row.offer is None else row.offer.text()
         for channel, wording in zip(shown, own, strict=True):
             if wording is None and row.names[channel] is not None:
-                continue  # every wording of the name is taken: `ad_wordings` says so, and the report counts them
+                continue  # all wordings of the name are in use; the report counts these products
             for segment in segments:
                 made.append((
                     f"{segment}:{channel}:{row.language}:{row.product_id}", segment, row.product_id, channel,
@@ -278,4 +368,5 @@ def write_ads_with_facts(
 
 
 def _until(offer: offers.Offer | None) -> dt.date | None:
+    """Return the last day of an offer; None if there is no offer or no end."""
     return None if offer is None or offer.until is None else dt.date.fromisoformat(offer.until)

@@ -1,4 +1,4 @@
-"""Claims that ads for a market may not make, and words that only an offer may say (market_rules.yaml)."""
+"""Finds claims that ads must not make in a market, and words that only the offer may use (market_rules.yaml)."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ from shopbatch.text.word_files import WordFile, read_words
 
 
 class _Both(WordFile):
+    """One regular expression for English and one for Chinese."""
+
     en: str
     zh: str
 
 
 class _Rule(WordFile):
-    """The fields are explained in market_rules.yaml."""
+    """A rule of market_rules.yaml, where the fields are explained."""
 
     name: str
     markets: tuple[str, ...]
@@ -32,13 +34,20 @@ class _Rule(WordFile):
 
 
 class _RulesFile(WordFile):
+    """The content of market_rules.yaml, where the fields are explained."""
+
     groups: dict[str, tuple[str, ...]]
     offer_words: _Both
     rules: tuple[_Rule, ...]
 
 
 class Broken(NamedTuple):
-    """A claim that may not be made: the name of its rule, and its words."""
+    """A claim that an ad must not make.
+
+    Attributes:
+        rule: Name of the rule.
+        span: The words of the ad.
+    """
 
     rule: str
     span: str
@@ -46,48 +55,56 @@ class Broken(NamedTuple):
 
 @lru_cache(maxsize=1)
 def _rules() -> _RulesFile:
+    """Load market_rules.yaml; cached."""
     return read_words(_RulesFile, PACKAGE, "market_rules.yaml")
 
 
 @lru_cache(maxsize=1)
 def rules_digest() -> str:
-    """Digest of all rules."""
+    """Return the digest of all market rules; stored ads are judged again if it changes."""
     return digest(_rules().model_dump(mode="json"))
 
 
 @lru_cache(maxsize=256)
 def _patterns(market: str, language: str) -> tuple[tuple[_Rule, re.Pattern[str]], ...]:
+    """Return the rules of a market with their compiled expressions; cached."""
     listed = _rules()
     names = {market, "all", *(group for group, members in listed.groups.items() if market in members)}
     return tuple((rule, _compiled(rule, language)) for rule in listed.rules if names & set(rule.markets))
 
 
 def _compiled(words: _Rule | _Both, language: str) -> re.Pattern[str]:
+    """Compile the regular expression of a rule for a language; Chinese ads are also searched for English words."""
     if language == "zh":
         return re.compile(f"{words.zh}|{_whole(words.en)}", re.I)
     return re.compile(_whole(words.en), re.I)
 
 
 def _whole(pattern: str) -> str:
+    """Wrap a regular expression so that it matches whole English words only."""
     return rf"(?<![{LATIN}0-9])(?:{pattern})(?![{LATIN}0-9])"
 
 
 @lru_cache(maxsize=8)
 def _offer_words(language: str) -> re.Pattern[str]:
+    """Compile the expression of words that only the offer may use; cached."""
     words = _rules().offer_words
     english = rf"(?<![{LATIN}0-9])(?:{words.en})(?![{LATIN}])"
     return re.compile(f"{words.zh}|{english}" if language == "zh" else english, re.I)
 
 
 def banned_claims(text: str, market: str, language: str, facts: Facts, offer: Offer | None) -> Iterator[Broken]:
-    """Find what a text says though the market's rules forbid it.
+    """Yield the claims of an ad that the rules of its market forbid.
+
+    A rule may allow its claim in one case (`_Rule.unless`): the product's attributes contain the same words, or the
+    offer has terms, or the offer has a former price.
 
     Args:
-        text: The whole ad, with its offer.
-        market: ISO 3166-1 code.
-        language: Of the text.
-        facts: What is known of the product.
-        offer: The offer that the ad states, if any.
+        text: The whole ad as it is sent, with its offer.
+        market: ISO 3166-1 code of the country.
+        language: ISO 639 code of the text.
+        facts: The product's attributes.
+        offer: The offer that the ad states; None if there is none.
     """
     folded = fold_width(text)
     for rule, pattern in _patterns(market, language):
@@ -102,13 +119,22 @@ def banned_claims(text: str, market: str, language: str, facts: Facts, offer: Of
 
 
 def offer_words(text: str, language: str, facts: Facts) -> Iterator[str]:
-    """Find words of prices, reductions and dates outside the offer, unless the product's facts hold them."""
+    """Yield the words about prices, reductions and dates in an ad that the product's attributes do not contain.
+
+    Only the offer may use these words. Elsewhere they may be an invented offer, so that the caller refuses the ad.
+
+    Args:
+        text: The ad without its offer.
+        language: ISO 639 code of the text.
+        facts: The product's attributes, whose words are allowed.
+    """
     for match in _offer_words(language).finditer(fold_width(text)):
         if not _is_fact(match[0], language, facts):
             yield match[0]
 
 
 def _is_fact(words: str, language: str, facts: Facts) -> bool:
+    """Return True if the product's attributes contain the words."""
     if language == "zh" and not words.isascii():
         return words in facts.text
     return bool(re.search(_whole(re.escape(words.lower())), facts.lower))

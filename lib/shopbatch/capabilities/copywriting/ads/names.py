@@ -1,4 +1,4 @@
-"""How a product is named where there is little room: its name as the shop writes it, or a shorter form of it."""
+"""Shortens product names for ads: the name as the shop writes it if it fits the channel, else a shorter form."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ _ASIDE = re.compile(r"\s*(?:[,;|(\[（【]|\s[-–—:]\s|\bwith\b|\bfor\b).*$",
 
 
 def short_name(attributes: Mapping[str, str | None], language: str, room: int) -> str | None:
-    """The longest form of a product's name that has room; None if there is none.
+    """Return the longest form of a product's name that is at most `room` columns wide; None if no form is.
 
-    Every form says what the product is: its noun where the lexicon knows that, else its beginning. A product without a
-    title is told with the size of its package, where there is room, so that more products of one type have a name of
-    their own.
+    Example: "Acme Trail Jacket with Hood, Navy" in 20 columns -> "Acme Trail Jacket". Every form tells what the product
+    is: it contains the noun if the lexicon knows it, else the beginning of the name. For products without a title, the
+    package size is added if it fits ("Shampoo (12 oz)"), so that more products of one type have distinct names.
 
     Args:
-        attributes: As `facts.known_facts` returns them.
+        attributes: The product's attributes, as `facts.known_facts` returns them.
         language: One of `lexicon.LANGUAGES`.
-        room: Columns.
+        room: Maximum width in columns; a Chinese character takes two.
     """
     goods = understand(attributes, language)
     size = goods.value("package_size")
-    if size and not said("title", attributes.get("title")):  # many products of a type differ by nothing else
+    # the size is often the only difference between products of a type
+    if size and not said("title", attributes.get("title")):
         sized = f"{goods.name}（{size}）" if language == "zh" else f"{goods.name} ({size})"
         if columns(sized) <= room and is_printable(sized):
             return without_emoji(sized)
@@ -38,10 +39,11 @@ def short_name(attributes: Mapping[str, str | None], language: str, room: int) -
 
 
 def _forms(attributes: Mapping[str, str | None], goods: Goods, language: str) -> Iterator[str]:
+    """Yield possible short forms of a product's name: without colour, brand or additions ("with hood"); the noun."""
     brand = said("brand", attributes.get("brand"))
     noun = "" if goods.only_named or goods.ranged else goods.noun
     bare = _without_colour(goods)
-    if language == "zh" and _GAP.search(bare):  # a list of words, `雨伞 三折 全自动`, reads ill in a sentence
+    if language == "zh" and _GAP.search(bare):  # a list of words such as `雨伞 三折 全自动` reads badly in a sentence
         parts = _GAP.split(bare)
         part = next((part for part in parts if noun and noun in part), noun or parts[0])
         space = " " if brand[-1:].isascii() and part[:1].isascii() else ""
@@ -65,19 +67,21 @@ def _forms(attributes: Mapping[str, str | None], goods: Goods, language: str) ->
 
 
 def _without_colour(goods: Goods) -> str:
-    """A name without the colour at its end."""
+    """Return the product's name without the colour at its end."""
     colour = goods.value("colour")
     return re.sub(rf"[\s,/-]+{re.escape(colour)}$", "", goods.name, flags=re.I) if colour else goods.name
 
 
 def _with_colour(name: str, colour: str, language: str) -> str:
+    """Return a name with the colour in the form of the language: "Trail Jacket in navy"."""
     return f"{name}（{colour}）" if language == "zh" else f"{name} in {colour}"
 
 
 def _ends_in(name: str, noun: str) -> bool:
+    """Return True if a name ends in the noun; False if there is no noun."""
     return bool(noun) and name.lower().endswith(noun.lower())
 
 
 def _names(form: str, noun: str) -> bool:
-    """Whether a form still says what the product is."""
+    """Return True if a form of the name contains the noun or the noun's last word, or if there is no noun."""
     return not noun or noun.lower() in form.lower() or noun.split()[-1].lower() in form.lower()

@@ -1,4 +1,7 @@
-"""What a model is told of an ad: the product's facts, the channel's limits and the occasion. Nothing of any person."""
+"""Builds the prompt for generated ads: the product's attributes, the channel's limits and the occasion.
+
+It contains nothing about any person.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +17,11 @@ from shopbatch.grounding.lexicon import LANGUAGES
 from shopbatch.text.lengths import sms
 from shopbatch.text.word_files import WordFile, read_words
 
-_OFFER_ROOM = 40  # characters of an SMS that the offer takes; of other channels, whose offers vary less, the shorter
+_OFFER_ROOM = 40  # characters that are reserved for the offer; half of it for Chinese
 
 
 class _Asked(WordFile):
-    """What is asked in a language: prompt.yaml, where the fields are explained."""
+    """The texts of prompt.yaml in one language; the file explains the fields."""
 
     channels: dict[str, str]
     occasions: dict[str, str]
@@ -30,24 +33,27 @@ class _Asked(WordFile):
 
 
 class _AskedFile(WordFile):
+    """The content of prompt.yaml."""
+
     en: _Asked
     zh: _Asked
 
 
 @lru_cache(maxsize=len(LANGUAGES))
 def _asked(language: str) -> _Asked:
+    """Load the texts of prompt.yaml in one of LANGUAGES; cached."""
     asked: _Asked = getattr(read_words(_AskedFile, PACKAGE, "prompt.yaml"), language)
     return asked
 
 
 @dataclass(frozen=True)
 class AdPrompt:
-    """Makes the chat for an ad.
+    """Builds the chat messages for an ad.
 
     Attributes:
-        instructions: The system message, by language.
-        variants: Ads that are asked for.
-        frame: What stands around an SMS, and takes room.
+        instructions: {language: system message}.
+        variants: Number of ads to ask for.
+        frame: Sender and opt-out text of an SMS, which leave less room for the text.
     """
 
     instructions: Mapping[str, str]
@@ -55,13 +61,17 @@ class AdPrompt:
     frame: Frame
 
     def messages(self, facts: AdFacts) -> list[dict[str, str]]:
-        """Return the chat. Its first message is equal for every ad of a language and can be cached."""
+        """Return the chat messages that ask for the ads of one row of `ads_with_facts`.
+
+        The first message is equal for all ads of a language, so that an engine can cache it.
+        """
         return [
             {"role": "system", "content": self.instructions[facts.language]},
             {"role": "user", "content": f"{fenced(facts.attributes)}\n{self._task(facts)}"},
         ]
 
     def _task(self, facts: AdFacts) -> str:
+        """Return the task for the model: number of variants, channel, tone, name, and maximum lengths in characters."""
         words, channel = _asked(facts.language), facts.room
         per_column = 2 if facts.language == "zh" and channel.unit == "columns" else 1
         room = channel.text // per_column

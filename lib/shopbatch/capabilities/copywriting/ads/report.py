@@ -1,4 +1,7 @@
-"""Adds the figures that only write_ads has to its report. `run.py` adds them after publishing."""
+"""Adds the figures of write_ads to its run report: counts, text lengths, reject reasons and examples.
+
+`run.py` calls it after publishing.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +18,20 @@ from shopbatch.text.lengths import columns, cut_to_columns
 from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
 
-_EACH = 4  # ads of a channel and language that are shown
-_MEASURED = 20_000  # ads that lengths are measured on, at most
+_EACH = 4  # example ads per channel and language
+_MEASURED = 20_000  # maximum number of ads for the statistics of lengths
 _BINS = 20
 
 
 def add_figures(config: WriteAdsConfig, store: Store, report: Report, live: Snapshot) -> None:
-    """Add counts by segment and channel, lengths by channel, reasons, and some ads of every channel."""
+    """Add the figures and metrics about the published ads to the report; nothing if there are no ads.
+
+    Args:
+        config: Settings of write_ads.
+        store: The warehouse.
+        report: The run's report, which is extended.
+        live: The published table `ads`.
+    """
     ads = pl.DataFrame(live.read(["ad_id", "segment", "channel", "language", "variants", "offer_id", "writer"]))
     if ads.is_empty():
         return
@@ -50,7 +60,7 @@ def add_figures(config: WriteAdsConfig, store: Store, report: Report, live: Snap
 
 
 def _counts(ads: pl.DataFrame) -> Figure:
-    """Ads by segment, a colour a channel."""
+    """Return a bar chart: the number of ads by segment and channel."""
     counts = ads.group_by("segment", "channel").len()
     segments = sorted(ads["segment"].unique().to_list())
     cells = {(row["segment"], row["channel"]): row["len"] for row in counts.to_dicts()}
@@ -60,7 +70,7 @@ def _counts(ads: pl.DataFrame) -> Figure:
 
 
 def _lengths(ads: pl.DataFrame) -> Figure:
-    """How much of its room each channel's texts take."""
+    """Return histograms of the text lengths by channel and language, up to the channel's limit."""
     panels = {}
     for (name, language), rows in ads.group_by("channel", "language", maintain_order=True):
         texts = rows.head(_MEASURED)["variants"].explode().struct.unnest()
@@ -73,12 +83,17 @@ def _lengths(ads: pl.DataFrame) -> Figure:
 
 
 def _most(channel: Channel, texts: pl.DataFrame) -> int:
+    """Return the maximum length of a channel's text.
+
+    For SMS it is 160 (septets) if at least one of the texts is in GSM-7, else 70 (UTF-16 units).
+    """
     if channel.unit != "sms":
         return channel.text
     return 160 if (texts["encoding"] == "GSM-7").any() else 70
 
 
 def _reasons(store: Store) -> list[Figure]:
+    """Return a table of the reject reasons with their numbers of rows; [] if there are no rejects."""
     rejects = store.find(ADS_REJECTS.name)
     if rejects is None or not rejects.rows:
         return []
@@ -88,7 +103,7 @@ def _reasons(store: Store) -> list[Figure]:
 
 
 def _examples(ads: pl.DataFrame) -> Figure:
-    """Some ads of every channel and language, spread over the table."""
+    """Return a table of `_EACH` ads per channel and language, spread evenly over the table."""
     rows = []
     for (name, language), part in sorted(ads.group_by("channel", "language"), key=lambda item: str(item[0])):
         step = max(1, part.height // _EACH)
@@ -98,12 +113,16 @@ def _examples(ads: pl.DataFrame) -> Figure:
 
 
 def _both(variants: Sequence[dict[str, Any]]) -> list[str]:
+    """Return the first two variants as texts with their titles; "" for a missing one."""
     texts = [f"{v['title']}\n{v['text']}" if v["title"] else v["text"] for v in variants[:2]]
     return [*texts, *[""] * (2 - len(texts))]
 
 
 def _shown(ads: pl.DataFrame, channel: Channel) -> float | None:
-    """Share of the subjects that a small display shows whole."""
+    """Return the share (0 to 1) of e-mail subjects that a small display shows in full.
+
+    None if there are no subjects, or if the channel has no such limit.
+    """
     subjects = ads.filter(pl.col("channel") == "email_subject").head(_MEASURED)
     if subjects.is_empty() or not channel.shown:
         return None

@@ -1,4 +1,7 @@
-"""Judges the ads of a row: the first rule that one of them breaks. The same rules hold for a plan and for a model."""
+"""Judges the ads of a row of `ads_with_facts` by rules and names the first rule that one of them breaks.
+
+The same rules apply to planned and to generated ads.
+"""
 
 from __future__ import annotations
 
@@ -36,6 +39,8 @@ SCHEMA = json.dumps({
 
 
 class _ModelAd(BaseModel):
+    """One ad as a generator writes it in its answer, before the offer is put in."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     title: str = ""
@@ -43,6 +48,8 @@ class _ModelAd(BaseModel):
 
 
 class _Answer(BaseModel):
+    """A generator's answer: the ads of a row."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     ads: tuple[_ModelAd, ...]
@@ -50,13 +57,13 @@ class _Answer(BaseModel):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the rules say.
+    """The result of judging the ads of a row.
 
     Attributes:
-        ads: The ads as they are sent; empty if they may not be. None for a planned variant that may not be sent though
-            another one may.
-        reason: Why they may not be sent; None if they may.
-        findings: Claims that nothing backs.
+        ads: The ads as they are sent, by variant; empty if the row is refused. If only some planned variants are
+            refused, their elements are None.
+        reason: Name of the rule that an ad breaks; None if the row passes.
+        findings: Claims that the product's attributes do not back.
     """
 
     ads: tuple[Ad | None, ...] = ()
@@ -65,7 +72,7 @@ class Verdict:
 
 
 def parse(text: str) -> list[Ad] | None:
-    """Read a model's answer; None if it is no JSON object of ads."""
+    """Parse a generator's answer into ads; None if it is no JSON object that fits SCHEMA."""
     start, end = text.find("{"), text.rfind("}")
     try:
         answer = _Answer.model_validate(json.loads(text[start : end + 1], strict=False))
@@ -76,13 +83,13 @@ def parse(text: str) -> list[Ad] | None:
 
 @dataclass(frozen=True)
 class Judge:
-    """Applies the rules.
+    """Applies all rules to the ads of a row.
 
     Attributes:
-        variants: Ads that a row has.
-        frame: What stands around an SMS.
-        allowed: Words of the list of harmful words that ads may use.
-        instructions: What a model was told, by language, which ads must not repeat.
+        variants: Number of ads that a row must have.
+        frame: Sender and opt-out text of an SMS.
+        allowed: Words that ads may use although they are on the list of harmful words.
+        instructions: {language: system message of the prompt}, which ads must not repeat; None: this is not checked.
     """
 
     variants: int
@@ -91,7 +98,16 @@ class Judge:
     instructions: Mapping[str, str] | None = None
 
     def answer(self, text: str, finish: str, facts: AdFacts) -> Verdict:
-        """Judge what a model answered. finish: how it ended."""
+        """Judge a generator's answer.
+
+        First checks the form of the answer (reasons cut_off, invalid_json, too_few_variants, offer_slot, untitled,
+        leaked_prompt), then judges its ads as `__call__` does.
+
+        Args:
+            text: The answer.
+            finish: How the generator ended: "stop" or "length".
+            facts: The facts of the ads.
+        """
         ads = parse(text)
         if ads is None:
             return Verdict(reason="cut_off" if finish == "length" else "invalid_json")
@@ -111,7 +127,14 @@ class Judge:
         return self(ads, facts)
 
     def __call__(self, ads: Sequence[Ad], facts: AdFacts) -> Verdict:
-        """Judge ads, whoever wrote them."""
+        """Judge ads, planned or generated, and return them as they are sent if all pass.
+
+        The reasons: too_long; those of `_reason`; ungrounded_<kind of claim>; repeats (two variants have equal texts).
+
+        Args:
+            ads: The ads, with SLOT in place of the offer.
+            facts: The facts of the ads.
+        """
         sent = []
         for ad in ads:
             whole = finished(ad, facts, self.frame)
@@ -127,7 +150,16 @@ class Judge:
         return Verdict(tuple(sent))
 
     def _reason(self, ad: Ad, sent: Ad, facts: AdFacts) -> str | None:
-        """What is wrong with an ad, apart from claims that the product's facts do not back."""
+        """Return the first rule that one ad breaks; None if it breaks none. `__call__` checks for unbacked claims.
+
+        The reasons: unprintable, emoji, unnamed, harmful, other_language, banned_<rule of the market>,
+        ungrounded_offer.
+
+        Args:
+            ad: The ad, with SLOT in place of its offer.
+            sent: The ad as it is sent.
+            facts: The facts of the ad.
+        """
         shown = sent.whole
         if not is_printable(shown):
             return "unprintable"

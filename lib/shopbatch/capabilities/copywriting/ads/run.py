@@ -1,4 +1,4 @@
-"""Products, offers and names of segments -> ads: what the job write_ads does."""
+"""Runs the job write_ads: joins products, offers and segment names, then writes and publishes the ads."""
 
 from __future__ import annotations
 
@@ -36,19 +36,31 @@ _GATE = "texts that a segment would get twice"
 
 
 class _Twice:
-    """A gate: two ads of a segment have no text in common. It keeps the names of the ads that repeat another one's."""
+    """A gate that refuses tables in which a segment would get the same text in two ads.
+
+    Attributes:
+        ads: The ad_id of each ad that repeats a text of another ad; set when the gate is called.
+    """
 
     def __init__(self) -> None:
         self.ads: frozenset[str] = frozenset()
 
     def __call__(self, uris: Sequence[str], live: Snapshot | None) -> Sequence[Gate]:
-        """Judge a candidate."""
+        """Judge a candidate table before it is published.
+
+        Args:
+            uris: Its data files.
+            live: The live table; not used.
+
+        Returns:
+            One gate, whose value is the number of repeated texts and whose limit is 0.
+        """
         schema = ADS.file_schema()
         wanted = schema.remove_metadata()
         tables = [files.read(uri, wanted) for uri in uris]
         rows = pl.concat([pl.DataFrame(t.select(["ad_id", "segment", "variants", "writer"])) for t in tables])
         texts = rows.explode("variants").with_columns(text=pl.col("variants").struct.field("text").str.to_lowercase())
-        # a planned text goes first: it is a generated one that gives way
+        # planned texts first, so that of two equal texts the generated one counts as the repetition
         texts = texts.sort(pl.col("writer") != "plan", "ad_id")
         again = texts.filter(~pl.struct("segment", "text").is_first_distinct())
         self.ads = frozenset(again["ad_id"].to_list())
@@ -58,11 +70,16 @@ class _Twice:
 
 
 def ad_spec(config: WriteAdsConfig, store: Store, report: Report) -> Spec:
-    """The inference job that writes ads.
+    """Build the inference job that writes ads, and record its model in the report.
+
+    Args:
+        config: Settings of write_ads.
+        store: The warehouse, which has the model.
+        report: The run's report.
 
     Raises:
         ModelError: The model is missing or damaged.
-        UserError: A prompt's file is missing.
+        UserError: A prompt file is missing.
     """
     planned = isinstance(config.engine, PlanConfig)
     texts = {} if planned else {x: read_text(config.prompts.replace("{language}", x)) for x in config.languages}
@@ -88,16 +105,31 @@ def ad_spec(config: WriteAdsConfig, store: Store, report: Report) -> Spec:
 
 
 def ad_specs(config: WriteAdsConfig, store: Store, report: Report) -> list[Spec]:
-    """The inference jobs that write_ads is made of: one."""
+    """Return the only inference job of write_ads, which writes all languages, as a list.
+
+    Args:
+        config: Settings of write_ads.
+        store: The warehouse.
+        report: The run's report.
+    """
     return [ad_spec(config, store, report)]
 
 
 def write_ads(config: WriteAdsConfig, store: Store, report: Report) -> None:
-    """Write the ads of new and changed products and offers, and publish them.
+    """Write ads for new and changed products and offers, and publish them; the entry point of the job.
+
+    If another run updates the joined tables at the same time, the report's outcome is "superseded" and no ad is
+    written.
+
+    Args:
+        config: Settings of write_ads.
+        store: The warehouse.
+        report: The run's report, which is filled in.
 
     Raises:
-        UserError: A table, a model or a prompt is missing.
-        GateRefused, Stopped: As `run_inference`.
+        UserError: A table or a prompt file is missing.
+        ModelError: The model is missing or damaged.
+        GateRefused, Stopped: As `inference.run.run_inference`.
     """
     report.unit = "ads"
     report.engine = EngineUse(config.engine.kind)
@@ -121,7 +153,11 @@ def write_ads(config: WriteAdsConfig, store: Store, report: Report) -> None:
 
 
 def _infer(spec: Spec, config: WriteAdsConfig, store: Store, report: Report) -> None:
-    """Compute and publish. Texts of a generator that come twice give way to planned ones, which never do."""
+    """Compute and publish the ads; if generated texts repeat each other, publish planned ones in their place.
+
+    The gate `_Twice` finds the repetitions and refuses the first run. The second run takes generated texts from the
+    memo and passes, because planned ads never repeat a text.
+    """
     twice, spent = _Twice(), dict[str, float]()
     try:
         run_inference(replace(spec, gates=twice), config, store, report, spent)

@@ -1,4 +1,4 @@
-"""How planned ads are said (words.<language>.yaml), and what a segment's name says about the tone (segments.yaml)."""
+"""Loads the words of planned ads (words.<language>.yaml) and the tone of each segment (segments.yaml)."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ OCCASIONS = ("welcome", "thanks", "return", "browse")
 
 
 class ChannelWords(WordFile):
-    """The words of one channel.
+    """The words of planned ads in one channel.
 
     Attributes:
-        openers: First words by occasion; the title, where the channel has one.
-        sentences: What names the product.
-        calls: Last words.
+        openers: {occasion: first words of the text}; in channels with titles they are the title.
+        sentences: Sentences with a slot for the product's name.
+        calls: Last words, the call to act.
     """
 
     openers: dict[str, tuple[str, ...]]
@@ -31,15 +31,27 @@ class ChannelWords(WordFile):
 
 
 class OfferWords(WordFile):
-    """How an offer is said.
+    """Patterns that put an offer into words.
 
     Attributes:
-        discount, odd_discount: A reduction, of whole per cent ({tenths}: what is left, in tenths) and of others.
-        price, price_former, discount_price, discount_former, none: What is offered; `none` names neither.
-        code, until, short_terms: What follows, put together with `joiner`.
-        subject, sentence: The whole, behind a subject and as a sentence.
-        date: A day, with {month} or {number}, and {day}. months: by number.
-        money: A sum in a currency of `symbols`; plain_money: in any other.
+        discount: A reduction of whole per cent; {tenths} is the remaining price in tenths (Chinese 8折).
+        odd_discount: A reduction with a fraction of a per cent.
+        price: A price.
+        price_former: A price with the former price.
+        discount_price: A reduction with the price.
+        discount_former: A reduction with price and former price.
+        none: An offer without price and reduction.
+        code: The code to enter.
+        until: The last day.
+        short_terms: Text that says that terms apply, without naming them.
+        joiner: Text between price, code and last day, such as a blank.
+        subject: How the offer continues an e-mail subject (" - {offer}").
+        sentence: The offer as a sentence.
+        date: A day, with {month} or {number}, and {day}.
+        months: Names of the months, from January.
+        money: A sum in a currency of `symbols`.
+        plain_money: A sum in any other currency.
+        symbols: Currency symbol by ISO 4217 code.
     """
 
     discount: str
@@ -63,14 +75,19 @@ class OfferWords(WordFile):
 
 
 class SmsFrame(WordFile):
-    """What stands around every SMS: sender, if the shop's name is configured, and how to opt out."""
+    """The text that surrounds every SMS.
+
+    Attributes:
+        sender: Pattern of the first words, with {shop}; left out if no shop name is configured.
+        stop: Text that tells how to opt out.
+    """
 
     sender: str
     stop: str
 
 
 class AdWords(WordFile):
-    """The words of a language."""
+    """All words of planned ads in one language: by channel, for offers, and around an SMS."""
 
     email_subject: ChannelWords
     push: ChannelWords
@@ -81,42 +98,56 @@ class AdWords(WordFile):
     sms_frame: SmsFrame
 
     def channel(self, name: str) -> ChannelWords:
-        """The words of a channel."""
+        """Return the words of a channel."""
         words: ChannelWords = getattr(self, name)
         return words
 
 
 class _SegmentsFile(WordFile):
+    """The content of segments.yaml.
+
+    Attributes:
+        default: Occasion (tone of the ads) of segments that are not listed.
+        occasions: {occasion: names of its segments}.
+    """
+
     default: str
     occasions: dict[str, tuple[str, ...]]
 
 
 @lru_cache(maxsize=len(LANGUAGES))
 def ad_words(language: str) -> AdWords:
-    """The words of one of LANGUAGES."""
+    """Load the words of one of LANGUAGES; cached."""
     return read_words(AdWords, PACKAGE, f"words.{language}.yaml")
 
 
 @lru_cache(maxsize=len(LANGUAGES))
 def words_digest(language: str) -> str:
-    """Digest of all words of a language."""
+    """Return the digest of all words of a language; if it changes, planned ads are made again."""
     return digest(ad_words(language).model_dump(mode="json"))
 
 
 def occasion_of(segment: str) -> str:
-    """The occasion of a segment: what its name says about the tone."""
+    """Return the occasion (tone of the ad) that belongs to a segment's name: "at_risk" -> "return".
+
+    Unknown names have the default occasion of segments.yaml.
+    """
     listed = _segments()
     return next((o for o, names in listed.occasions.items() if segment in names), listed.default)
 
 
 @lru_cache(maxsize=1)
 def _segments() -> _SegmentsFile:
+    """Load segments.yaml; cached."""
     return read_words(_SegmentsFile, PACKAGE, "segments.yaml")
 
 
 @lru_cache(maxsize=len(LANGUAGES))
 def said_in_ads(language: str) -> Phrases:
-    """What planned ads and planned copy say around facts: phrases that may be said as a whole, for the check."""
+    """Return the fixed texts of planned ads and planned copy as phrases that the grounding check always allows.
+
+    They are empty for languages without words for ads.
+    """
     if language not in LANGUAGES:
         return NO_PHRASES
     words = ad_words(language)

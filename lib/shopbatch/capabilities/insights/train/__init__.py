@@ -1,1 +1,1 @@
-"""Learning what clauses are about: the job train_aspects."""
+"""Trains the model `aspects` (the job train_aspects): examples, fitting, cross-validation, gates and report."""

@@ -1,7 +1,7 @@
 """How often the model calls a mention negative that is not, and misses one that is: measured on people's labels.
 
-`train_aspects` writes these counts into the model's manifest; `summarise_reviews` corrects its shares by them where it
-has too few labels that the model has not seen.
+`train_aspects` writes these numbers of mentions into the model's manifest; `summarise_reviews` corrects its shares by
+them where it has too few labels that the model has not seen.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ def unseen_errors(fitted: Fitted) -> dict[str, dict[str, list[int]]]:
         fitted: The fitted model with its labelled sentences.
 
     Returns:
-        By taxonomy and aspect, for aspects with a mention: how many mentions are negative by label and prediction, by
-        label only, by prediction only, and by neither.
+        {taxonomy: {aspect: four numbers of mentions}}, for aspects with a mention: those that are negative by label and
+        prediction, by label only, by prediction only, and by neither.
     """
     first, errors = first_groups(fitted.labelled), {}
     for name, labelled in fitted.labelled.items():

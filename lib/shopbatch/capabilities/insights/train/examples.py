@@ -1,4 +1,4 @@
-"""Reviews and people's labels -> examples: clauses with weak labels, and labelled sentences."""
+"""Makes the training examples of `train_aspects`: weakly labelled clauses, and sentences that people labelled."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from shopbatch.warehouse.store import Snapshot
 from shopbatch.warehouse.utf8 import blank
 
 SOURCE = ("review_id", "title", "text", "rating", "label")
-UNKNOWN = -1  # polarity of a review without stars and label, or of a label that is mixed
-_CLAUSES = 4  # clauses that a review has at least, on average: so many fewer reviews are read than clauses needed
-_LONGEST = 20_000  # bytes of a text that is learnt from
-_CLEAR = 2  # this many words of a kind's own, and as many times those of any other, make a review of that kind
+UNKNOWN = -1  # polarity of a review without stars and label, or of a mixed label
+_CLAUSES = 4  # mean clauses of a review, a low estimate: tells how many reviews to read
+_LONGEST = 20_000  # longest text that is learnt from, in bytes
+_CLEAR = 2  # least words of a taxonomy in its reviews, and least factor over any other taxonomy
 
 
 @dataclass(frozen=True)
 class WeakClauses:
-    """Clauses of the shop's reviews, each text once, in an order that depends on the texts alone.
+    """Distinct clauses of the shop's reviews, with automatic labels; their order depends on the texts alone.
 
     Attributes:
         texts: The clauses.
-        reviews: The review of each (reviews.review_id).
-        kind: Number of the taxonomy that the review clearly belongs to; -1 where it is not clear. int64 [n].
-        polarity: Number in POLARITIES that the review's stars or label say; UNKNOWN without them. int64 [n].
+        reviews: Id of each clause's review (reviews.review_id).
+        kind: Index of the taxonomy to which the review clearly belongs, int64 [n]; -1 where no taxonomy clearly fits.
+        polarity: Index into POLARITIES, from the review's `label` or stars, int64 [n]; UNKNOWN if it has neither.
     """
 
     texts: list[str]
@@ -46,14 +46,15 @@ class WeakClauses:
 
 @dataclass(frozen=True)
 class Sentences:
-    """The sentences of one taxonomy that people labelled.
+    """The sentences that people labelled for one taxonomy.
 
     Attributes:
-        ids: Their names (aspect_labels.sentence_id).
+        ids: Ids of the sentences (aspect_labels.sentence_id).
         texts: The sentences.
-        truth: Which aspects each has, bool [n, aspects].
-        polarity: Number in POLARITIES of each aspect; UNKNOWN where it is mixed or not there. int64 [n, aspects].
-        groups: Number of what each is from, int64 [n]: its review, or itself.
+        truth: True where a sentence has an aspect, bool [n, aspects].
+        polarity: Index into POLARITIES of each aspect, int64 [n, aspects]; UNKNOWN where it is mixed or has no label.
+        groups: Group number of each sentence, int64 [n]: sentences of one review share a group, so that
+            cross-validation keeps them in one fold. A sentence without a review is a group by itself.
     """
 
     ids: list[str]
@@ -64,7 +65,14 @@ class Sentences:
 
 
 def read_clauses(reviews: Snapshot, taxonomies: Mapping[str, Taxonomy], config: AspectExamplesConfig) -> WeakClauses:
-    """Read a part of the reviews, chosen by hash of the content, and split it into clauses."""
+    """Read a sample of the reviews, chosen by a hash of their content, and split it into clauses with weak labels.
+
+    Args:
+        reviews: The table `reviews`.
+        taxonomies: The taxonomies by name; the order gives their numbers.
+        config: Settings with the numbers of clauses to train on. About twice as many are returned; `fit_all` chooses
+            from them.
+    """
     wanted = (config.clauses * len(taxonomies) + config.polar_clauses) * 2 / _CLAUSES
     share = min(1.0, 1.5 * wanted / max(1, reviews.rows))
     dataset = reviews.dataset(SOURCE).map_batches(
@@ -77,11 +85,15 @@ def read_clauses(reviews: Snapshot, taxonomies: Mapping[str, Taxonomy], config: 
 
 
 def candidates(batch: pa.Table, share: float = 1.0) -> pa.Table:
-    """Return the rows that can be learnt from: review_id, title, text, polarity (int8), order (a hash of the content).
+    """Return the reviews that can be learnt from: those whose text has a word and is at most 20,000 bytes long.
 
     Args:
-        batch: SOURCE.
-        share: Share of the contents to return, chosen by hash, 0 to 1.
+        batch: Rows of `reviews` with the columns of SOURCE.
+        share: Share of the reviews to return, 0 to 1. They are chosen by a hash of title and text.
+
+    Returns:
+        Columns review_id, title, text, polarity (int8, index into POLARITIES or UNKNOWN) and order (uint64, a hash of
+        title and text by which `read_clauses` sorts the rows).
     """
     title, text = (blank(batch[name]) for name in ("title", "text"))
     content = pa.table([title, text], names=["title", "text"]).combine_chunks()
@@ -98,7 +110,15 @@ def candidates(batch: pa.Table, share: float = 1.0) -> pa.Table:
 
 
 def weak_clauses(rows: pl.DataFrame, taxonomies: Mapping[str, Taxonomy], limit: int) -> WeakClauses:
-    """Split rows of `candidates`; at most `limit` different clauses are returned."""
+    """Split reviews into at most about `limit` distinct clauses with weak labels.
+
+    A clause that occurs in several reviews gets the labels of the first of these reviews.
+
+    Args:
+        rows: Rows of `candidates`.
+        taxonomies: The taxonomies by name.
+        limit: Number of distinct clauses after which no further review is split.
+    """
     seen: dict[str, tuple[str, int, int]] = {}
     for review, title, text, polarity in rows.select("review_id", "title", "text", "polarity").iter_rows():
         if len(seen) >= limit:
@@ -112,7 +132,11 @@ def weak_clauses(rows: pl.DataFrame, taxonomies: Mapping[str, Taxonomy], limit: 
 
 
 def kind_of(text: str, taxonomies: Sequence[Taxonomy]) -> int:
-    """Return the number of the taxonomy that a review clearly belongs to by its words; -1 if it is not clear."""
+    """Return the index of the taxonomy to which a text clearly belongs by its words; -1 if no taxonomy clearly fits.
+
+    With one taxonomy the answer is always 0. Else the text must have at least two different words of the taxonomy's
+    `about` list, and twice as many as of any other taxonomy's list.
+    """
     if len(taxonomies) == 1:
         return 0
     counts = np.asarray([taxonomy.evidence(text) for taxonomy in taxonomies])
@@ -122,9 +146,13 @@ def kind_of(text: str, taxonomies: Sequence[Taxonomy]) -> int:
 
 
 def read_sentences(labels: pa.Table, taxonomies: Mapping[str, Taxonomy]) -> dict[str, Sentences]:
-    """Put together people's labels of the sentences of each taxonomy, in the order of the sentences' names.
+    """Group people's labels into sentences for each taxonomy, sorted by sentence id.
 
-    An aspect that the taxonomy does not have, and a sentence without a clause, are left out.
+    Labels of an aspect that the taxonomy does not have are left out, and so are sentences without a letter or digit.
+
+    Args:
+        labels: Rows of `aspect_labels`, one per sentence and aspect.
+        taxonomies: The taxonomies by name.
     """
     rows = pl.DataFrame(labels).sort("sentence_id", "aspect")
     by_taxonomy = {}
@@ -148,4 +176,5 @@ def read_sentences(labels: pa.Table, taxonomies: Mapping[str, Taxonomy]) -> dict
 
 
 def _number(polarity: str | None) -> int:
+    """Return the index of a polarity in POLARITIES; UNKNOWN for None (mixed, or not labelled)."""
     return POLARITIES.index(polarity) if polarity in POLARITIES else UNKNOWN

@@ -1,7 +1,8 @@
-"""Fits the classifiers of aspects, polarity and kinds. Pure functions of vectors; the same input, the same result.
+"""Fits the classifiers of aspects, polarities and taxonomies. Pure functions of vectors: equal input, equal result.
 
-A sentence that a person labelled says which aspects it has, but not which of its clauses is about each. So its
-probability is that at least one clause is (noisy-or, as in multiple-instance learning: Dietterich et al. 1997).
+A person's label says which aspects a sentence has, but not which of its clauses is about each aspect. Therefore a
+sentence's probability of an aspect is that at least one of its clauses is about it (noisy-or, as in multiple-instance
+learning: Dietterich et al. 1997).
 """
 
 from __future__ import annotations
@@ -14,17 +15,17 @@ import torch
 
 from shopbatch.training.one_thread import minimise
 
-_SPREAD = 20.0  # length of the mean vector after scaling, which gives the L2 penalties their scale
+_SPREAD = 20.0  # root mean square length of centred vectors after scaling; L2 penalties refer to it
 
 
 @dataclass(frozen=True)
 class Weak:
-    """Clauses with labels from a lexicon.
+    """Clauses that are labelled by a lexicon instead of a person (weak labels).
 
     Attributes:
-        vectors: float32 [n, dim].
-        hits: Which aspects' lexicons have a word of the clause, bool [n, aspects].
-        weights: float [n].
+        vectors: Vectors of the clauses, float32 [n, dim].
+        hits: The weak labels, bool [n, aspects]: True where the clause contains a word of the aspect's lexicon.
+        weights: Weight of each clause in the loss, float [n].
     """
 
     vectors: np.ndarray
@@ -34,14 +35,14 @@ class Weak:
 
 @dataclass(frozen=True)
 class Labelled:
-    """Sentences that people labelled.
+    """Sentences that people labelled, split into clauses.
 
     Attributes:
-        vectors: Vectors of their clauses, float32 [clauses, dim].
-        owner: The sentence of each clause, int64 [clauses], ascending; every sentence has at least one clause.
-        hits: Which aspects' lexicons have a word of each clause, bool [clauses, aspects].
-        truth: Which aspects each sentence has, bool [sentences, aspects].
-        groups: What each sentence is from, int64 [sentences]: a group is in one fold.
+        vectors: Vectors of the sentences' clauses, float32 [clauses, dim].
+        owner: Index of each clause's sentence, int64 [clauses], ascending; every sentence has at least one clause.
+        hits: True where a clause has a word of an aspect's lexicon, bool [clauses, aspects].
+        truth: True where a sentence has an aspect, bool [sentences, aspects].
+        groups: Group number of each sentence, int64 [sentences]; a group stays in one fold.
     """
 
     vectors: np.ndarray
@@ -51,14 +52,18 @@ class Labelled:
     groups: np.ndarray
 
     def take(self, sentences: np.ndarray) -> Labelled:
-        """The sentences of a mask, bool [sentences]."""
+        """Return the sentences that a mask selects, with their clauses; the mask is bool [sentences]."""
         clauses = sentences[self.owner]
         number = np.cumsum(sentences) - 1
         rows = self.vectors[clauses], number[self.owner[clauses]], self.hits[clauses]
         return Labelled(*rows, self.truth[sentences], self.groups[sentences])
 
     def strongest(self, logits: np.ndarray) -> np.ndarray:
-        """The greatest logit of each sentence's clauses, float64 [sentences, aspects]."""
+        """Return the greatest logit over each sentence's clauses, float64 [sentences, aspects].
+
+        Args:
+            logits: Aspect logits of the clauses, [clauses, aspects].
+        """
         best = np.full((len(self.truth), logits.shape[1]), -np.inf)
         np.maximum.at(best, self.owner, logits)
         return best
@@ -66,25 +71,31 @@ class Labelled:
 
 @dataclass(frozen=True)
 class Linear:
-    """Weights float64 [classes, dim] and bias [classes] of vectors as they come."""
+    """A linear classifier of encoder vectors that need no scaling first.
+
+    Attributes:
+        weights: float64 [classes, dim].
+        bias: float64 [classes].
+    """
 
     weights: np.ndarray
     bias: np.ndarray
 
     def logits(self, vectors: np.ndarray) -> np.ndarray:
-        """float64 [n, classes]."""
+        """Return the logits of vectors, float64 [n, classes]."""
         return np.asarray(vectors.astype(float) @ self.weights.T + self.bias)
 
 
 @dataclass(frozen=True)
 class Shift:
-    """How the logits of aspects and the lexicon's hits are put together.
+    """Calibration that combines an aspect classifier's logits with the lexicon's hits.
 
-    P(aspect) = sigmoid(scale * logit + bonuses of the aspect * hit + offsets of the aspect).
+    P(aspect) = sigmoid(scale * logit + bonus * hit + offset), where hit is 1 if the sentence has a word of the aspect's
+    lexicon, else 0; each aspect has its own bonus and offset.
 
     Attributes:
-        scale: Above 0.
-        bonuses, offsets: float64 [aspects].
+        scale: Factor of the logits, above 0.
+        bonuses, offsets: One number per aspect, float64 [aspects].
     """
 
     scale: float
@@ -92,15 +103,28 @@ class Shift:
     offsets: np.ndarray
 
     def apply(self, logits: np.ndarray, hits: np.ndarray) -> np.ndarray:
-        """Logits of the aspects, float64 [n, aspects]."""
+        """Return the calibrated logits of the aspects, float64 [n, aspects].
+
+        Args:
+            logits: Logits of the aspect classifiers, [n, aspects].
+            hits: True where the lexicon matches, bool [n, aspects].
+        """
         return np.asarray(self.scale * logits + hits * self.bonuses + self.offsets)
 
 
 def fit_aspects(weak: Weak, labelled: Labelled, label_weight: float, l2: float, steps: int) -> Linear:
-    """Fit a logistic classifier per aspect.
+    """Fit one logistic classifier per aspect to weakly labelled clauses and to people's labelled sentences.
 
-    The loss is the mean over clauses and sentences, weighted, of the sum over aspects, plus l2 times the squared
-    weights on vectors that are centred and scaled to a common length.
+    The vectors are centred and scaled to a common length first; the returned classifiers read unscaled vectors. The
+    loss has two parts: the weighted mean over clauses and sentences of the log loss (summed over aspects), and `l2`
+    times the sum of the squared weights.
+
+    Args:
+        weak: Clauses that the lexicon labelled.
+        labelled: Sentences that people labelled.
+        label_weight: Weight of a labelled sentence.
+        l2: L2 penalty.
+        steps: Maximum number of L-BFGS iterations.
     """
     both = np.concatenate([weak.vectors, labelled.vectors])
     mean, scale = _scaling(both)
@@ -115,7 +139,7 @@ def fit_aspects(weak: Weak, labelled: Labelled, label_weight: float, l2: float, 
             each = torch.nn.functional.binary_cross_entropy_with_logits(clauses @ w + b, hits, reduction="none")
             value = value + (each * weights).sum()
         if len(truth):
-            none = torch.nn.functional.logsigmoid(-(sentences @ w + b))  # log of: the clause is not about it
+            none = torch.nn.functional.logsigmoid(-(sentences @ w + b))  # log P(clause is not about the aspect)
             silent = torch.zeros_like(truth).index_add(0, owner, none).clamp(max=-1e-9)
             value = value - label_weight * (truth * torch.log1p(-torch.exp(silent)) + (1 - truth) * silent).sum()
         return value / total
@@ -146,14 +170,15 @@ def fit_classes(
 
 
 def fit_shift(logits: np.ndarray, hits: np.ndarray, truth: np.ndarray, pull: float = 0.02) -> Shift:
-    """Fit how the logits of aspects and the lexicon's hits are put together.
+    """Fit the calibration (see `Shift`) that combines the aspect logits with the lexicon's hits.
 
-    What differs between the aspects is pulled to their mean, since an aspect may have few labels.
+    The bonuses and offsets of the aspects are pulled to their mean, since a single aspect may have few labels.
 
     Args:
-        logits: The strongest of each sentence, by classifiers that did not see it, float64 [n, aspects].
-        hits: Whether the sentence has a word of the lexicon, bool [n, aspects].
-        truth: bool [n, aspects].
+        logits: Greatest logit of each sentence's clauses, by classifiers that did not see the sentence, float64 [n,
+            aspects].
+        hits: True where the sentence has a word of an aspect's lexicon, bool [n, aspects].
+        truth: True where people labelled the sentence with an aspect, bool [n, aspects].
         pull: L2 penalty of the differences between the aspects.
     """
     x, h, y = (torch.from_numpy(a.astype(float)) for a in (logits, hits, truth))
@@ -171,13 +196,20 @@ def fit_shift(logits: np.ndarray, hits: np.ndarray, truth: np.ndarray, pull: flo
 
 
 def folds_of(groups: np.ndarray, folds: int, seed: int) -> np.ndarray:
-    """Return the fold of each row, int64 [n]; rows of one group are in one fold."""
+    """Return the cross-validation fold of each row, int64 [n]; rows of one group are in one fold.
+
+    Args:
+        groups: Group of each row, [n].
+        folds: Number of folds.
+        seed: Seed of the random assignment.
+    """
     names, number = np.unique(groups, return_inverse=True)
     order = np.random.default_rng(seed).permutation(len(names))
     return np.asarray(order[number] % folds, np.int64)
 
 
 def _scaling(vectors: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return the mean vector, and the divisor that brings centred vectors to a root mean square length of _SPREAD."""
     mean = vectors.mean(axis=0, dtype=float)
     length = np.sqrt(((vectors - mean) ** 2).sum(axis=1).mean())
     return mean, float(max(length, 1e-9) / _SPREAD)
@@ -191,6 +223,16 @@ def _minimised(
     l2: float,
     steps: int,
 ) -> Linear:
+    """Minimise a loss plus the L2 penalty over scaled vectors; return the classifier for unscaled vectors.
+
+    Args:
+        data_loss: Function that computes the loss from weights [dim, classes] and bias [classes].
+        classes: Number of classes.
+        mean: Mean vector that was subtracted from the vectors, [dim].
+        scale: Divisor of the centred vectors.
+        l2: L2 penalty.
+        steps: Maximum number of L-BFGS iterations.
+    """
     w = torch.zeros((len(mean), classes), dtype=torch.float64, requires_grad=True)
     b = torch.zeros(classes, dtype=torch.float64, requires_grad=True)
     minimise([w, b], lambda: data_loss(w, b) + l2 * (w**2).sum(), steps)

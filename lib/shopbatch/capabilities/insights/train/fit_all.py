@@ -1,4 +1,4 @@
-"""Vectors of clauses and of labelled sentences -> the whole model: aspects, polarity and kinds."""
+"""Fits the whole aspect model, its classifiers of aspects, polarities and taxonomies, from the encoded examples."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from shopbatch.capabilities.insights.train.fit import Labelled, Linear, Weak, fi
 from shopbatch.capabilities.insights.train.learn import FEW, Learnt, learn
 from shopbatch.tables.review_aspects import POLARITIES
 
-SILENT = 0.5  # weight of a clause without a word of any lexicon: it may well be about an aspect
+SILENT = 0.5  # weight of a clause without a lexicon word: it may be about an aspect all the same
 Encode = Callable[[Sequence[str]], np.ndarray]
 
 
@@ -39,10 +39,10 @@ class Polarity:
 
 @dataclass(frozen=True)
 class Fitted:
-    """What was learnt.
+    """The aspect model fitted to labels and lexicons, with the data that its judgement needs.
 
     Attributes:
-        model: The model.
+        model: The model, ready to be published.
         learnt: The classifiers of each taxonomy, with held-out logits of the labelled sentences.
         labelled: The labelled sentences of each taxonomy.
         weak: The clauses of each taxonomy that its lexicon labelled.
@@ -66,7 +66,16 @@ def fit_all(
     encode: Encode,
     reference: str,
 ) -> Fitted:
-    """Encode the examples and fit everything."""
+    """Encode the examples, and fit the classifiers of aspects, polarities and taxonomies.
+
+    Args:
+        config: Settings of `train_aspects`.
+        taxonomies: The taxonomies by name.
+        clauses: Review clauses with weak labels.
+        sentences: Sentences that people labelled, by taxonomy.
+        encode: Function that turns texts into vectors, float32 [n, dim].
+        reference: Reference (name@digest) of the encoder, stored in the model; "" for the fake engine.
+    """
     examples, seed = config.examples, config.examples.seed
     of_kind = {n: np.flatnonzero(clauses.kind == k)[: examples.clauses] for k, n in enumerate(taxonomies)}
     polar = np.flatnonzero(clauses.polarity != UNKNOWN)[: examples.polar_clauses]
@@ -97,7 +106,14 @@ def first_groups(labelled: Mapping[str, Labelled]) -> dict[str, int]:
 
 
 def labelled_clauses(taxonomy: Taxonomy, sentences: Sentences, encode: Encode, dim: int) -> Labelled:
-    """Split and encode labelled sentences; `dim` is the length of a vector, also where there is no sentence."""
+    """Split people's labelled sentences into clauses and encode them.
+
+    Args:
+        taxonomy: The taxonomy, whose lexicon is matched with the clauses.
+        sentences: The sentences and their labels.
+        encode: Function that turns texts into vectors.
+        dim: Length of a vector; needed if there is no sentence.
+    """
     parts = [[text[a:b] for a, b in split(text)] for text in sentences.texts]
     texts = [part for each in parts for part in each]
     vectors = encode(texts) if texts else np.empty((0, dim), np.float32)
@@ -107,7 +123,13 @@ def labelled_clauses(taxonomy: Taxonomy, sentences: Sentences, encode: Encode, d
 
 @dataclass(frozen=True)
 class _Spoken:
-    """Vectors [n, dim], polarities int64 [n] and groups int64 [n] of what sentences say about aspects."""
+    """Training rows of the polarity classifier: one per (sentence, aspect) pair with a polarity that people labelled.
+
+    Attributes:
+        vectors: Mean vector of the clauses about the aspect, float32 [n, dim].
+        label: Index into POLARITIES, int64 [n].
+        groups: Group number, int64 [n]; a group stays in one fold.
+    """
 
     vectors: np.ndarray
     label: np.ndarray
@@ -117,7 +139,7 @@ class _Spoken:
 def _labelled_polarity(
     learnt: Mapping[str, Learnt], labelled: Mapping[str, Labelled], sentences: Mapping[str, Sentences]
 ) -> _Spoken:
-    """One vector per labelled (sentence, aspect): its clauses' mean, weighted as `analysis.spoken_of` weights them."""
+    """Return one training row for each (sentence, aspect) pair whose polarity people labelled, over all taxonomies."""
     vectors, label, groups, first = [], [], [], first_groups(labelled)
     for name, own in labelled.items():
         how = learnt[name]
@@ -129,12 +151,12 @@ def _labelled_polarity(
 
 
 def polarity_vectors(labelled: Labelled, logits: np.ndarray, pairs: np.ndarray) -> np.ndarray:
-    """One vector per (sentence, aspect): its clauses' mean, weighted as `analysis.spoken_of` weights them.
+    """Return one vector per (sentence, aspect) pair: the mean of the sentence's clauses, weighted as in `spoken_of`.
 
     Args:
         labelled: The sentences.
-        logits: How much each of their clauses is about each aspect, [clauses, aspects].
-        pairs: Numbers of sentence and aspect, int64 [n, 2].
+        logits: Aspect logits of their clauses, [clauses, aspects].
+        pairs: Indices of sentence and aspect, int64 [n, 2].
 
     Returns:
         float32 [n, dim].
@@ -148,9 +170,21 @@ def polarity_vectors(labelled: Labelled, logits: np.ndarray, pairs: np.ndarray) 
 
 
 def _polarity(vectors: np.ndarray, stated: np.ndarray, people: _Spoken, config: AspectFitConfig, seed: int) -> Polarity:
-    """Fit the polarity of clauses, from the stars of their reviews and from people's labels.
+    """Fit the polarity classifier to clauses labelled by their reviews' stars and to people's labels.
 
-    The classes of the stars count alike, however many reviews have them. A review without stars adds nothing.
+    The classes of the star labels get equal total weight, however many clauses each has. With enough labels of people,
+    the weight of a label and the L2 penalty are chosen by cross-validated log loss.
+
+    Args:
+        vectors: Vectors of the clauses with a star label, [n, dim].
+        stated: Their polarity, index into POLARITIES, int64 [n].
+        people: Training rows that people labelled.
+        config: Hyperparameters to try.
+        seed: Seed of the folds.
+
+    Returns:
+        The classifier, and the true and held-out predicted polarity of people's labels, int64 [2, pairs] ([2, 0] with
+        too few labels).
     """
     sizes = np.bincount(stated, minlength=len(POLARITIES))
     weak = (len(stated) / (np.maximum(sizes, 1) * len(POLARITIES)))[stated]
@@ -183,7 +217,7 @@ def _polarity(vectors: np.ndarray, stated: np.ndarray, people: _Spoken, config: 
 
 
 def _kinds(weak: Mapping[str, Weak], dim: int, config: AspectFitConfig) -> Linear:
-    """Fit which taxonomy a clause speaks for; each taxonomy counts alike, however many reviews belong to it."""
+    """Fit the classifier that predicts the taxonomy of a clause; every taxonomy gets the same total weight."""
     sizes = np.asarray([len(w.vectors) for w in weak.values()])
     if len(weak) == 1 or not sizes.all():
         return Linear(np.zeros((len(weak), dim)), np.where(sizes > 0, 0.0, -100.0))
@@ -193,6 +227,7 @@ def _kinds(weak: Mapping[str, Weak], dim: int, config: AspectFitConfig) -> Linea
 
 
 def _arrays(learnt: Mapping[str, Learnt], polarity: Linear, kinds: Linear) -> dict[str, np.ndarray]:
+    """Return the arrays of `AspectModel`, float32, from the fitted classifiers."""
     weights, bias, bonuses = (np.concatenate(x) for x in zip(*(each.arrays() for each in learnt.values()), strict=True))
     arrays = {
         "aspects": weights,

@@ -1,4 +1,4 @@
-"""Gates, learning curve and report of a model of aspects."""
+"""Judges a new aspect model by its held-out predictions: gates, learning curve, and figures of the report."""
 
 from __future__ import annotations
 
@@ -20,20 +20,21 @@ from shopbatch.runs.report import Figure, Report
 from shopbatch.warehouse.gates import Gate, explain
 
 LEXICON = "lexicon alone"
-_SHARES = (0.25, 0.5)  # of the labels, beside all of them, in the learning curve
+_SHARES = (0.25, 0.5)  # shares of the labels in the learning curve, besides all of them
 _MORE = "label more sentences (`shopbatch label`) and load them (`shopbatch load aspect_labels`)"
 
 
 @dataclass(frozen=True)
 class Quality:
-    """What is known of a model from people's labels.
+    """The quality of a model on people's labels.
 
     Attributes:
-        judged: Held-out predictions by taxonomy.
-        lexicon: What the lexicons alone predict, by taxonomy.
-        macro: Macro-F1.
-        above_lexicon: Macro-F1 minus that of the lexicons.
-        curve: Number of labelled sentences learnt from, and the macro-F1 with them.
+        judged: Truth and held-out predictions, by taxonomy.
+        lexicon: Predictions of the lexicons alone (the baseline), bool [sentences, aspects] by taxonomy.
+        macro: Macro-F1 of the model with its 95 % interval.
+        above_lexicon: Macro-F1 of the model minus that of the lexicons, with its 95 % interval.
+        curve: Learning curve: (number of labelled sentences learnt from, macro-F1), ascending; [] without enough
+            labels.
     """
 
     judged: Mapping[str, Judged]
@@ -44,12 +45,15 @@ class Quality:
 
     @property
     def labels(self) -> int:
-        """Labelled sentences."""
+        """Return the number of labelled sentences, over all taxonomies."""
         return sum(len(j.truth) for j in self.judged.values())
 
     @property
     def doubling(self) -> float:
-        """What twice as many labels add to macro-F1, by a line through the curve over the logarithm; nan if unknown."""
+        """Return the expected gain in macro-F1 from twice as many labels; nan if unknown.
+
+        It is the slope of a line through the learning curve over the binary logarithm of the number of labels.
+        """
         if len(self.curve) < 2 or any(math.isnan(value) for _, value in self.curve):
             return float("nan")
         sizes, values = zip(*self.curve, strict=True)
@@ -57,7 +61,7 @@ class Quality:
 
 
 def measure(fitted: Fitted, config: TrainAspectsConfig) -> Quality:
-    """Judge the held-out predictions."""
+    """Measure the quality of a fitted model by its held-out predictions."""
     seed = config.examples.seed
     judged, lexicon = {}, {}
     for name, own in fitted.labelled.items():
@@ -69,7 +73,10 @@ def measure(fitted: Fitted, config: TrainAspectsConfig) -> Quality:
 
 
 def _curve(fitted: Fitted, judged: Mapping[str, Judged], config: TrainAspectsConfig) -> list[tuple[int, float]]:
-    """Macro-F1 with a part of the labels, drawn at random, and with all of them."""
+    """Return the learning curve: macro-F1 with a quarter, half and all of the labels.
+
+    The labels of a part are drawn at random, whole groups at a time; all sentences are judged each time.
+    """
     chosen = {name: each.chosen for name, each in fitted.learnt.items() if each.chosen}
     others, seed = (config.fit.folds - 1) / config.fit.folds, config.examples.seed
     points = []
@@ -90,7 +97,12 @@ def _curve(fitted: Fitted, judged: Mapping[str, Judged], config: TrainAspectsCon
 
 
 def gates(quality: Quality, config: TrainAspectsConfig) -> list[Gate]:
-    """Return the gates that need no other model."""
+    """Return the gates that do not need the live model: enough labels, and better than the lexicons.
+
+    Args:
+        quality: What `measure` returned.
+        config: Settings of `train_aspects`.
+    """
     limit, unjudged = config.gates.min_labels, config.gates.unjudged
     fewest = min(quality.judged, key=lambda name: len(quality.judged[name].truth))
     count = len(quality.judged[fewest].truth)
@@ -117,12 +129,13 @@ def gates(quality: Quality, config: TrainAspectsConfig) -> list[Gate]:
 
 
 def live_gate(candidate: float, live: float, config: TrainAspectsConfig, how: str) -> Gate:
-    """Return the gate against the live model.
+    """Return the gate that refuses a model which is worse than the live one by more than `gates.worse`.
 
     Args:
-        candidate, live: Macro-F1 of both.
-        config: The configuration.
-        how: On which labels both were judged.
+        candidate: Macro-F1 of the new model.
+        live: Macro-F1 of the live model.
+        config: Settings of `train_aspects`.
+        how: Description of the labels on which both were judged, for the gate's text.
     """
     worse = config.gates.worse
     passed = candidate - live >= -worse
@@ -133,12 +146,23 @@ def live_gate(candidate: float, live: float, config: TrainAspectsConfig, how: st
 
 
 def _worth(quality: Quality) -> str:
+    """Return a phrase for the report with the gain in macro-F1 expected from twice as many labels; "" if unknown."""
     added = quality.doubling
     return "" if math.isnan(added) else f" (twice as many add about {added:+.3f})"
 
 
 def fill_report(report: Report, quality: Quality, fitted: Fitted, seed: int) -> dict[str, Any]:
-    """Enter metrics, figures and highlights; returns the metrics that the model's manifest keeps."""
+    """Enter metrics, figures and highlights into the report.
+
+    Args:
+        report: The report of the run.
+        quality: What `measure` returned.
+        fitted: The fitted model.
+        seed: Seed of the bootstrap intervals.
+
+    Returns:
+        The metrics that the model's manifest keeps, by taxonomy.
+    """
     metrics: dict[str, Any] = {}
     panels: dict[str, dict[str, list[float]]] = {}
     for name, judged in quality.judged.items():
@@ -177,6 +201,7 @@ def fill_report(report: Report, quality: Quality, fitted: Fitted, seed: int) -> 
 
 
 def _by_aspect(judged: Judged) -> dict[str, Any]:
+    """Return F1 and the number of labelled sentences of each aspect."""
     counts = judged.counts().sum(axis=0)
     return {
         name: {"f1": round(float(value), 4), "labelled": int(labelled)}
@@ -185,6 +210,7 @@ def _by_aspect(judged: Judged) -> dict[str, Any]:
 
 
 def _figure_of_curve(report: Report, quality: Quality) -> None:
+    """Add the learning curve to the report, with the lexicons' macro-F1 as a flat line; skip a curve of one point."""
     if len(quality.curve) < 2:
         return
     sizes, values = zip(*quality.curve, strict=True)

@@ -1,4 +1,4 @@
-"""Examples and their vectors -> the classifiers of each taxonomy, chosen by cross-validation on people's labels."""
+"""Fits the aspect classifiers of one taxonomy, with hyperparameters chosen by cross-validation on people's labels."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ import numpy as np
 from shopbatch.capabilities.insights.config import AspectFitConfig
 from shopbatch.capabilities.insights.train.fit import Labelled, Linear, Shift, Weak, fit_aspects, fit_shift, folds_of
 
-FEW = 30  # with fewer labelled sentences of a taxonomy nothing is chosen or calibrated by them
-_BONUS = 2.0  # what a hit of the lexicon adds to the logit where nobody has labelled anything
+FEW = 30  # least labelled sentences of a taxonomy to choose hyperparameters and calibrate by them
+_BONUS = 2.0  # added to the logit for a lexicon hit if there are too few labels to fit it
 
 
 @dataclass(frozen=True)
 class Learnt:
-    """The classifiers of one taxonomy.
+    """The aspect classifiers of one taxonomy.
 
     Attributes:
-        linear: From vectors.
-        shift: How the logits and the lexicon's hits are put together.
-        chosen: The values of the configuration that were chosen; {} without enough labels.
-        held_out: Logits of the labelled sentences by classifiers and shifts that did not see them, float64
-            [sentences, aspects]; without enough labels, by the classifiers that learnt from the lexicon alone.
+        linear: The classifiers of clause vectors.
+        shift: Calibration that combines the classifiers' logits with the lexicon's hits.
+        chosen: The chosen hyperparameters and their log loss; {} with fewer than FEW labelled sentences.
+        held_out: Logits of the labelled sentences, each by classifiers and a calibration that were fitted without the
+            sentence, float64 [sentences, aspects]. With fewer than FEW labelled sentences, the classifiers were fitted
+            to the lexicon's labels alone.
     """
 
     linear: Linear
@@ -33,13 +34,22 @@ class Learnt:
     held_out: np.ndarray
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Weights [aspects, dim], bias [aspects] and what a hit adds [aspects], as the model keeps them."""
+        """Return the weights [aspects, dim], bias [aspects] and lexicon bonus [aspects] that `AspectModel` stores."""
         bias = self.shift.scale * self.linear.bias + self.shift.offsets
         return self.shift.scale * self.linear.weights, bias, self.shift.bonuses
 
 
 def learn(weak: Weak, labelled: Labelled, config: AspectFitConfig, seed: int) -> Learnt:
-    """Fit the classifiers of one taxonomy; the values with the lowest held-out log loss are chosen."""
+    """Fit the aspect classifiers of one taxonomy, with the hyperparameters that have the lowest held-out log loss.
+
+    With fewer than FEW labelled sentences, the classifiers learn from the lexicon alone.
+
+    Args:
+        weak: Clauses that the lexicon labelled.
+        labelled: Sentences that people labelled.
+        config: Hyperparameters to try.
+        seed: Seed of the folds.
+    """
     if len(labelled.truth) < FEW:
         return _without_labels(weak, labelled, config)
     folds = folds_of(labelled.groups, config.folds, seed)
@@ -55,6 +65,7 @@ def learn(weak: Weak, labelled: Labelled, config: AspectFitConfig, seed: int) ->
 
 
 def _without_labels(weak: Weak, labelled: Labelled, config: AspectFitConfig) -> Learnt:
+    """Fit the aspect classifiers to the lexicon's labels alone, with a fixed calibration."""
     nobody = labelled.take(np.zeros(len(labelled.truth), bool))
     linear = fit_aspects(weak, nobody, 0.0, max(config.l2), config.steps)
     aspects = np.ones(weak.hits.shape[1])
@@ -71,17 +82,18 @@ def cross_fitted(
     steps: int,
     use: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Return the strongest logits of the labelled sentences by classifiers that did not see their fold.
+    """Return held-out aspect logits of the labelled sentences, each by classifiers fitted to the other folds.
 
     Args:
-        weak, labelled: The examples.
+        weak: Clauses that the lexicon labelled; all classifiers learn from them.
+        labelled: Sentences that people labelled.
         folds: The fold of each sentence, int64 [sentences].
-        how: Weight of a label, and L2 penalty.
-        steps: Maximum number of iterations.
-        use: Which sentences may be learnt from, bool [sentences]; None for all.
+        how: Weight of a labelled sentence, and L2 penalty.
+        steps: Maximum number of L-BFGS iterations.
+        use: Mask of the sentences that the classifiers may learn from, bool [sentences]; None for all.
 
     Returns:
-        float64 [sentences, aspects].
+        Greatest logit over each sentence's clauses, float64 [sentences, aspects].
     """
     raw = np.empty((len(labelled.owner), labelled.truth.shape[1]))
     for fold in np.unique(folds):
@@ -93,7 +105,17 @@ def cross_fitted(
 
 
 def shifted(labelled: Labelled, raw: np.ndarray, folds: np.ndarray, use: np.ndarray | None = None) -> np.ndarray:
-    """Put logits and hits together by shifts that did not see the sentence's fold, float64 [sentences, aspects]."""
+    """Return held-out calibrated logits: each sentence is calibrated by a calibration fitted to the other folds.
+
+    Args:
+        labelled: The sentences that people labelled.
+        raw: Cross-fitted logits (see `cross_fitted`), [sentences, aspects].
+        folds: The fold of each sentence, int64 [sentences].
+        use: Mask of the sentences that the calibrations may learn from, bool [sentences]; None for all.
+
+    Returns:
+        float64 [sentences, aspects].
+    """
     hits, out = sentence_hits(labelled), np.empty_like(raw)
     for fold in np.unique(folds):
         inside = folds == fold
@@ -103,12 +125,12 @@ def shifted(labelled: Labelled, raw: np.ndarray, folds: np.ndarray, use: np.ndar
 
 
 def sentence_hits(labelled: Labelled) -> np.ndarray:
-    """Whether some clause of each sentence has a word of the lexicon, bool [sentences, aspects]."""
+    """Return True where a clause of the sentence has a word of an aspect's lexicon, bool [sentences, aspects]."""
     hits = np.zeros(labelled.truth.shape, bool)
     np.logical_or.at(hits, labelled.owner, labelled.hits)
     return hits
 
 
 def log_loss(logits: np.ndarray, truth: np.ndarray) -> float:
-    """Mean over sentences and aspects of the logistic loss."""
+    """Return the mean logistic loss over all sentences and aspects."""
     return float(np.logaddexp(0, np.where(truth, -logits, logits)).mean())

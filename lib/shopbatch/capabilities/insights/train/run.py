@@ -1,4 +1,7 @@
-"""The entry point of `train_aspects`: reviews and people's labels in, the model `aspects` out."""
+"""The entry point of the job `train_aspects`, which learns from reviews and people's labels.
+
+It publishes the model `aspects`.
+"""
 
 from __future__ import annotations
 
@@ -38,11 +41,17 @@ _UNSEEN = 30  # labelled sentences that the live model did not learn from, from 
 
 
 def train_aspects(config: TrainAspectsConfig, store: Store, report: Report) -> None:
-    """Train, judge and publish the model, unless the live one came from the same rows, encoder and configuration.
+    """Train, judge and publish the aspect model, unless the live one was made from the same rows, encoder and settings.
+
+    Args:
+        config: Settings of the job.
+        store: The warehouse with the tables and the model registry.
+        report: The report of the run.
 
     Raises:
-        UserError: A taxonomy is unknown, or no review is about its kind of goods.
-        GateRefused: There are too few labels to judge, or it is not above the lexicon or below the live model.
+        UserError: A taxonomy is unknown, or has no review that clearly belongs to it.
+        GateRefused: There are too few labels to judge the model, or it is not better than the lexicons, or it is worse
+            than the live model.
     """
     taxonomies = _taxonomies(config)
     reviews = store.require(REVIEWS, SOURCE)
@@ -92,7 +101,7 @@ def train_aspects(config: TrainAspectsConfig, store: Store, report: Report) -> N
 
 
 class _Encode:
-    """Encodes texts in this process, each once. The engine is opened at the first call."""
+    """Encodes texts in this process, each distinct text once. The engine is opened at the first call."""
 
     def __init__(self, config: TrainAspectsConfig, encoder: Model | None, report: Report) -> None:
         self.config, self.path, self.report = config, encoder.path if encoder is not None else None, report
@@ -100,7 +109,11 @@ class _Encode:
         self.known: dict[str, np.ndarray] = {}
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
-        """Vectors of texts, float32 [n, dim]."""
+        """Return the vectors of texts, float32 [n, dim].
+
+        Raises:
+            EngineError: The engine failed or returned numbers that are not finite.
+        """
         if self.engine is None:
             prepare(self.config.engine, self.path)
             self.engine = open_engine(self.config.engine, self.path)
@@ -116,6 +129,11 @@ class _Encode:
 
 
 def _taxonomies(config: TrainAspectsConfig) -> dict[str, Taxonomy]:
+    """Load the configured taxonomies, by name.
+
+    Raises:
+        UserError: A taxonomy is unknown, or two have the same name.
+    """
     by_name = dict(find(reference) for reference in config.taxonomies)
     if len(by_name) != len(config.taxonomies):
         raise UserError("taxonomies: two of them have the same name")
@@ -129,7 +147,10 @@ def _origin(
     reviews: Snapshot,
     labels: Snapshot | None,
 ) -> str:
-    """Return the digest of everything that the model is made from."""
+    """Return a digest of all inputs of the model: tables, taxonomies, encoder and settings.
+
+    If it equals the digest in the live model's manifest, no model needs to be trained.
+    """
     return digest(
         {
             "version": [VERSION, splitting.VERSION],
@@ -144,27 +165,35 @@ def _origin(
 
 
 def _rows(labels: Snapshot | None) -> pa.Table:
+    """Read people's labels; an empty table if there are none."""
     names = ["sentence_id", "aspect", "review_id", "text", "taxonomy", "polarity"]
     return ASPECT_LABELS.schema().empty_table().select(names) if labels is None else labels.read(names)
 
 
 def _check(examples: WeakClauses, taxonomies: Mapping[str, Taxonomy]) -> None:
+    """Refuse the run if a taxonomy has no review that clearly belongs to it.
+
+    Raises:
+        UserError: A taxonomy has no such review.
+    """
     for number, name in enumerate(taxonomies):
         if not (examples.kind == number).any():
             raise UserError(f"no review is clearly about {name}: leave it out of `taxonomies`, or extend its `about`")
 
 
 def _labels_digest(sentences: Mapping[str, Sentences]) -> str:
+    """Return a digest of people's labels, by which a later run sees whether it is judged on the same ones."""
     return digest({n: [s.ids, s.texts, s.truth.astype(int).tolist()] for n, s in sentences.items()})
 
 
 def _named(examples: WeakClauses, labels: pa.Table) -> list[str]:
-    """The names of the reviews and of the labelled sentences that the model learns from."""
+    """Return the ids of all reviews and labelled sentences that the model learns from, for its manifest."""
     stated = [each for name in ("review_id", "sentence_id") for each in labels[name].to_pylist() if each is not None]
     return sorted({*examples.reviews, *stated})
 
 
 def _unknown(quality: judge.Quality) -> bool:
+    """Return True if there were too few labels for a macro-F1."""
     return math.isnan(quality.macro.value)
 
 
@@ -176,10 +205,19 @@ def _against_live(
     labels: str,
     encode: _Encode,
 ) -> list[Gate]:
-    """Judge against the live model.
+    """Return the gate that compares the new model with the live one; [] if they cannot be compared.
 
-    With the same labels, both are compared by their held-out figures. With others, by the sentences that the live model
-    did not learn from; if these are few, or it knows other taxonomies or another encoder, there is nothing to compare.
+    If the labels are those on which the live model was judged, the held-out macro-F1 of both models is compared.
+    Otherwise both models are judged on the sentences that the live model did not learn from. They cannot be compared if
+    there are too few of these sentences, or if the live model has other taxonomies or another encoder.
+
+    Args:
+        config: Settings of `train_aspects`.
+        store: The warehouse.
+        fitted: The new model.
+        sentences: People's labelled sentences, by taxonomy.
+        labels: Digest of the labels.
+        encode: Encoder of texts.
     """
     live = registry.find_live(f"{store.root}/_models", NAME)
     judged = {
@@ -210,4 +248,5 @@ def _against_live(
 
 
 def _predicted(model: AspectModel, name: str, labelled: Labelled) -> np.ndarray:
+    """Return the aspects that a model finds in labelled sentences, bool [sentences, aspects]."""
     return labelled.strongest(model.aspect_logits(name, labelled.vectors, labelled.hits)) > CUT

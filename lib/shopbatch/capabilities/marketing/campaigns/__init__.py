@@ -1,1 +1,1 @@
-"""measure_campaigns: what campaigns really brought."""
+"""Measure what campaigns caused, from experiments with a randomised control (job `measure_campaigns`)."""

@@ -1,4 +1,4 @@
-"""What the report of `measure_campaigns` shows: effects, the weeks before and after, and why others were refused."""
+"""Charts and tables in the report of `measure_campaigns`: effects, checks, weekly sales, refused campaigns."""
 
 from __future__ import annotations
 
@@ -18,12 +18,20 @@ from shopbatch.tables.experiments import CONTROL
 
 
 def shown(interval: Interval) -> str:
-    """Write a number with its interval."""
+    """Format an estimate with its interval ("+1.23 [+0.4, +2.06]")."""
     return f"{interval.value:+.3g} [{interval.low:+.3g}, {interval.high:+.3g}]"
 
 
 def effects(judged: Sequence[Judged], most: int) -> list[Figure]:
-    """Draw the effects on sales of every experiment that was measured, and list those of all metrics."""
+    """Chart the effect of each measured arm on sales, and list the effects on all metrics in a table.
+
+    Args:
+        judged: All experiments; those that were refused are skipped.
+        most: Greatest number of experiments to show.
+
+    Returns:
+        A chart of intervals and a table; [] if no experiment was measured.
+    """
     measured = [one for one in judged if one.rows][:most]
     if not measured:
         return []
@@ -50,7 +58,15 @@ def effects(judged: Sequence[Judged], most: int) -> list[Figure]:
 
 
 def checks(judged: Sequence[Judged], most: int) -> Figure:
-    """List what was looked at before an effect was believed."""
+    """Return a table of the checks of each experiment, one row per experiment.
+
+    The columns are the number of users, the p-value of the arms' sizes, the greatest difference between the arms before
+    the assignment, the change of the effect from the first week to the last, and the reasons of refusal or "measured".
+
+    Args:
+        judged: All experiments, measured or refused.
+        most: Greatest number of rows.
+    """
     columns = ["experiment", "users", "p of the arms' sizes", "apart before", "last week - first week", "result"]
     rows = [
         [
@@ -71,12 +87,13 @@ def checks(judged: Sequence[Judged], most: int) -> Figure:
 
 
 def before_and_after(name: str, frame: pl.DataFrame, before: int, window: int) -> Figure:
-    """Draw the sales per user and week of each arm, before and after the assignment.
+    """Chart the weekly sales per user of each arm, before and after the assignment.
 
     Args:
         name: The experiment.
-        frame: Its users, as `outcomes.deeds` makes them, weekly.
-        before, window: Days of both periods.
+        frame: The users of the experiment, as `outcomes.deeds(..., weekly=True)` returns them with their weekly sums.
+        before: Number of days before the assignment that `frame` covers.
+        window: Number of days from the assignment on that `frame` covers.
     """
     numbers = weeks(before, window)
     middle = [week - 0.5 if week > 0 else week + 0.5 for week in numbers]
@@ -94,7 +111,15 @@ def before_and_after(name: str, frame: pl.DataFrame, before: int, window: int) -
 
 
 def refused(campaigns: Sequence[Unassigned], most: int) -> list[Figure]:
-    """List the campaigns that nobody was drawn for by chance."""
+    """Show the campaigns without a randomised control: the spending gap before the campaign, and a placebo test.
+
+    Args:
+        campaigns: The campaigns, as `unassigned` returns them.
+        most: Most campaigns that are shown.
+
+    Returns:
+        A chart of intervals and a table; [] if there is no such campaign.
+    """
     if not campaigns:
         return []
     columns = ["campaign", "began", "users", "others", "gap before", "difference in differences", "placebo"]

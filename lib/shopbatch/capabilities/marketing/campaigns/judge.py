@@ -1,4 +1,4 @@
-"""One experiment: whether its arms look as if chance had drawn them, and what each arm brought."""
+"""Check whether the arms of one experiment look randomised and, if they do, measure the effect of each arm."""
 
 from __future__ import annotations
 
@@ -16,22 +16,24 @@ from shopbatch.evaluation.experiments import Arms, Balance, adjusted, balance, e
 from shopbatch.tables.campaign_effects import METRICS, WHOLE
 from shopbatch.tables.experiments import CONTROL
 
-CHANCE = 4.0  # standard errors within which arms differ by chance
+CHANCE = 4.0  # standard errors: smaller differences of arms count as chance
 FADING = "the effect changes over the weeks"
 
 
 @dataclass(frozen=True)
 class Judged:
-    """An experiment.
+    """The result for one experiment: its checks, and either its effects or the reasons of refusal.
 
     Attributes:
-        name: Its name.
-        users: Users of all arms.
-        sample_ratio: The probability of such arms.
-        balance: By arm and column from before the assignment.
-        reasons: Why no effect is told; empty if one is.
-        rows: Rows of `campaign_effects`, without `run_id`.
-        novelty: By arm, the effect on sales in the last whole week less that in the first.
+        name: The name of the experiment.
+        users: Number of users in all arms.
+        sample_ratio: P-value of the arms' sizes under the stated probabilities (sample ratio test), 0..1.
+        balance: By (arm, column), the difference of the arm from the control before the assignment; the columns are
+            bought, sales and baskets. Empty without a control, and if an arm has fewer than 2 users.
+        reasons: Why the experiment was refused, one sentence each; empty if it was measured.
+        rows: Rows of `campaign_effects`, without `run_id`; empty if it was refused.
+        novelty: By arm, the effect on sales in the last whole week minus that in the first whole week. Below 0, the
+            effect wears off.
     """
 
     name: str
@@ -44,18 +46,24 @@ class Judged:
 
     @property
     def apart(self) -> float:
-        """The greatest difference of the arms before the assignment, in standard deviations."""
+        """Return the greatest difference of an arm from the control before the assignment, over all of `balance`.
+
+        The unit is a standard deviation of a user's value; the sign is dropped. 0 if `balance` is empty.
+        """
         return max((abs(b.difference) for b in self.balance.values()), default=0.0)
 
 
 def judge(name: str, frame: pl.DataFrame, config: MeasureConfig, over: bool) -> Judged:
-    """Judge an experiment, and measure its arms if nothing speaks against it.
+    """Check one experiment, and measure its arms if no check fails.
+
+    The checks: there is a control, the window has ended, arms have enough users, their sizes fit the stated
+    probabilities, and the arms were alike before the assignment.
 
     Args:
         name: The experiment.
-        frame: Its users with what they did, as `outcomes.deeds` makes it, weekly.
-        config: The limits.
-        over: Whether its window has ended.
+        frame: One row per user with the sums of `outcomes.deeds(..., weekly=True)`.
+        config: Settings of the job, with the limits in `gates`.
+        over: True if the outcome window of every user has ended.
     """
     arm, probability = frame["arm"].to_numpy(), frame["probability"].to_numpy()
     likely = sample_ratio(arm, probability)
@@ -105,7 +113,17 @@ def _reasons(counts: dict[str, int], others: list[str], likely: float, config: M
 
 
 def _effects(name: str, other: str, part: pl.DataFrame, config: MeasureConfig) -> Iterator[dict[str, Any]]:
-    """Yield the rows of one arm."""
+    """Yield the rows of `campaign_effects` for one arm: one per metric, period (whole window, each week) and method.
+
+    The method `difference` compares the weighted means of the arm and the control. The method `cuped` does the same
+    after subtracting from each user's outcome the part that the user's purchases before the assignment predict.
+
+    Args:
+        name: The experiment.
+        other: The arm that is compared with the control.
+        part: The users of that arm and of the control.
+        config: Settings of the job.
+    """
     arms = _arms(other, part)
     before = part.select(f"before_{column}" for column in SUMS).to_numpy()
     periods = {WHOLE: ""} | {f"week {n + 1}": f"_{n + 1}" for n in range(config.window_days // 7)}
@@ -134,7 +152,10 @@ def _effects(name: str, other: str, part: pl.DataFrame, config: MeasureConfig) -
 
 
 def _novelty(other: str, part: pl.DataFrame, config: MeasureConfig) -> Interval:
-    """Return how much more the effect on sales is in the last whole week than in the first."""
+    """Return the effect of the arm `other` on sales in the last whole week minus that in the first whole week.
+
+    It is 0 with the interval [0, 0] if the window has fewer than two whole weeks.
+    """
     weeks = config.window_days // 7
     if weeks < 2:
         return Interval(0.0, 0.0, 0.0)

@@ -1,4 +1,8 @@
-"""Sums of what each user did before and after a reference day of their own, from the daily tiles."""
+"""Read experiments, campaigns and `user_daily`, and sum up what each user bought around a reference day.
+
+The reference day of a user is mostly the day on which an arm was assigned. `measure_campaigns`, `train_uplift` and
+`plan_campaigns` use these sums.
+"""
 
 from __future__ import annotations
 
@@ -19,18 +23,20 @@ from shopbatch.warehouse.publish import rows_of
 from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
 
-SUMS = ("bought", "sales", "baskets")  # columns of each period
+SUMS = ("bought", "sales", "baskets")  # what is summed up over each period
 _SUBJECTS = ("experiment_id", "user_id", "arm", "probability", "day")
 _WEEK = 7
 
 
 @dataclass(frozen=True)
 class Sources:
-    """The pinned tables.
+    """The tables that a run reads, each pinned to one version.
 
     Attributes:
-        daily: The daily tiles of the users.
-        experiments, campaigns, plan: None where there is no such table.
+        daily: `user_daily`: the daily sums of each user (tiles).
+        experiments: `experiments`: the arm of each user; None if the table is missing or empty.
+        campaigns: `campaigns`: who was sent which campaign; None if the table is missing or empty.
+        plan: `campaign_plan`: what `plan_campaigns` planned; None if the table is missing or empty.
     """
 
     daily: Snapshot
@@ -40,25 +46,25 @@ class Sources:
 
     @property
     def versions(self) -> dict[str, dict[str, int]]:
-        """What a report says of the tables."""
+        """Return the version of each table, as the run's report records it (`{"user_daily": {"read": 7}}`)."""
         pinned = (self.daily, self.experiments, self.campaigns, self.plan)
         return {s.name: {"read": s.version} for s in pinned if s is not None}
 
     @property
     def rows(self) -> dict[str, int]:
-        """Rows of each table; 0 for one that is not there."""
+        """Return the number of rows by table, for the gates that refuse a shrunken source; 0 for a missing table."""
         names = (USER_DAILY.name, EXPERIMENTS.name, CAMPAIGNS.name, CAMPAIGN_PLAN.name)
         return rows_of(dict(zip(names, (self.daily, self.experiments, self.campaigns, self.plan), strict=True)))
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What a result depends on: each table and its version."""
+        """Return the id and version of each table; while they are the same, a run need not compute its result again."""
         pinned = (self.daily, self.experiments, self.campaigns, self.plan)
         return {s.name: [s.table_id, s.version] for s in pinned if s is not None}
 
 
 def pin(store: Store) -> Sources:
-    """Pin the tables. UserError: `user_daily` is missing."""
+    """Pin the newest version of each table. Raises UserError if `user_daily` is missing."""
     return Sources(
         store.require(USER_DAILY, ("user_id", "day", "baskets", "sales_cents")),
         _pinned(store.find(EXPERIMENTS.name)),
@@ -72,7 +78,7 @@ def _pinned(snapshot: Snapshot | None) -> Snapshot | None:
 
 
 def last_day(daily: Snapshot) -> date:
-    """Return the last day with a tile. UserError: there is none."""
+    """Return the newest day in `user_daily`. Raises UserError if the table has no rows."""
     newest = scan(daily).select(pl.col("day").max()).collect(engine="streaming").item()
     if not isinstance(newest, date):
         raise UserError("table 'user_daily' has no rows: shopbatch run build_user_profiles")
@@ -80,7 +86,7 @@ def last_day(daily: Snapshot) -> date:
 
 
 def scan(snapshot: Snapshot) -> pl.LazyFrame:
-    """Return the rows of a snapshot as a lazy frame; a partition column is none of its columns."""
+    """Return the rows of a snapshot as a lazy polars frame, without its partition columns."""
     schema = snapshot.schema
     parts = {name for file in snapshot.files for name in file.partition}
     for name in parts:
@@ -89,18 +95,21 @@ def scan(snapshot: Snapshot) -> pl.LazyFrame:
 
 
 def subjects(sources: Sources, timezone: str, wanted: Sequence[str] = ()) -> pl.DataFrame:
-    """Return who was drawn for what: the experiments, and the hold-outs of plans that were sent.
+    """Return the users of every experiment with their arms, from the table `experiments` and from plans that were sent.
 
-    A plan counts as sent once `campaigns` says that anybody received its campaign. Whoever was to be addressed counts
-    as addressed: only so the arms stay as chance has drawn them.
+    A plan of `plan_campaigns` counts as an experiment, with its held-out users as the control, once `campaigns` says
+    that anybody received its campaign. A user who was to be addressed is in the treated arm whether or not the message
+    arrived, because only then are the arms as chance drew them (intention to treat). Rows whose probability is not
+    between 0 and 1 are left out.
 
     Args:
-        sources: The tables.
-        timezone: The shop's; an assignment's day is a day of it.
+        sources: The pinned tables.
+        timezone: The shop's time zone, by which a moment of assignment becomes a calendar day.
         wanted: Names of the experiments; () for all.
 
     Returns:
-        Columns experiment_id, user_id, arm, probability, day; one row per experiment and user, in that order.
+        One row per experiment and user, sorted by both: experiment_id, user_id, arm, probability (of that arm), day (of
+        the assignment).
     """
     frames = []
     if sources.experiments is not None:
@@ -121,19 +130,23 @@ def subjects(sources: Sources, timezone: str, wanted: Sequence[str] = ()) -> pl.
 
 
 def deeds(daily: Snapshot, people: pl.DataFrame, before: int, window: int, weekly: bool = False) -> pl.DataFrame:
-    """Sum up what each user did in the days before a day and from that day on.
+    """Sum up what each user bought in the days before a reference day and in the days from it on.
 
     Args:
-        daily: The daily tiles.
-        people: Rows with `user_id` and `day`.
-        before: Days before the day that count.
-        window: Days from the day on that count.
-        weekly: Whether to sum up each whole week, too.
+        daily: `user_daily`, the daily sums of each user.
+        people: Rows with `user_id` and `day`, the user's reference day.
+        before: Number of days before the reference day.
+        window: Number of days from the reference day on.
+        weekly: Whether to add the sums of each whole week, too.
 
     Returns:
-        `people` in its order with, for each of SUMS, `before_<name>` and `<name>`, and if `weekly` also `<name>_1`, ...
-        for the weeks from the day on and `<name>_-1`, ... for those before it, backwards; money in the shop's currency;
-        float64, 0 where nothing was bought.
+        `people` in its order with, for each name of SUMS (bought: 1 if anything was bought, else 0; sales: money in the
+        shop's currency; baskets: their number), the columns `before_<name>` and `<name>`. With `weekly` also
+        `<name>_1`, `<name>_2`, ... for the weeks from the day on and `<name>_-1`, `<name>_-2`, ... for those before it,
+        the nearest first. All float64; 0 where nothing was bought.
+
+    Raises:
+        UserError: `people` is empty.
     """
     first, last = people["day"].min(), people["day"].max()
     if not isinstance(first, date) or not isinstance(last, date):
@@ -157,12 +170,25 @@ def deeds(daily: Snapshot, people: pl.DataFrame, before: int, window: int, weekl
 
 
 def weeks(before: int, window: int) -> list[int]:
-    """Number the whole weeks of both periods: ..., -2, -1 before the day, 1, 2, ... from it on."""
+    """Return the numbers of the whole weeks around the reference day: ..., -2, -1 before it, 1, 2, ... from it on.
+
+    Args:
+        before: Days before the reference day.
+        window: Days from the reference day on.
+    """
     return [*range(-(before // _WEEK), 0), *range(1, window // _WEEK + 1)]
 
 
 def _sums(label: str, begin: int, end: int) -> list[pl.Expr]:
-    """The sums over the days `begin` to `end` (apart) from the user's day."""
+    """Return polars expressions that sum up the purchases of a user over a period, one for each name of SUMS.
+
+    They read the column `offset`: the number of days from the user's reference day to the row's day.
+
+    Args:
+        label: Pattern of the columns' names, with `{}` for the name (`before_{}`).
+        begin: First day of the period, counted from the reference day; negative before it.
+        end: The day after the last one of the period.
+    """
     inside = (pl.col("offset") >= begin) & (pl.col("offset") < end)
     baskets = pl.when(inside).then(pl.col("baskets")).otherwise(0).sum().cast(pl.Float64)
     cents = pl.when(inside).then(pl.col("sales_cents")).otherwise(0).sum().cast(pl.Float64)

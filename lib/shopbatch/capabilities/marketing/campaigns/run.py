@@ -1,4 +1,4 @@
-"""What the job measure_campaigns does: experiments and the tiles of their users -> effects with intervals."""
+"""The job `measure_campaigns`: reads experiments and `user_daily`, and publishes the effects in `campaign_effects`."""
 
 from __future__ import annotations
 
@@ -23,16 +23,24 @@ from shopbatch.warehouse.gates import Gate, explain, refuse_if_failed
 from shopbatch.warehouse.publish import Publication, Superseded, unless_changed
 from shopbatch.warehouse.store import Store
 
-VERSION = 1  # of the measuring: another one measures again
-_DRAWN = 4  # experiments whose weeks are drawn
+VERSION = 1  # of the measuring: raising it makes the next run measure again
+_DRAWN = 4  # most experiments with a chart of weekly sales
 
 
 def measure_campaigns(config: MeasureConfig, store: Store, report: Report) -> None:
-    """Measure the experiments and publish their effects.
+    """Measure all experiments and publish their effects with 95 % intervals in the table `campaign_effects`.
+
+    Nothing is done if neither the tables nor the settings have changed since the last run.
+
+    Args:
+        config: Settings of the job.
+        store: The warehouse.
+        report: The report of the run; it also lists refused experiments and campaigns without an experiment.
 
     Raises:
-        UserError: There is nothing to measure, or a name is unknown.
-        GateRefused: Nobody was drawn by chance, no experiment can be measured, or a table has shrunk too far.
+        UserError: There is nothing to measure, or the settings name an unknown experiment.
+        GateRefused: No campaign has a randomised control, no experiment passes its checks, or a table has shrunk too
+            far.
         Stopped: Another run published the table meanwhile.
     """
     report.unit = "effects"
@@ -73,13 +81,13 @@ def measure_campaigns(config: MeasureConfig, store: Store, report: Report) -> No
 
 @dataclass(frozen=True)
 class Assessed:
-    """What there is to measure.
+    """Everything that `assess` found, before anything is published.
 
     Attributes:
-        people: Who was drawn for what; see `outcomes.subjects`.
-        judged: The experiments.
-        without: The campaigns without one; empty if only some experiments were asked for.
-        drawn: The weeks before and after of the first experiments that were measured.
+        people: One row per experiment and user with the arm; see `outcomes.subjects`.
+        judged: The result for each experiment, measured or refused.
+        without: The campaigns without a randomised control; empty if the settings name single experiments.
+        drawn: Charts of the weekly sales before and after, for the first few experiments that were measured.
     """
 
     people: pl.DataFrame
@@ -89,10 +97,15 @@ class Assessed:
 
 
 def assess(config: MeasureConfig, sources: Sources) -> Assessed:
-    """Judge every experiment, and look at the campaigns without one.
+    """Judge every experiment, and describe the campaigns without an experiment. `train_uplift` calls this, too.
+
+    Args:
+        config: Settings: which experiments, the windows and the limits.
+        sources: The pinned tables.
 
     Raises:
-        UserError: The configuration names an experiment that is not there, or there is nothing at all.
+        UserError: The settings name an unknown experiment, or there is neither an experiment nor a campaign to
+            describe.
     """
     last = last_day(sources.daily)
     people = subjects(sources, config.timezone, config.experiments)
@@ -122,7 +135,7 @@ def assess(config: MeasureConfig, sources: Sources) -> Assessed:
 
 
 def _describe(config: MeasureConfig, report: Report, assessed: Assessed) -> None:
-    """Enter numbers and figures into the report."""
+    """Write the counts, the reasons of refusal and the figures into the report."""
     judged, without = assessed.judged, assessed.without
     report.figures = [*figures.effects(judged, config.listed), *assessed.drawn]
     if judged:
@@ -145,7 +158,13 @@ def _describe(config: MeasureConfig, report: Report, assessed: Assessed) -> None
 
 
 def _refuse(config: MeasureConfig, report: Report, assessed: Assessed) -> None:
-    """Refuse the run if no experiment was measured."""
+    """Add the gate "experiments measured" to the report, which needs at least one measured experiment.
+
+    If there is no experiment at all, the gate "drawn by chance" is added instead, which always fails.
+
+    Raises:
+        GateRefused: The gate failed.
+    """
     judged = assessed.judged
     measured = sum(bool(one.rows) for one in judged)
     if judged:
@@ -160,7 +179,12 @@ def _refuse(config: MeasureConfig, report: Report, assessed: Assessed) -> None:
 
 
 def no_chance(config: MeasureConfig, without: Sequence[Unassigned]) -> Gate:
-    """Return the gate that refuses campaigns for which nobody was drawn; its detail has the figures."""
+    """Return the failed gate for the case that no campaign has a randomised control; its text gives the evidence.
+
+    Args:
+        config: Settings of the job.
+        without: The campaigns without an experiment, at least one.
+    """
     surely = [one for one in without if one.gap.low > 0 or one.gap.high < 0]
     failing = [one for one in without if one.placebo.low > 0 or one.placebo.high < 0]
     gaps = sorted(one.gap.value for one in without)

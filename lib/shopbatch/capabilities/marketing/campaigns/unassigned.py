@@ -1,8 +1,9 @@
-"""Campaigns for which nobody was drawn by chance: why no effect can be told, in figures.
+"""Show, for campaigns without a randomised control, why their effect cannot be measured.
 
-Whoever is sent a campaign is mostly a better customer than others, and was so before. The gap before the campaign shows
-it. To take that gap off (a difference in differences) helps only if both groups would have gone on alike; a placebo,
-the same sum four weeks earlier, when nothing was sent, shows whether they do.
+Shops mostly send campaigns to their better customers, who spent more before, too. The gap in spending before the
+campaign shows that. A difference in differences removes the gap, but is right only if, without the campaign, the
+spending of both groups would have changed by the same amount. A placebo tests this: the same calculation for the period
+before the campaign, when nothing was sent, should find 0.
 """
 
 from __future__ import annotations
@@ -20,15 +21,17 @@ from shopbatch.evaluation.experiments import Arms, effect
 
 @dataclass(frozen=True)
 class Unassigned:
-    """A campaign that was sent to users whom chance did not draw.
+    """A campaign whose receivers were not drawn by chance, with the evidence against a naive comparison.
 
     Attributes:
         name: The campaign.
-        day: When it began.
-        users, others: Users who got it, and those who did not.
-        gap: How much more those who got it had spent in the days before, per user.
-        change: The difference in differences: how much more their spending grew with the campaign.
-        placebo: The same one period earlier, when nothing had been sent; it should be 0.
+        day: The day on which it began.
+        users: Number of users who got it.
+        others: Number of users who did not get it.
+        gap: Mean spending of the receivers minus that of the other users in the period before, in the shop's currency.
+        change: The difference in differences: by how much more the receivers' spending grew than that of the other
+            users, from the period before the campaign to the period after it.
+        placebo: The same difference in differences one period earlier, when nothing had been sent. It should be 0.
     """
 
     name: str
@@ -41,14 +44,17 @@ class Unassigned:
 
 
 def unassigned(sources: Sources, timezone: str, days: int, known: set[str], last: date) -> list[Unassigned]:
-    """Look at every campaign without an experiment whose window is over, and before which two periods are known.
+    """Return the evidence for every campaign that has no experiment and enough days of data around its beginning.
+
+    Enough days are one period from the campaign's beginning on and two periods before it. A campaign is skipped if
+    fewer than 2 users got it, or fewer than 2 users did not get it.
 
     Args:
-        sources: The tables; `campaigns` is among them.
-        timezone: The shop's.
-        days: Length of each period.
-        known: Campaigns that experiments are about.
-        last: The last day with a tile.
+        sources: The pinned tables; without `campaigns` the result is [].
+        timezone: The shop's time zone, by which a campaign's beginning becomes a calendar day.
+        days: Length of a period, in days.
+        known: Campaigns that have an experiment; they are left out.
+        last: The newest day in `user_daily`.
     """
     if sources.campaigns is None:
         return []

@@ -1,1 +1,1 @@
-"""plan_campaigns: who gets which campaign, and who is left out so that it can be measured."""
+"""Plan who gets which campaign, and who is held out so that the effect can be measured (job `plan_campaigns`)."""

@@ -1,7 +1,7 @@
-"""Who is addressed: arrays in, choices out. Nothing here reads a table, so every promise can be tested by itself.
+"""Choose the audience of each campaign, from arrays alone, so that every guarantee can be tested without tables.
 
-The promises: only users who agreed to the channel, no user beyond a cap, messages that together cost no more than the
-budget, and a hold-out that is exact to one user.
+The guarantees: only users who consented to the channel, no user above a cap on messages, messages that together cost at
+most the budget, and a hold-out whose size is exact to one user. `plan_campaigns` calls `plan_day`.
 """
 
 from __future__ import annotations
@@ -19,17 +19,18 @@ REASONS = ("excluded", "no consent", "no time", "cap", "no gain", "budget")
 
 @dataclass(frozen=True)
 class Offer:
-    """A campaign for all users.
+    """A campaign with its terms, and its expected gain for each of the n users of the shop.
 
     Attributes:
-        name: Names it with its day; the hold-out is drawn by it.
-        channel: How users are addressed.
-        cost, budget: Of a message and of all, in the shop's currency.
-        holdout: Share of the audience that is left out.
-        gain: Expected gain of a message to each user, float64 [n].
-        min_gain: What it has to be above.
-        allowed: Whether the campaign does not exclude the user, bool [n].
-        reachable: Whether there is a time at which the user may be addressed, bool [n].
+        name: The campaign with its day (`spring-2026-04-01`); the hold-out is drawn by a hash of it.
+        channel: How users are addressed: email, sms or push.
+        cost: Cost of one message, in the shop's currency.
+        budget: Greatest cost of all messages, in the shop's currency.
+        holdout: Share of the audience that gets no message, 0..1, so that the effect can be measured.
+        gain: Expected gain of sending a message to each user, its cost subtracted, in the shop's currency, float64 [n].
+        min_gain: A user is chosen only if the gain is greater than this.
+        allowed: False for users whom an exclusion list names, bool [n].
+        reachable: True if there is a time on that day at which the user may be addressed, bool [n].
     """
 
     name: str
@@ -45,7 +46,7 @@ class Offer:
 
 @dataclass(frozen=True)
 class Cap:
-    """At most so many messages of a channel (None: of all) in so many days."""
+    """A limit on messages per user: at most `messages` of a channel (None: of all channels together) in `days` days."""
 
     messages: int
     days: int
@@ -54,12 +55,13 @@ class Cap:
 
 @dataclass(frozen=True)
 class Audience:
-    """Who a campaign is for.
+    """The users chosen for one campaign: those who get a message and those who are held out.
 
     Attributes:
-        users: Numbers of the users, by falling gain, int64 [m].
-        held: Which of them are held out, bool [m].
-        left: Why how many others are left out, by REASONS; the first reason counts.
+        users: Positions of the chosen users among all users, by falling gain, int64 [m].
+        held: True for the users who are held out, bool [m].
+        left: Number of users who were not chosen, by reason (see REASONS); a user is counted under the first reason
+            that applies.
     """
 
     users: np.ndarray
@@ -68,7 +70,7 @@ class Audience:
 
     @property
     def sent(self) -> np.ndarray:
-        """Numbers of the users who are addressed."""
+        """Return the positions of the users who get a message: the audience without the held-out users."""
         return np.asarray(self.users[~self.held])
 
 
@@ -79,14 +81,17 @@ def plan_day(
     caps: Sequence[Cap],
     before: Sequence[np.ndarray],
 ) -> list[Audience]:
-    """Choose the audiences of a day, in the order of the campaigns.
+    """Choose the audiences of all campaigns of a day, one campaign after the other.
 
     Args:
         ids: The users' ids [n], each once.
-        offers: The campaigns; an earlier one comes first where a cap allows only one of two.
-        consent: By channel, who agreed to it, bool [n].
-        caps: The caps.
-        before: By cap, how many messages that count for it each user has got already, int64 [n] each.
+        offers: The campaigns. Where a cap allows a user only one more message, the earlier campaign gets the user.
+        consent: By channel, True for the users who consented to it, bool [n].
+        caps: The limits on messages per user.
+        before: For each cap, how many messages each user has already had that count towards it, int64 [n] each.
+
+    Returns:
+        One audience per campaign, in the order of `offers`.
     """
     counts = [count.copy() for count in before]
     audiences = []
@@ -103,15 +108,15 @@ def plan_day(
 
 
 def choose_audience(ids: Sequence[str], offer: Offer, consent: np.ndarray, below_caps: np.ndarray) -> Audience:
-    """Choose the users of one campaign by their expected gain, as many as the budget allows.
+    """Choose the users of one campaign by falling expected gain, as many as the budget pays for.
 
-    The hold-out is drawn from those who would be addressed, so that both arms are of one kind.
+    The hold-out is drawn from the chosen users, so that held-out and addressed users are comparable.
 
     Args:
-        ids: The users' ids [n].
+        ids: The users' ids [n]; users of equal gain are ordered by id.
         offer: The campaign.
-        consent: Who agreed to its channel, bool [n].
-        below_caps: Who may still get a message, bool [n].
+        consent: True for the users who consented to its channel, bool [n].
+        below_caps: True for the users who may get one more message, bool [n].
     """
     conditions = (offer.allowed, consent, offer.reachable, below_caps, offer.gain > offer.min_gain)
     open_ = np.ones(len(ids), bool)
@@ -129,22 +134,22 @@ def choose_audience(ids: Sequence[str], offer: Offer, consent: np.ndarray, below
 
 
 def most_messages(cost: Decimal, budget: Decimal) -> int | None:
-    """Return how many messages the budget pays for; None if they cost nothing."""
+    """Return how many messages the budget pays for; None (no limit) if a message costs nothing."""
     return None if cost == 0 else int(budget // cost)
 
 
 def audience_size(users: int, holdout: float, messages: int | None) -> int:
-    """Return the greatest audience whose addressed part is not more than so many messages.
+    """Return the greatest size of an audience that, after its hold-out is taken out, needs at most `messages` messages.
 
     Args:
-        users: Those who could be addressed.
-        holdout: Share of the audience that is held out; `held_out` rounds it half up.
-        messages: Most messages; None for any number.
+        users: Number of users who could be addressed; the result is at most this.
+        holdout: Share of the audience that is held out, 0..1; the number is rounded half up, as by `held_out`.
+        messages: Most messages; None: no limit.
     """
     if messages is None:
         return users
     low, high = 0, users
-    while low < high:  # the addressed part never falls as the audience grows
+    while low < high:  # bisection: the number of messages never falls as the audience grows
         middle = (low + high + 1) // 2
         if middle - int(holdout * middle + 0.5) <= messages:
             low = middle

@@ -1,4 +1,4 @@
-"""The configuration of `plan_campaigns`. Imports nothing heavy."""
+"""Settings of the job `plan_campaigns`. Imports nothing heavy, so that the command line starts fast."""
 
 from __future__ import annotations
 
@@ -18,32 +18,38 @@ Channel = Literal["email", "sms", "push"]
 
 
 class CampaignConfig(Strict):
-    """A campaign that is to be planned."""
+    """Settings of one campaign that is to be planned."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,60}$")
-    """Its name: small letters, digits, - and _. With the day it is the `campaign_id`."""
+    """Name of the campaign: lower-case letters, digits, - and _. Name and day together are the `campaign_id`
+    (`spring-2026-04-01`)."""
     channel: Channel
-    """How users are addressed. Only those who agreed to that channel are."""
+    """How users are addressed. Only users who consented to this channel (`users.<channel>_consent`) get a message."""
     cost: Money
-    """What a message costs, in the shop's currency."""
+    """Cost of one message, in the shop's currency. With 0, the budget sets no limit."""
     budget: Money
-    """What all messages of the day may cost."""
+    """Greatest cost of all messages of this campaign on the day, in the shop's currency."""
     hours: tuple[Hour, Hour] = (9, 20)
-    """From which hour until which (apart) of the user's day messages may be sent. Quiet hours are left out of them."""
+    """First and last hour of the user's local day between which messages may be sent; the last one is exclusive: (9,
+    20) is 09:00 to 19:59. `quiet_hours` are taken out of it."""
     holdout: float = Field(default=0.1, ge=0, le=0.9)
-    """Share of the audience that is left out, so that the effect can be measured. Exact to one user."""
+    """Share of the audience that gets no message, so that `measure_campaigns` can measure the effect. Exact to one
+    user. More makes the measurement more precise and the campaign smaller; 0 makes it impossible to measure."""
     margin: float = Field(default=0.3, gt=0, le=1)
-    """Share of the money that the shop keeps."""
+    """Share of the sales that the shop keeps as profit (0.3: 30 %). It turns expected sales into gain unless `value` is
+    set."""
     value: float | None = Field(default=None, ge=0)
-    """What one unit of the outcome is worth, in the shop's currency. Null: of a purchase, the margin of the user's
-    mean basket; of money, the margin."""
+    """Worth of one unit of the model's outcome, in the shop's currency. Null: for the outcome `sales`, `margin`; for
+    purchases or baskets, `margin` times the user's mean basket."""
     coupon: Money = Decimal(0)
-    """What a coupon that comes with the message costs the shop when it is redeemed. Who would buy anyway redeems it,
-    too, so what coupons are expected to cost is taken off the gain. It is no part of `budget`."""
+    """Cost to the shop of one redeemed coupon that comes with the message; 0: no coupon. Users who would have bought
+    anyway redeem it, too, so the expected cost is subtracted from the gain. It is not part of `budget`."""
     min_gain: float = 0.0
-    """Least expected gain of a message, in the shop's currency; it has to be above this."""
+    """A user gets a message only if its expected gain is greater than this, in the shop's currency. Raise it to address
+    fewer users."""
     exclude: tuple[str, ...] = ()
-    """Who is left out of this campaign: files of user ids, one a line, or `table:NAME` for the users of a table."""
+    """Lists of users who do not get this campaign: files with one user id a line, or `table:NAME` for all users of a
+    table of the warehouse."""
 
     @field_validator("hours")
     @classmethod
@@ -54,57 +60,62 @@ class CampaignConfig(Strict):
 
 
 class CapConfig(Strict):
-    """How many messages a user may get."""
+    """A limit on the number of messages per user."""
 
     messages: int = Field(ge=0)
-    """Most messages."""
+    """Most messages that a user may get in `days` days. 0: none at all."""
     days: int = Field(ge=1, le=366)
-    """In any so many days in a row around the day that is planned."""
+    """Length of the period in days. Messages less than this many days before or after the planned day are counted."""
     channel: Channel | None = None
-    """Of which channel. Null: of all together."""
+    """The channel whose messages count. Null: the messages of all channels together."""
 
 
 class QuietConfig(Strict):
-    """Hours of the user's day in which nothing is sent."""
+    """Hours of the user's local day in which a channel sends nothing."""
 
     channel: Channel
-    """Of which channel."""
+    """The channel to which the quiet hours apply."""
     begin: Hour
-    """From which hour on."""
+    """First quiet hour of the user's local day, 0 to 24."""
     end: Hour
-    """Until which hour (apart); if it is not greater, over midnight."""
+    """Hour at which messages may be sent again. If it is not greater than `begin`, the quiet hours last over midnight
+    (21 to 8)."""
 
 
 class Gates(ShrinkGate):
-    """What a plan has to meet."""
+    """Limits that a plan has to meet before it is published."""
 
     unproven: bool = False
-    """Whether to plan although no effect of a message is proven: the mean effect's interval holds 0 and no uplift
-    model was found."""
+    """Whether to publish a plan although no effect of a message is proven: the 95 % interval of the mean effect
+    contains 0, and `train_uplift` found no uplift model."""
 
 
 class PlanConfig(JobConfig):
-    """What is planned, for which day, and within which limits."""
+    """Settings of `plan_campaigns`: the campaigns, the day, and the limits on messages."""
 
     campaigns: tuple[CampaignConfig, ...] = ()
-    """The campaigns. An earlier one comes first where a user may get only one message."""
+    """The campaigns of the day. Where a cap allows a user only one more message, the campaign that comes first here
+    gets the user."""
     day: date | str = LATEST
-    """The day that is planned, or `latest`: the day after the newest day with a purchase."""
+    """The day to plan (2026-04-01), or `latest`: the day after the newest day in `user_daily`."""
     model: str = "uplift@live"
-    """The model that says what a message adds."""
+    """The model that predicts what a message adds to each user's purchases, `uplift@live` or `uplift@DIGEST`; see
+    `train_uplift`."""
     caps: tuple[CapConfig, ...] = ()
-    """How many messages a user may get. What `campaigns` and earlier plans hold counts."""
+    """Limits on messages per user. Messages that the table `campaigns` and the plans of other days hold count towards
+    them."""
     quiet_hours: tuple[QuietConfig, ...] = ()
-    """When nothing is sent."""
+    """Hours in which a channel sends nothing; the first entry of a channel counts."""
     timezone: str = "UTC"
-    """The shop's time zone, as in `build_user_profiles`. A channel without quiet hours uses it for users whose time
-    zone is not known; by other channels these are not addressed."""
+    """The shop's time zone, as in `build_user_profiles`. For users whose time zone is unknown, channels without quiet
+    hours use it; channels with quiet hours do not address these users unless `default_time_zone` is set."""
     default_time_zone: str = ""
-    """The time zone of users who state none and whose market is not known. Empty: none."""
+    """The time zone (IANA name) of users who state none and whose market is unknown. Empty: see `timezone`."""
     exclude: tuple[str, ...] = ()
-    """Who is left out of every campaign: files of user ids, one a line, or `table:NAME` for the users of a table."""
+    """Lists of users who get no campaign at all: files with one user id a line, or `table:NAME` for all users of a
+    table of the warehouse."""
     gates: Gates = Gates()
-    """What a plan has to meet."""
+    """Limits that a plan has to meet before it is published."""
 
     @field_validator("day")
     @classmethod
@@ -119,13 +130,17 @@ class PlanConfig(JobConfig):
         return self
 
     def required_tables(self) -> tuple[str, ...]:
-        """The users with their consent, and what they did."""
+        """Return the names of the tables that a run needs: users with their consent, and their daily purchases."""
         return ("users", "user_daily")
 
     def optional_tables(self) -> tuple[str, ...]:
-        """What was sent and planned before; of campaigns with coupons also who will buy, and who redeemed some."""
+        """Return the names of the tables that a run uses if they exist.
+
+        `campaigns` and `campaign_plan` hold former messages, which count towards the caps. `user_scores` and
+        `redemptions` serve to estimate the cost of coupons.
+        """
         return ("campaigns", "campaign_plan", "user_scores", "redemptions")
 
     def required_models(self) -> dict[str, str]:
-        """The model of what a message moves."""
+        """Return the model that a run needs, as {setting: model}: `{"model": "uplift@live"}`."""
         return {"model": self.model}

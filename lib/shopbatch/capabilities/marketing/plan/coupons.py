@@ -1,4 +1,4 @@
-"""What the coupons of a campaign are expected to cost: who would buy anyway redeems one, too."""
+"""Estimate what the coupons of a campaign will cost, including those of users who would have bought anyway."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ import polars as pl
 from shopbatch.capabilities.marketing.campaigns.outcomes import deeds, scan
 from shopbatch.warehouse.snapshot import Snapshot
 
-_LEAST = 100  # messages of former campaigns with coupons, below which nothing is learnt from them
+_LEAST = 100  # fewest former messages with coupons from which the share is learnt
 
 
 @dataclass(frozen=True)
 class Coupons:
-    """Who will redeem a coupon.
+    """The numbers from which each user's probability to redeem a coupon follows.
 
     Attributes:
-        buys: Probability of each user to buy in the window without a message, float64 [n].
-        share: Share of the buyers who redeem the coupon that they got.
-        source: Where both come from, in one sentence.
+        buys: Probability of each user to buy without a message, float64 [n]: within 30 days according to `user_scores`,
+            0 for users without a score; without that table, the share of all users who bought in the outcome window
+            before the planned day.
+        share: Share of the buyers who redeem the coupon that they got, 0..1.
+        source: One sentence for the report that says where `buys` and `share` come from.
     """
 
     buys: np.ndarray
@@ -29,7 +31,11 @@ class Coupons:
     source: str
 
     def redeemed(self, uplift: np.ndarray) -> np.ndarray:
-        """Return the probability of each user to redeem a coupon. uplift: of the chance to buy, float64 [n]."""
+        """Return each user's probability to redeem a coupon that comes with a message, float64 [n].
+
+        Args:
+            uplift: What the message adds to each user's probability to buy, float64 [n].
+        """
         return np.asarray(np.clip(self.buys + uplift, 0.0, 1.0) * self.share)
 
 
@@ -42,17 +48,19 @@ def read_coupons(
     campaigns: Snapshot | None,
     redemptions: Snapshot | None,
 ) -> Coupons:
-    """Find out who will redeem coupons.
+    """Estimate who will redeem a coupon, from forecasts of purchases and from former campaigns with coupons.
+
+    Every buyer is expected to redeem if `campaigns` or `redemptions` is None.
 
     Args:
-        ids: The users.
+        ids: The users' ids [n].
         day: The day that is planned.
-        window: Days in which a purchase counts.
-        daily: The daily tiles.
-        scores: user_scores: the newest day up to the planned one counts. Without it, everybody has the share of users
-            who bought in the window before the day.
-        campaigns: Who got which campaign.
-        redemptions: Who redeemed a coupon of which campaign.
+        window: Length in days of the uplift model's outcome window; used only where `scores` is missing.
+        daily: `user_daily`, the daily sums of each user.
+        scores: `user_scores`; its newest day up to the planned one is used. If there is none, every user gets the share
+            of users who bought in the `window` days before the planned day.
+        campaigns: `campaigns`: who got which campaign; None if it does not exist.
+        redemptions: `redemptions`: who redeemed a coupon of which campaign; None if it does not exist.
     """
     buys, where = _chances(ids, day, window, daily, scores)
     known = dict(zip(ids, buys.tolist(), strict=True))
@@ -76,7 +84,16 @@ def _chances(
 
 
 def _share(buys: dict[str, float], campaigns: Snapshot | None, redemptions: Snapshot | None) -> tuple[float, str]:
-    """Compare those who redeemed former coupons with those of their receivers who are expected to buy."""
+    """Return the share of buyers who redeem a coupon, 0..1, and one sentence that says how it was found.
+
+    It is the number of former redemptions over the expected number of buyers among those who got these coupons, at most
+    1. It is 1 if nothing or too little (fewer than 100 messages) is known of former coupons.
+
+    Args:
+        buys: Probability to buy by user id, as in `Coupons.buys`.
+        campaigns: Who got which campaign; None if unknown.
+        redemptions: Who redeemed a coupon of which campaign; None if unknown.
+    """
     if campaigns is None or redemptions is None:
         return 1.0, "every buyer is expected to redeem, since nothing is known of former coupons"
     pairs = ["campaign_id", "user_id"]

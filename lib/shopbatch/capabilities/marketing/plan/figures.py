@@ -1,4 +1,4 @@
-"""What the report of `plan_campaigns` shows before anything is sent: sums, reasons, and what the hold-out can show."""
+"""Tables and charts in the report of `plan_campaigns`, which a person reads before anything is sent."""
 
 from __future__ import annotations
 
@@ -12,19 +12,22 @@ from shopbatch.capabilities.marketing.plan.audience import REASONS, Audience, Of
 from shopbatch.capabilities.marketing.uplift.model import UpliftModel
 from shopbatch.runs.report import Figure
 
-_SEEN = 2.8  # standard errors that an effect must have to be found in 80 of 100 experiments at the 5 % level
+_SEEN = 2.8  # an effect of so many standard errors is found in 80 of 100 experiments at the 5 % level
 _BINS = 20
 
 
 @dataclass(frozen=True)
 class Planned:
-    """A campaign of the plan.
+    """A campaign of the plan, with its audience and the numbers from which cost and gain follow.
+
+    The outcome is what the uplift model predicts: a purchase, the sales, or the number of baskets
+    (`UpliftModel.outcome`).
 
     Attributes:
-        offer: As it was declared, for all users.
-        audience: Who was chosen.
-        uplift: Expected outcome that a message adds, of each user, float64 [n].
-        value: What a unit of it is worth, of each user, float64 [n].
+        offer: The campaign and its expected gain for all users.
+        audience: The users who were chosen.
+        uplift: What a message is expected to add to each user's outcome, float64 [n].
+        value: Worth of one unit of the outcome for each user, in the shop's currency, float64 [n].
     """
 
     offer: Offer
@@ -34,32 +37,43 @@ class Planned:
 
     @property
     def spent(self) -> float:
-        """What the messages cost."""
+        """Return the cost of all messages, in the shop's currency."""
         return float(self.offer.cost * len(self.audience.sent))
 
     @property
     def expected(self) -> float:
-        """Expected gain of all messages, their cost taken off."""
+        """Return the expected gain of all messages, their cost subtracted, in the shop's currency."""
         return float(self.offer.gain[self.audience.sent].sum())
 
     def at_worst(self, model: UpliftModel) -> float:
-        """Return the gain if the mean effect is at the lower end of its interval."""
+        """Return the gain of all messages if the mean effect is at the lower end of its 95 % interval.
+
+        Args:
+            model: The uplift model, which knows that interval.
+        """
         lost = model.effect.value - model.effect.low
         return self.expected - float((self.value[self.audience.sent] * lost).sum())
 
     def detectable(self, spread: float) -> float:
-        """Return the least mean effect that this hold-out would show in 80 of 100 campaigns. spread: of the outcome."""
+        """Return the smallest mean effect that this hold-out detects with a power of 80 % at the 5 % level.
+
+        Args:
+            spread: Standard deviation of the outcome between users.
+
+        Returns:
+            The effect in units of the outcome; infinite if nobody is held out or nobody is addressed.
+        """
         held, sent = int(self.audience.held.sum()), len(self.audience.sent)
         return _SEEN * spread * math.sqrt(1 / held + 1 / sent) if held and sent else math.inf
 
 
 def figures(planned: Sequence[Planned], model: UpliftModel, spread: float) -> list[Figure]:
-    """Draw the plan.
+    """Return the plan as a table, the reasons why users are left out as bars, and histograms of the expected gain.
 
     Args:
-        planned: The campaigns.
-        model: The model that scored the users.
-        spread: Standard deviation of the outcome of a user.
+        planned: The campaigns of the plan.
+        model: The uplift model that scored the users.
+        spread: Standard deviation of the outcome between users.
     """
     columns = [
         "campaign", "channel", "audience", "held out", "messages", "cost", "budget", "expected gain",

@@ -1,4 +1,4 @@
-"""What a plan reads: users with their consent and time zone, what they got before, and who is left out."""
+"""Read what `plan_campaigns` needs of each user: consent, time zone, former messages, exclusions, basket value."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from shopbatch.tables.campaign_plan import CHANNELS
 from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
 
-_TABLE = "table:"  # how an exclusion list that is a table begins
-_SHRUNK = 3.0  # baskets' worth of the mean basket of all users in that of one
+_TABLE = "table:"  # prefix of an exclusion list that is a table
+_SHRUNK = 3.0  # baskets of the overall mean value that are added to each user's own
 
 
 @dataclass(frozen=True)
 class People:
-    """The users of the shop, in order of their ids.
+    """The users of the shop in columns, ordered by id.
 
     Attributes:
-        ids: [n].
-        consent: By channel, who agreed to it; null is no consent; bool [n].
-        place: The number of each user's pair of time zone and market in `places`, int64 [n].
-        places: Pairs of time zone and market, null where not stated.
+        ids: The users' ids [n].
+        consent: By channel, True for the users who consented to it, bool [n]. A null in the table is no consent.
+        place: For each user, the index in `places`, int64 [n].
+        places: The distinct (time zone, market) that users have; a market is a country code. None where not stated.
     """
 
     ids: list[str]
@@ -43,7 +43,10 @@ class People:
 
 
 def read_people(users: Snapshot) -> People:
-    """Read the users. One who stands twice has agreed only if every row says so."""
+    """Read consent, time zone and market of every user from the table `users`.
+
+    A user with several rows has consented only if every row says so. A null is no consent.
+    """
     there = users.schema.names
     agreed = [
         (pl.col(f"{name}_consent").fill_null(False) if f"{name}_consent" in there else pl.lit(False)).alias(name)
@@ -68,7 +71,19 @@ def read_people(users: Snapshot) -> People:
 
 
 def spans(people: People, config: PlanConfig, channel: str, hours: tuple[int, int], day: date) -> list[Span | None]:
-    """Return when a channel's messages may be sent, for each of the users' places; None: at no time that is known."""
+    """Return the period in which a channel's messages may be sent, for each entry of `people.places`.
+
+    Args:
+        people: The users.
+        config: Settings of the job: quiet hours and time zones.
+        channel: The channel.
+        hours: First and last hour that the campaign wants, the last one exclusive.
+        day: The day that is planned.
+
+    Returns:
+        One period per (time zone, market) of `people.places`; None where users may not be addressed: their time zone is
+        unknown, or no hour is left.
+    """
     quiet = next(((each.begin, each.end) for each in config.quiet_hours if each.channel == channel), None)
     wanted = open_hours(hours, quiet)
     if wanted is None:
@@ -90,20 +105,22 @@ def messages_before(
     campaigns: Snapshot | None,
     plan: Snapshot | None,
 ) -> list[np.ndarray]:
-    """Count the messages that each user got, or is planned to get, in the days around a day that a cap is about.
+    """Count, for each cap, the messages that each user got or is planned to get in the days around the planned one.
 
-    What `campaigns` holds is of no known channel, so it counts for every channel, unless a plan says which one it was.
-    Days after the planned one count as well as those before, so that a cap holds whatever is planned first.
+    Messages after the planned day are counted like those before it, so that a cap holds in whichever order days are
+    planned. A row of `campaigns` does not say by which channel it was sent, so it counts towards the caps of all
+    channels; but if a plan lists the same campaign and user, only the planned message is counted, with its channel.
 
     Args:
-        ids: The users.
-        caps: The caps.
-        day: The day; the plan's own rows of that day do not count, as they are about to be replaced.
-        timezone: The shop's; a campaign begins on a day of it.
-        campaigns, plan: The tables; None where there is none.
+        ids: The users' ids [n].
+        caps: The limits on messages per user.
+        day: The day that is planned. Rows of `plan` for this day are ignored, since they are about to be replaced.
+        timezone: The shop's time zone, in which the day of `campaigns.starts_at` is taken.
+        campaigns: `campaigns`: what was sent; None if it does not exist.
+        plan: `campaign_plan`: what is planned; None if it does not exist.
 
     Returns:
-        By cap, int64 [n] each.
+        One array of counts for each cap, int64 [n].
     """
     got = [_planned(plan, day), _received(campaigns, plan, day, timezone)]
     rows = pl.concat([frame for frame in got if frame is not None] or [_nothing()])
@@ -124,7 +141,10 @@ def _nothing() -> pl.DataFrame:
 
 
 def _planned(plan: Snapshot | None, day: date) -> pl.DataFrame | None:
-    """The messages of plans for other days."""
+    """Return the messages that plans of other days than `day` contain; None if `plan` is None.
+
+    The columns are user_id, channel, on (the planned day).
+    """
     if plan is None:
         return None
     frames = [_nothing()]
@@ -144,7 +164,10 @@ def _of_day(plan: Snapshot, on: str) -> Snapshot:
 
 
 def _received(campaigns: Snapshot | None, plan: Snapshot | None, day: date, timezone: str) -> pl.DataFrame | None:
-    """What was sent, but for what a plan has counted already."""
+    """Return the messages in `campaigns` that no plan of another day contains; None if `campaigns` is None.
+
+    The columns are user_id, channel (null), on (the day). Messages more than 366 days from `day` are left out.
+    """
     if campaigns is None:
         return None
     rows = scan(campaigns).filter(pl.col("starts_at").is_not_null())
@@ -163,18 +186,15 @@ def _received(campaigns: Snapshot | None, plan: Snapshot | None, day: date, time
 
 
 def left_out(lists: Sequence[str], people: People, store: Store) -> np.ndarray:
-    """Read lists of users to leave out.
+    """Return True for each user whom one of the exclusion lists names, bool [n].
 
     Args:
-        lists: Names of files with one id a line, or `table:` and the name of a table with a column user_id.
+        lists: Names of files with one user id a line, or `table:NAME` for the users of a table with a column `user_id`.
         people: The users.
         store: The warehouse.
 
-    Returns:
-        bool [n].
-
     Raises:
-        UserError: A file cannot be read, or there is no such table.
+        UserError: A file cannot be read, or a table does not exist or has no column `user_id`.
     """
     listed: set[str] = set()
     for name in lists:
@@ -187,7 +207,7 @@ def left_out(lists: Sequence[str], people: People, store: Store) -> np.ndarray:
 
 
 def check_lists(lists: Sequence[str], store: Store) -> None:
-    """Raise UserError for the first list that `left_out` could not read."""
+    """Check, before any other work is done, that `left_out` can read every exclusion list; raise UserError if not."""
     for name in lists:
         _table_of_users(store, name) if name.startswith(_TABLE) else _text_of(name)
 
@@ -208,15 +228,17 @@ def _table_of_users(store: Store, name: str) -> Snapshot:
 
 
 def basket_values(daily: Snapshot, people: People, day: date) -> np.ndarray:
-    """Return the mean money of a basket of each user in the year before a day, drawn towards that of all users.
+    """Return the mean value of each user's baskets in the year before a day, shrunk towards the mean of all users.
+
+    The mean of all users is added like three more baskets, so that a user with one large basket is not overrated.
 
     Args:
-        daily: The daily tiles.
+        daily: `user_daily`, the daily sums of each user.
         people: The users.
-        day: The day.
+        day: The day; only days before it are used.
 
     Returns:
-        Money in the shop's currency, float64 [n]; 0 if nobody bought anything.
+        Money in the shop's currency, float64 [n]; 0 for everybody if nobody bought anything.
     """
     near = pl.col("day").is_between(day - timedelta(days=365), day - timedelta(days=1))
     sums = [pl.col("baskets").sum().cast(pl.Float64), (pl.col("purchase_cents").sum() / 100).alias("money")]

@@ -1,4 +1,4 @@
-"""What the job plan_campaigns does: users, consent, the model `uplift` and what was sent before -> campaign_plan."""
+"""The job `plan_campaigns`: chooses the audiences of the campaigns of a day and publishes them in `campaign_plan`."""
 
 from __future__ import annotations
 
@@ -49,13 +49,16 @@ from shopbatch.warehouse.publish import Publication, Superseded, rows_of, unless
 from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
 
-VERSION = 2  # of the planning: another one plans again
+VERSION = 2  # of the planning: raising it makes the next run plan again
 _READ = {USERS.name: "users", USER_DAILY.name: "daily", CAMPAIGNS.name: "campaigns"}
 
 
 @dataclass(frozen=True)
 class Sources:
-    """The pinned tables; None where there is none. Scores and redemptions only where a campaign has coupons."""
+    """The tables that a run reads, each pinned to one version; None for a table that does not exist.
+
+    `scores` (`user_scores`) and `redemptions` are read only if a campaign has coupons; else they are None, too.
+    """
 
     users: Snapshot
     daily: Snapshot
@@ -66,12 +69,11 @@ class Sources:
 
 
 def plan_campaigns(config: PlanConfig, store: Store, report: Report) -> None:
-    """Plan the campaigns of a day and publish the plan. Nothing is sent.
+    """Plan the campaigns of a day and publish the plan in `campaign_plan`. Nothing is sent.
 
-    Raises:
-        UserError: No campaign is declared, there is no model, or a file cannot be read.
-        GateRefused: No effect of a message is proven, or a table has shrunk too far.
-        Stopped: Another run planned the same day meanwhile.
+    A day whose tables, model, exclusion lists and settings have not changed is not planned again. Raises UserError if
+    no campaign is declared, there is no model or an exclusion list cannot be read; GateRefused if no effect of a
+    message is proven or a table has shrunk too far; Stopped if another run planned the same day meanwhile.
     """
     report.unit = "messages"
     check_plan(config, store)
@@ -127,10 +129,14 @@ def plan_campaigns(config: PlanConfig, store: Store, report: Report) -> None:
 
 
 def check_plan(config: PlanConfig, store: Store) -> None:
-    """Refuse, before a session is started, a plan without campaigns and a list that cannot be read.
+    """Refuse settings that cannot work, before any table is changed or any user is read.
+
+    Args:
+        config: Settings of the job.
+        store: The warehouse, in which tables of excluded users are looked up.
 
     Raises:
-        UserError: There is no campaign, a file cannot be read, or a table is missing.
+        UserError: No campaign is declared, a time zone is unknown, or an exclusion list (file or table) cannot be read.
     """
     if not config.campaigns:
         raise UserError("no campaign is declared: list them under `campaigns` in conf/base/plan_campaigns.yaml")
@@ -153,7 +159,7 @@ def _pin(config: PlanConfig, store: Store, report: Report) -> Sources:
 
 
 def _origin(config: PlanConfig, sources: Sources, day: date, model: str, excluded: dict[str, np.ndarray]) -> str:
-    """Return the digest of everything that the plan of the day depends on."""
+    """Return the digest of everything that a day's plan depends on; while it is the same, the plan is up to date."""
     read = (sources.users, sources.daily, sources.campaigns, sources.scores, sources.redemptions)
     tables = [[s.table_id, s.version] if s else None for s in read]
     others = [f.path for f in sources.plan.files if f.partition["day"] != day.isoformat()] if sources.plan else []
@@ -164,7 +170,7 @@ def _origin(config: PlanConfig, sources: Sources, day: date, model: str, exclude
 
 
 def _proven(config: PlanConfig, model: UpliftModel) -> Gate:
-    """Whether it is known that messages do anything."""
+    """Return the gate "effect proven": it fails if nothing shows that messages have any effect."""
     effect = model.effect
     passed = effect.low > 0 or model.kind == "uplift" or config.gates.unproven
     what = (
@@ -177,7 +183,7 @@ def _proven(config: PlanConfig, model: UpliftModel) -> Gate:
 
 
 def _coupons(config: PlanConfig, sources: Sources, model: UpliftModel, people: People, day: date) -> Coupons | None:
-    """Who will redeem coupons, if a campaign has some."""
+    """Return the estimate of who will redeem coupons; None if no campaign has a coupon."""
     if not any(campaign.coupon for campaign in config.campaigns):
         return None
     former = (sources.scores, sources.campaigns, sources.redemptions)
@@ -193,7 +199,12 @@ def _planned(
     day: date,
     coupons: Coupons | None,
 ) -> tuple[list[Planned], list[list[Span | None]]]:
-    """Choose the audiences; also return when each campaign may be sent, by the users' places."""
+    """Choose the audience of every campaign.
+
+    Returns:
+        The campaigns with their audiences; and for each campaign the period in which its messages may be sent, by the
+        position in `people.places`.
+    """
     frame = pl.DataFrame({"user_id": people.ids}, schema={"user_id": pl.String}).with_columns(pl.lit(day).alias("day"))
     uplift = model.predict(features(sources.daily, frame))
     baskets = basket_values(sources.daily, people, day)
@@ -228,14 +239,17 @@ def _planned(
 
 
 def _value(campaign: CampaignConfig, model: UpliftModel, baskets: np.ndarray) -> np.ndarray:
-    """What one unit of the outcome is worth, by user."""
+    """Return the worth of one unit of the model's outcome for each user, in the shop's currency, float64 [n]."""
     if campaign.value is not None:
         return np.full(len(baskets), campaign.value)
     return np.full(len(baskets), campaign.margin) if model.outcome == "sales" else campaign.margin * baskets
 
 
 def _spread(sources: Sources, people: People, model: UpliftModel, day: date) -> float:
-    """Return the standard deviation of the outcome in the window before the day."""
+    """Return the standard deviation, over users, of the model's outcome in the window before the day; 0 without users.
+
+    The outcome (bought, sales or baskets) and the length of the window are those that the uplift model predicts.
+    """
     frame = pl.DataFrame({"user_id": people.ids}, schema={"user_id": pl.String}).with_columns(pl.lit(day).alias("day"))
     past = deeds(sources.daily, frame, model.window, 1)[f"before_{model.outcome}"]
     return float(np.std(past.to_numpy())) if len(past) else 0.0
@@ -244,7 +258,10 @@ def _spread(sources: Sources, people: People, model: UpliftModel, day: date) -> 
 def _describe(
     report: Report, planned: Sequence[Planned], model: UpliftModel, people: People, config: PlanConfig
 ) -> None:
-    """Enter sums and risks into the report."""
+    """Write the number of users, the sums of the plan, and warnings into the report.
+
+    The warnings name campaigns that would lose money at worst, and say if no effect of a message is proven.
+    """
     report.rows.read = len(people.ids)
     unknown = np.array([not market and not own for own, market in people.places], bool)
     report.metrics["users"] = {
@@ -278,7 +295,16 @@ def _describe(
 
 
 def _rows(one: Planned, open_: list[Span | None], people: People, day: date, model: str, run_id: str) -> pa.Table:
-    """The plan's rows of one campaign, by falling gain."""
+    """Return the rows of `campaign_plan` of one campaign, by falling gain.
+
+    Args:
+        one: The campaign with its audience.
+        open_: For each entry of `people.places`, the period in which messages may be sent; None if there is none.
+        people: The users of the shop.
+        day: The day that is planned.
+        model: Digest of the uplift model, for the column `model`.
+        run_id: The run, for the column `run_id`.
+    """
     users, held, offer = one.audience.users, one.audience.held, one.offer
     times = [open_[place] for place in people.place[users].tolist()]
     share = float(held.mean()) if len(held) else 0.0
@@ -303,7 +329,7 @@ def _rows(one: Planned, open_: list[Span | None], people: People, day: date, mod
 
 
 def _write(store: Store, rows: pa.Table, run_id: str, scope: dict[str, str]) -> list[DataFile]:
-    """Write the day's file where it will stay."""
+    """Write the rows of the day into one file, which stays invisible until it is committed; [] without rows."""
     if not rows.num_rows:
         return []
     root, path = store.uri(CAMPAIGN_PLAN.name), f"day={scope['day']}/{run_id}/part-00000.parquet"

@@ -1,1 +1,1 @@
-"""What a user will probably do in the next 30 days: train_propensity and score_users."""
+"""Predict what users will do in the next 30 days: buy, lapse, spend (jobs `train_propensity` and `score_users`)."""

@@ -1,7 +1,8 @@
-"""Which forecast is published: the best on held-out days, if it is certainly better than the cohort table.
+"""Choose the forecast that `train_propensity` publishes: the best one that beats the cohort table on held-out days.
 
-Each forecast was made before its held-out day. The rows of one user stay together in the bootstrap, since a user is
-there on every held-out day.
+The cohort table is the baseline: it predicts what users of similar recency and frequency did before. Each forecast was
+fitted to what was known before the held-out day. A user appears on every held-out day, so the bootstrap draws users,
+not rows.
 """
 
 from __future__ import annotations
@@ -23,7 +24,13 @@ from shopbatch.evaluation.selective import auroc
 
 @dataclass(frozen=True)
 class HeldOut:
-    """One held-out day: who was there, what came, and what each kind had forecast, float64 [n] by target and kind."""
+    """One held-out day with its outcomes and the forecasts that were made for it.
+
+    Attributes:
+        inputs: The users who were known on that day, and their features.
+        came: Whether these users bought, and how much they spent, in the 30 days from that day on.
+        said: The forecasts by kind of forecast and target (bought, spent), float64 [n] each.
+    """
 
     inputs: Inputs
     came: Outcome
@@ -32,13 +39,14 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class Figures:
-    """How good one kind of forecast is on the held-out days.
+    """How good one kind of forecast is on the held-out days, for one target.
 
     Attributes:
-        loss: Mean log loss of chances, or mean Poisson deviance of money.
-        gain: How much less it is than the table's, with its interval.
-        numbers: What else is worth knowing, by name.
-        noise: Calibration error that chance alone exceeds in one case of twenty; 0 for money.
+        loss: Mean log loss (target bought) or mean Poisson deviance (target spent); less is better.
+        gain: Loss of the cohort table minus this loss, with its 95 % interval; above 0 is better than the table.
+        numbers: Further measures by name: AUC, calibration error (`ece`), mean forecast and outcome; for money, mean
+            error and ratio of the sums.
+        noise: Calibration error that even right probabilities exceed by chance in one of twenty cases; 0 for money.
     """
 
     loss: float
@@ -49,24 +57,31 @@ class Figures:
 
 @dataclass(frozen=True)
 class Choice:
-    """What was chosen for one target, and the figures of every kind."""
+    """The kind of forecast chosen for one target (the probability to buy, or the money).
+
+    Attributes:
+        kind: The chosen kind; `table` (the cohort table, the baseline) if no other kind is better for certain.
+        figures: {kind: its loss and further measures on the held-out days}.
+        left: {kind: reason}, for each kind that was better than the table but not chosen.
+    """
 
     kind: Kind
     figures: dict[Kind, Figures]
-    left: dict[Kind, str] = field(default_factory=dict)  # why a kind that was better was not chosen
+    left: dict[Kind, str] = field(default_factory=dict)  # reasons, by kind
 
 
 def choose(days: Sequence[HeldOut], target: Target, ece: float, seed: int) -> Choice:
-    """Compare the kinds and choose.
+    """Compare the kinds of forecast on the held-out days, and choose one for a target.
 
-    A kind may take the table's place if the interval of its gain lies above 0, and, of chances, if its calibration
-    error is at most `ece` or within chance. Of those that may, the one with the least loss is chosen.
+    A kind may replace the cohort table (the baseline) if the 95 % interval of its gain lies above 0 and, for the target
+    bought, its calibration error is at most `ece` or what chance explains. Of these, the one with the least loss is
+    chosen.
 
     Args:
         days: The held-out days.
-        target: What is forecast.
-        ece: The greatest calibration error.
-        seed: Seed of the intervals.
+        target: What is forecast: bought (probability) or spent (money).
+        ece: Greatest calibration error (the setting `gates.ece`).
+        seed: Seed of the bootstrap.
     """
     users = np.concatenate([day.inputs.users for day in days])
     truth = np.concatenate([day.came.bought if target == "bought" else day.came.spent for day in days])
@@ -93,17 +108,23 @@ def choose(days: Sequence[HeldOut], target: Target, ece: float, seed: int) -> Ch
 
 
 def losses(target: Target, came: Outcome, said: Floats) -> Floats:
-    """The log loss of every chance, or the Poisson deviance of every sum of money, float64 [n]."""
+    """Return the loss of every forecast, float64 [n]: log loss for the target bought, Poisson deviance for spent.
+
+    Args:
+        target: The forecast quantity: bought (probability) or spent (money).
+        came: Whether the users bought, and how much they spent.
+        said: The forecasts, float64 [n].
+    """
     return log_losses(came.bought, said) if target == "bought" else deviances(came.spent, said)
 
 
 def by_user(users: Ints, first: Floats, second: Floats, seed: int) -> Interval:
-    """Return the mean of first - second over rows, with a 95 % interval from a bootstrap that draws users.
+    """Return the mean of `first - second` over rows, with a 95 % interval from a bootstrap that draws users.
 
     Args:
-        users: The user of each row, int64 [n].
-        first: One number per row, float64 [n].
-        second: The other number, float64 [n].
+        users: The user of each row, int64 [n]; a user may have several rows.
+        first: One loss per row, float64 [n].
+        second: The loss that is subtracted, float64 [n].
         seed: Seed of the bootstrap.
     """
     _, number, count = np.unique(users, return_inverse=True, return_counts=True)
@@ -127,7 +148,17 @@ def _numbers(truth: Floats, said: Floats, target: Target) -> dict[str, float]:
 
 
 def churn_figures(days: Sequence[HeldOut], kind: Kind, rule: LapseRule) -> dict[str, float]:
-    """How good the chances to lapse are that follow from the chances to buy, among users who had not lapsed."""
+    """Return the quality of the probabilities to lapse on the held-out days; they are computed from those to buy.
+
+    Args:
+        days: The held-out days.
+        kind: The kind of forecast that was chosen for the target bought.
+        rule: When a user counts as lapsed.
+
+    Returns:
+        By name, over users who had not lapsed before: `users` (number of forecasts), `lapsed` (share, 0..1), `auc`,
+        `ece` (calibration error).
+    """
     chances, lapsed = [], []
     for day in days:
         chance = rule.chances(day.inputs, day.said[kind]["bought"])

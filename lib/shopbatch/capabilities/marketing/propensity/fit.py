@@ -1,8 +1,10 @@
-"""The forecasts that could be made on a day, fitted to what was known on it and to nothing later.
+"""Fit the forecasts that could be made on a given day, using only what was known before that day.
 
-The day before which everything is known is `origin`. What the 30 days that end there brought stops the boosting; the
-30-day steps before them are what the learners learn from. Several of the newest days together correct the forecasts,
-since one month is often better or worse than the next. A forecast for a held-out day is made just as one for today.
+The given day is called `origin`. The history before it is divided into periods of 30 days. The newest period, which
+ends at the origin, decides when boosting stops; the learners are fitted to the outcomes of the periods before it. The
+newest `days.correct` periods together, the one that stops boosting among them, calibrate the forecasts, because a
+single month is often better or worse than the next. Forecasts for a held-out day and for today are made in the same
+way.
 """
 
 from __future__ import annotations
@@ -39,13 +41,14 @@ TARGETS: tuple[Target, ...] = ("bought", "spent")
 
 @dataclass(frozen=True)
 class Prepared:
-    """What the learners of an origin are given.
+    """The data that learners are fitted to for one origin.
 
     Attributes:
-        origin: The day.
-        base: The forecasts that need no learning, as of the origin.
-        train: Inputs and outcomes of the days that are learned from, the newest first.
-        check: Those of the day 30 days before the origin.
+        origin: The day before which everything is known, in days since 1970-01-01.
+        base: The cohort table, BG/NBD with Gamma-Gamma and the shop's mean gap, as of the origin.
+        train: Features and outcomes of the days that learners are fitted to, the newest first.
+        check: Features on the day 30 days before the origin, and outcomes from that day on. They decide when boosting
+            stops, and calibrate the forecasts together with the newest entries of `train`.
     """
 
     origin: float
@@ -55,7 +58,16 @@ class Prepared:
 
 
 def read_base(days: Purchases, as_of: float, repeat: buy_till_you_die.BuyTillYouDie | None = None) -> Base:
-    """Make the forecasts that need no learning from what was known on a day."""
+    """Compute the cohort table, BG/NBD with Gamma-Gamma and the mean gap from what was known on a day.
+
+    Args:
+        days: The active days of all users.
+        as_of: The day, in days since 1970-01-01; days from it on are not used.
+        repeat: Fitted BG/NBD and Gamma-Gamma to use; None: they are fitted here.
+
+    Raises:
+        UserError: Nobody had bought 30 days before the day.
+    """
     table = fill_table(days, as_of)
     if table is None:
         raise UserError("nobody had bought 30 days before: load older transactions, and run build_user_profiles")
@@ -64,19 +76,29 @@ def read_base(days: Purchases, as_of: float, repeat: buy_till_you_die.BuyTillYou
 
 
 def days_to_learn_from(first: float, origin: float, config: TrainPropensityConfig) -> list[float]:
-    """The days of an origin, the newest first: the one that corrects, then those that are learned from.
+    """Return the past days whose outcomes are learnt from, the newest first, in days since 1970-01-01.
+
+    The outcome of a day is what users do in the 30 days from it on. The first day of the list (30 days before the
+    origin) decides when boosting stops; the learners are fitted to the others. Days with less than `days.history` days
+    of data before them are left out, so the list may be shorter than wanted or empty.
 
     Args:
         first: The first day of the history.
         origin: The day before which everything is known.
-        config: How many there are, and how much history each has.
+        config: Settings: `days.train` and `days.history`.
     """
     cuts = [origin - AHEAD * (1 + k) for k in range(1 + config.days.train)]
     return [cut for cut in cuts if cut - first >= config.days.history]
 
 
 def prepare(days: Purchases, origin: float, config: TrainPropensityConfig) -> Prepared:
-    """Make what the learners need. Raises UserError if the history is too short."""
+    """Compute the data that the learners of one origin are fitted to. Raises UserError if the history is too short.
+
+    Args:
+        days: The active days of all users.
+        origin: The day before which everything is known, in days since 1970-01-01.
+        config: Settings of the job.
+    """
     past = days.before(origin)
     cuts = days_to_learn_from(float(past.day.min(initial=int(origin))), origin, config)
     if len(cuts) < 2:
@@ -86,7 +108,7 @@ def prepare(days: Purchases, origin: float, config: TrainPropensityConfig) -> Pr
             f"is forecast, which is too short: {need} days of transactions are needed; load older ones and run "
             "build_user_profiles, or set days.history and days.held_out lower"
         )
-    # Four numbers of the whole shop, from the time before the day that corrects, serve all days that are learned from.
+    # The few parameters of BG/NBD and Gamma-Gamma are those of the whole shop: one fit serves all past days.
     repeat = buy_till_you_die.fit(past.before(cuts[0]), cuts[0])
     pairs = []
     for cut in cuts:
@@ -97,7 +119,15 @@ def prepare(days: Purchases, origin: float, config: TrainPropensityConfig) -> Pr
 
 
 def fit(prepared: Prepared, kind: Kind, config: TrainPropensityConfig) -> dict[Target, Forecast]:
-    """Fit one kind of forecast, of the chance to buy and of the money, and correct it."""
+    """Fit and calibrate one kind of forecast for each target: the probability to buy and the money.
+
+    The cohort table is neither fitted nor calibrated.
+
+    Args:
+        prepared: The data of the origin.
+        kind: The kind of forecast.
+        config: Settings of the job.
+    """
     result = dict[Target, Forecast]()
     recent = [prepared.check, *prepared.train][: config.days.correct]
     for target in TARGETS:
@@ -126,7 +156,17 @@ def _of(came: Outcome, target: Target) -> Floats:
 def forecasts(
     days: Purchases, prepared: Prepared, fitted: Sequence[dict[Target, Forecast]]
 ) -> tuple[Inputs, Outcome, list[dict[Target, Floats]]]:
-    """Forecast the 30 days from the origin on with each of the fitted ones, beside what came of it."""
+    """Make forecasts for the 30 days from the origin on, and read what really happened in them.
+
+    Args:
+        days: The active days of all users, those after the origin among them.
+        prepared: The data of the origin.
+        fitted: Fitted forecasts, one entry per kind.
+
+    Returns:
+        The users' features on the origin, their outcomes, and for each entry of `fitted` the forecasts by target,
+        float64 [n].
+    """
     inputs = read_inputs(days, prepared.origin, prepared.base)
     said = [{target: forecast(inputs) for target, forecast in each.items()} for each in fitted]
     return inputs, outcome(days, prepared.origin, inputs.users), said

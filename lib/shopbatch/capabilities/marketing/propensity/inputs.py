@@ -1,7 +1,9 @@
-"""What a forecast reads of a user on a day: features of the active days before it, and the forecasts that need no fit.
+"""Compute the features of users on a given day, and two simple forecasts, from the days on which they bought.
 
-Everything is made from the active days alone, so that any past day costs nothing but arithmetic, and a feature of a
-past day can hold nothing that was only known later.
+A day with a purchase is called an active day. The simple forecasts are the cohort table (what users of similar recency
+and frequency did before) and BG/NBD with Gamma-Gamma (how often customers buy until they leave, and how much they
+spend). `train_propensity` compares fitted forecasts with them, and uses them as features. Only active days before the
+given day are read, so features exist for any past day, and can hold nothing that was only known later.
 """
 
 from __future__ import annotations
@@ -24,17 +26,17 @@ NAMES = (
     "table_logit", "table_money", "repeat_logit", "repeat_days", "repeat_money",
 )  # fmt: skip
 _FEW = 1e-4
-GAP_PRIOR = 2.0  # gaps of the shop's mean length that are added to every user's own
+GAP_PRIOR = 2.0  # gaps of the shop's mean length that are added to each user's gaps
 
 
 @dataclass(frozen=True)
 class Base:
-    """What is known of the shop as a whole: the forecasts of similar users, of repeat buying, and the usual gap.
+    """Two forecasts and the mean purchase gap of the shop as a whole, as of one day; users' features build on them.
 
     Attributes:
-        table: The cohort table.
-        repeat: BG/NBD and Gamma-Gamma.
-        gap: Mean days between one active day and the next, of all users.
+        table: The cohort table: what users of similar recency and frequency did.
+        repeat: BG/NBD and Gamma-Gamma, fitted to all users.
+        gap: Mean number of days between two active days, over all users.
     """
 
     table: CohortTable
@@ -44,15 +46,15 @@ class Base:
 
 @dataclass(frozen=True)
 class Inputs:
-    """The users who had bought before a day, as they were on it.
+    """Features of the n users who had an active day before a given day.
 
     Attributes:
-        users: Their numbers, int64 [n].
-        x: Their features by NAMES, float64 [n, features].
-        table: Probability and money by the cohort table, float64 [n] each.
-        repeat: Probability and money by BG/NBD and Gamma-Gamma, float64 [n] each.
+        users: The users' numbers among all users, int64 [n].
+        x: Features, one column per name of NAMES, float64 [n, features].
+        table: Two arrays by the cohort table: probability to buy and money within 30 days, float64 [n] each.
+        repeat: The same two arrays by BG/NBD and Gamma-Gamma, float64 [n] each.
         silent: Days since the last active day, float64 [n].
-        gap: The user's own usual gap in days, drawn to the shop's, float64 [n].
+        gap: The user's mean gap between active days, shrunk towards the shop's, in days, float64 [n].
     """
 
     users: Ints
@@ -65,27 +67,44 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What users did in the 30 days: whether they bought (0 or 1), and for how much, float64 [n] each."""
+    """What users did in the 30 days from a day on.
+
+    Attributes:
+        bought: 1 if the user bought, else 0, float64 [n].
+        spent: Money spent, at least 0, float64 [n].
+    """
 
     bought: Floats
     spent: Floats
 
 
 def mean_gap(days: Purchases, as_of: float) -> float:
-    """Mean days between one active day and the next before `as_of`, of all users together; 30 if nobody came twice."""
+    """Return the mean number of days between active days before `as_of`, over all users; 30 if nobody came twice."""
     past = days.before(as_of)
     same = past.user[1:] == past.user[:-1]
     return float(np.diff(past.day)[same].mean()) if same.any() else float(AHEAD)
 
 
 def outcome(days: Purchases, as_of: float, users: Ints) -> Outcome:
-    """What these users did in the 30 days from `as_of` on."""
+    """Return whether the given users bought in the 30 days from `as_of` on, and how much they spent.
+
+    Args:
+        days: The active days of all users.
+        as_of: The first of the 30 days, in days since 1970-01-01.
+        users: The users, as numbered in `days`, int64 [n].
+    """
     bought = days.count(as_of, as_of + AHEAD)[users] > 0
     return Outcome(bought.astype(np.float64), np.maximum(days.spent(as_of, as_of + AHEAD)[users], 0.0))
 
 
 def read_inputs(days: Purchases, as_of: float, base: Base) -> Inputs:
-    """Make the inputs of every user with an active day before `as_of`. Later days are not looked at."""
+    """Compute the features of every user with an active day before `as_of`; later days are ignored.
+
+    Args:
+        days: The active days of all users.
+        as_of: The day, in days since 1970-01-01.
+        base: Forecasts and habits of the shop, known before that day.
+    """
     past = days.before(as_of)
     known = np.isfinite(past.last(as_of))
     users = np.flatnonzero(known)
@@ -113,13 +132,13 @@ def read_inputs(days: Purchases, as_of: float, base: Base) -> Inputs:
 
 
 class _Gaps:
-    """The gaps between the active days of users who all have one.
+    """Statistics of the gaps between the active days of users who have at least one active day each.
 
     Attributes:
-        mean: Mean gap, drawn to the shop's, float64 [users].
-        spread: Standard deviation around it, drawn to the mean, float64 [users].
-        last: The last gap; the mean where there is none, float64 [users].
-        ends: The row of the last active day of each user.
+        mean: Mean gap in days, shrunk towards the shop's, float64 [users].
+        spread: Standard deviation of the gaps, shrunk towards the mean gap, float64 [users].
+        last: The newest gap; the mean for a user with one active day, float64 [users].
+        ends: Row of the last active day of each user, int64 [users].
     """
 
     def __init__(self, days: Purchases, count: Floats, usual: float) -> None:
@@ -131,4 +150,4 @@ class _Gaps:
         squares = np.bincount(user, (gap - self.mean[user]) ** 2, days.users)
         self.spread = np.sqrt((squares + GAP_PRIOR * self.mean**2) / (count - 1 + GAP_PRIOR))
         self.last = self.mean.copy()
-        self.last[user] = gap  # of several gaps of a user, the latest is written last
+        self.last[user] = gap  # gaps are in order of time, so each user's newest one is written last

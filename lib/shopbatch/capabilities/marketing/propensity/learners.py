@@ -1,7 +1,8 @@
-"""The forecasts that are fitted: a regression with a straight line, and boosted trees, each of chances and of money.
+"""Fitted forecasts of the probability to buy and of the money: regressions and boosted trees, with calibration.
 
-A learner is fitted to several past days. The day after them serves to stop boosting, and the newest days to correct the
-forecasts by two numbers (Platt 1999) or one. Everything runs in one thread, so that equal rows give equal bits.
+A learner is fitted to several past days. A later day decides when boosting stops, and the newest days calibrate the
+forecasts: two numbers for probabilities (Platt 1999), one factor for money. All fits run in one thread, so that equal
+rows give equal bits.
 """
 
 from __future__ import annotations
@@ -22,23 +23,25 @@ from shopbatch.evaluation.purchases import Floats
 Kind = Literal["table", "repeat", "linear", "boosting"]
 Target = Literal["bought", "spent"]
 KINDS: tuple[Kind, ...] = ("table", "repeat", "linear", "boosting")
-_LINE = ("low", "high", "mean", "scale", "weights")  # numbers of each feature
+_LINE = ("low", "high", "mean", "scale", "weights")  # parameters with one number per feature
 _TINY = 1e-6
-_CAP = 3.0  # a line may run away: no forecast of money is above so many times the greatest that it was fitted to
+_CAP = 3.0  # money is forecast at most at so many times the greatest amount in training, as exp may explode
 _THREADS = {"num_threads": 1, "deterministic": True, "force_row_wise": True, "verbosity": -1}
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """One fitted forecast.
+    """One fitted forecast of one target; call it with features to get the forecasts.
 
     Attributes:
-        kind: How it is made.
-        target: What of: the chance to buy, or the money.
-        numbers: What the kind needs: of a line, the least and greatest value that a feature had where it was learnt
-            (beyond them the line would only guess), its mean, scale and weight, and a bias.
-        trees: The boosted trees as LightGBM's text; "" for other kinds.
-        slope, shift: Correct the logit of a chance; of money, `slope` is a factor.
+        kind: The method: table, repeat, linear or boosting.
+        target: What is forecast: `bought` (probability to buy) or `spent` (money) within 30 days.
+        numbers: Parameters. Of `linear`: for each feature the least and greatest value in training (features are
+            clipped to them, since the line would only guess beyond), mean, scale and weight; a bias; and `most`, the
+            greatest money that is forecast. Of `boosting`: `rounds`, the number of trees. Empty for table and repeat.
+        trees: Boosted trees as LightGBM's text; "" for other kinds.
+        slope: Calibration: factor on the logit of a probability, or on money.
+        shift: Calibration: added to the logit of a probability; 0 for money.
     """
 
     kind: Kind
@@ -49,7 +52,7 @@ class Forecast:
     shift: float = 0.0
 
     def __call__(self, inputs: Inputs) -> Floats:
-        """Forecast each user of the inputs, float64 [n]."""
+        """Return the calibrated forecast for each user of the inputs, float64 [n]."""
         raw = self.raw(inputs)
         if self.target == "spent":
             return np.asarray(raw * self.slope)
@@ -58,7 +61,7 @@ class Forecast:
         return np.asarray(expit(self.slope * logit(np.clip(raw, _TINY, 1 - _TINY)) + self.shift))
 
     def raw(self, inputs: Inputs) -> Floats:
-        """Forecast without the correction."""
+        """Return the forecast for each user before calibration, float64 [n]."""
         place = 0 if self.target == "bought" else 1
         if self.kind == "table":
             return inputs.table[place]
@@ -74,7 +77,7 @@ class Forecast:
 
 
 def boosted(trees: str, x: Floats) -> Floats:
-    """Forecast with boosted trees from LightGBM's text."""
+    """Predict with boosted trees that are given as LightGBM's text, float64 [n]; trees are cached per process."""
     return np.asarray(_booster(trees).predict(x, num_threads=1), np.float64) if len(x) else np.zeros(0)
 
 
@@ -86,13 +89,13 @@ def _booster(trees: str) -> Any:
 
 
 def fit_line(x: Floats, y: Floats, target: Target, penalty: float) -> Forecast:
-    """Fit a logistic regression of chances, or a Poisson regression of money (log link), with an L2 penalty.
+    """Fit a regression with an L2 penalty: logistic for the target bought, Poisson with a log link for spent.
 
     Args:
         x: Features, float64 [n, features].
-        y: Outcomes, float64 [n].
-        target: What they are.
-        penalty: Weight of half the squared weights beside the sum of the rows' losses.
+        y: Outcomes, float64 [n]: 0 or 1 for bought, money for spent.
+        target: Meaning of the outcomes: bought or spent.
+        penalty: The loss is the sum of the rows' losses plus half of `penalty` times the squared weights.
     """
     low, high, mean, scale = x.min(axis=0), x.max(axis=0), x.mean(axis=0), x.std(axis=0)
     scale = np.where(scale > _TINY, scale, 1.0)
@@ -119,12 +122,12 @@ def fit_line(x: Floats, y: Floats, target: Target, penalty: float) -> Forecast:
 def fit_trees(
     train: tuple[Floats, Floats], check: tuple[Floats, Floats], target: Target, settings: Boosting
 ) -> Forecast:
-    """Fit boosted trees, and stop where a later day's loss is least.
+    """Fit boosted trees, and stop boosting where the loss on a later day is least.
 
     Args:
-        train: Features float64 [n, features] and outcomes float64 [n].
-        check: The same of the later day.
-        target: What the outcomes are.
+        train: Features float64 [n, features] and outcomes float64 [n] to fit.
+        check: Features and outcomes of the later day.
+        target: What the outcomes are: bought (0 or 1) or spent (money).
         settings: How the trees are grown.
     """
     import lightgbm
@@ -152,10 +155,15 @@ def fit_trees(
 
 
 def corrected(forecast: Forecast, raw: Floats, truth: Floats) -> Forecast:
-    """Fit the correction of a forecast to what it said before the correction, and to what came, float64 [n] each.
+    """Calibrate a forecast: return it with the `slope` and `shift` that fit its raw forecasts to what happened.
 
-    A chance p becomes 1 / (1 + exp(-(slope x logit(p) + shift))) (Platt 1999), with a slight pull towards no change;
-    money is multiplied by what came over what was forecast.
+    A probability p becomes 1 / (1 + exp(-(slope * logit(p) + shift))) (Platt 1999), with a slight penalty on any
+    change. Money is multiplied by the ratio of the actual to the forecast sum.
+
+    Args:
+        forecast: The forecast.
+        raw: Its forecasts before calibration, float64 [n].
+        truth: What happened, float64 [n].
     """
     if forecast.target == "spent":
         slope, shift = float((truth.sum() + _TINY) / (raw.sum() + _TINY)), 0.0

@@ -1,4 +1,9 @@
-"""The live model on the same held-out days: as it is, or made again by its settings if it has seen them all."""
+"""Judge the live model on the held-out days of a new training run, so that a worse model does not replace it.
+
+The live model is judged on those held-out days whose outcomes it was not trained on. If it was trained on all of them,
+forecasts of the same kinds are fitted again, with its settings, to what was known before each day, and are judged in
+its place.
+"""
 
 from __future__ import annotations
 
@@ -25,19 +30,19 @@ from shopbatch.models import registry
 from shopbatch.models.folder import local
 from shopbatch.warehouse.gates import Gate, explain
 
-_SETTINGS = ("days", "penalty", "boosting")  # of the configuration, that forecasts depend on
+_SETTINGS = ("days", "penalty", "boosting")  # the settings that forecasts depend on
 _NAMES: dict[Target, str] = {"bought": "log loss of the chance to buy", "spent": "Poisson deviance of the money"}
 
 
 @dataclass(frozen=True)
 class Live:
-    """The live model as a rival.
+    """The forecasts of the live model on the held-out days, which a new model is compared with.
 
     Attributes:
-        said: What it forecasts, float64 [n] by target, on the held-out days on which it can be judged, by the day's
-            place among them.
-        note: How it was judged, or why it was not.
-        digest: Of the model; "" if there is none.
+        said: The live model's forecasts by held-out day (its index) and by target (bought, spent), float64 [n] each.
+            Days on which it cannot be judged are missing.
+        note: One sentence for the report: how the live model was judged, or why it was not.
+        digest: Digest of the live model; "" if there is none to compare with.
     """
 
     said: Mapping[int, Mapping[Target, Floats]] = field(default_factory=dict)
@@ -46,17 +51,17 @@ class Live:
 
 
 def find_live(models: str, days: Purchases, held: Sequence[float], config: TrainPropensityConfig) -> Live:
-    """Find the live model, and what it forecasts on the held-out days.
+    """Load the live model and make its forecasts for the held-out days.
 
-    A model that knows what a held-out day brought would be judged by that. It is judged as it is on the days that are
-    new to it. If there are none, its kinds of forecast, fitted again with its settings to what was known before each
-    day, stand for it.
+    A model that was trained on what happened after a held-out day would look too good there. So the live model is used
+    as it is only on days that are new to it. If there are none, its kinds of forecast are fitted again, with its
+    settings, to what was known before each held-out day.
 
     Args:
-        models: The registry's root.
-        days: The active days of this run.
-        held: The held-out days.
-        config: The configuration of this run.
+        models: Root of the model registry.
+        days: The active days that this run has read.
+        held: The held-out days, in days since 1970-01-01, the newest first.
+        config: Settings of this run.
     """
     try:
         live = registry.find_live(models, NAME)
@@ -64,7 +69,7 @@ def find_live(models: str, days: Purchases, held: Sequence[float], config: Train
             return Live()
         model = PropensityModel.load(local(live.path))
         until = day_number(date.fromisoformat(str(live.manifest["learnt_from"]["until"])))
-    except (UserError, KeyError, TypeError, ValueError) as error:  # training again is what helps
+    except (UserError, KeyError, TypeError, ValueError) as error:  # a new model is the remedy, so the run goes on
         return Live(note=f"the live model cannot be compared with: {error}")
     unseen = [place for place, day in enumerate(held) if day >= until]
     if unseen:
@@ -88,7 +93,7 @@ def find_live(models: str, days: Purchases, held: Sequence[float], config: Train
 def _recipe(
     manifest: Mapping[str, Any], config: TrainPropensityConfig
 ) -> tuple[dict[Target, Kind], TrainPropensityConfig] | None:
-    """The kinds and settings that a manifest tells; None if it tells none, or those of another version."""
+    """Return the kinds of forecast and the settings that a model's manifest states; None if they are not valid."""
     try:
         kinds: dict[Target, Kind] = {target: manifest["chosen"][target] for target in fit.TARGETS}
         before = {name: manifest["config"][name] for name in _SETTINGS}
@@ -101,7 +106,11 @@ def _recipe(
 def _again(
     days: Purchases, held: Sequence[float], kinds: Mapping[Target, Kind], config: TrainPropensityConfig
 ) -> dict[int, dict[Target, Floats]]:
-    """Forecast each held-out day by what was known before it."""
+    """Fit the given kinds of forecast anew to what was known before each held-out day, and forecast that day.
+
+    Returns:
+        By position of the held-out day and by target, the forecasts, float64 [n].
+    """
     fitted = fit_all(days, held, sorted(set(kinds.values())), config)
     said = dict[int, dict[Target, Floats]]()
     for place, day in enumerate(held):
@@ -112,16 +121,17 @@ def _again(
 
 
 def gains(live: Live, days: Sequence[HeldOut], chosen: Mapping[Target, Choice], seed: int) -> dict[Target, Interval]:
-    """Return by how much less the loss of each chosen forecast is than the live one's, over the live one's mean loss.
+    """Return the relative improvement of each chosen forecast over the live model's, on the same held-out days.
 
     Args:
-        live: The live model.
+        live: The live model's forecasts.
         days: The held-out days.
-        chosen: What was chosen for each target.
-        seed: Seed of the intervals.
+        chosen: The chosen kind of forecast by target.
+        seed: Seed of the bootstrap.
 
     Returns:
-        By target, with a 95 % interval from a bootstrap that draws users; {} if the live model was not judged.
+        By target, (live loss - new loss) / mean live loss, with a 95 % interval from a bootstrap that draws users. {}
+        if the live model was not judged.
     """
     result = dict[Target, Interval]()
     users = np.concatenate([np.zeros(0, np.int64), *(days[place].inputs.users for place in live.said)])
@@ -136,11 +146,11 @@ def gains(live: Live, days: Sequence[HeldOut], chosen: Mapping[Target, Choice], 
 
 
 def gates(against: Mapping[Target, Interval], worse: float) -> list[Gate]:
-    """Judge the chosen forecasts against the live ones: none is worse for certain, beyond what is allowed.
+    """Return one gate per target: it fails if the chosen forecast is for certain worse than the live model's.
 
     Args:
-        against: What `gains` returned.
-        worse: `gates.worse`.
+        against: The improvements that `gains` returned.
+        worse: Share by which the loss may be above the live model's (the setting `gates.worse`).
     """
     made = []
     for target, gain in against.items():

@@ -1,6 +1,7 @@
-"""The model `propensity`: one forecast of the chance to buy, one of the money, and what both need to read a user.
+"""The model `propensity`: forecasts the purchases, the lapse and the spending of users in the next 30 days.
 
-Its folder holds `propensity.json`, and LightGBM's text of boosted trees where these were chosen. Nothing is pickled.
+`train_propensity` writes it and `score_users` applies it. Its folder holds `propensity.json` and, where boosted trees
+were chosen, their text in LightGBM's format. Nothing is pickled.
 """
 
 from __future__ import annotations
@@ -27,19 +28,29 @@ _WORDS = "propensity.json"
 
 @dataclass(frozen=True)
 class LapseRule:
-    """A user has lapsed after so many days without an active day: at least `days`, and `gaps` of their own gaps."""
+    """The rule by which a user counts as lapsed: too long without an active day.
+
+    Attributes:
+        days: Fewest days without an active day.
+        gaps: Fewest days without an active day, as a multiple of the user's usual gap. The greater limit is used.
+    """
 
     days: int
     gaps: float
 
     def limits(self, inputs: Inputs) -> Floats:
-        """The days after which each user counts as lapsed, float64 [n]."""
+        """Return the number of days without an active day after which each user counts as lapsed, float64 [n]."""
         return np.maximum(float(self.days), self.gaps * inputs.gap)
 
     def chances(self, inputs: Inputs, bought: Floats) -> Floats:
-        """The chance of each user to have lapsed 30 days later, float64 [n]; nan for those who have already.
+        """Return each user's probability to have lapsed 30 days later, float64 [n]; nan for those already lapsed.
 
-        Whoever buys in the 30 days has not lapsed at their end, since no limit is below 30 days.
+        It is 1 minus the probability to buy, and 0 for users whose limit is not reached by then. A user who buys in the
+        30 days has not lapsed at their end, as long as no limit is below 30 days.
+
+        Args:
+            inputs: The users' features.
+            bought: The probability of each user to buy in the 30 days, float64 [n].
         """
         limits = self.limits(inputs)
         chance = np.where(inputs.silent + AHEAD > limits, 1 - bought, 0.0)
@@ -48,7 +59,14 @@ class LapseRule:
 
 @dataclass(frozen=True)
 class Scores:
-    """What is forecast of users: their numbers, and three numbers each, float64 [n]; churn is nan for the lapsed."""
+    """The forecasts for n users.
+
+    Attributes:
+        users: The users' numbers, int64 [n].
+        purchase: Probability of an active day in the 30 days, float64 [n].
+        churn: Probability to have lapsed 30 days later, float64 [n]; nan for users who have lapsed already.
+        spend: Expected money in the 30 days, in the shop's currency, float64 [n].
+    """
 
     users: Ints
     purchase: Floats
@@ -58,11 +76,11 @@ class Scores:
 
 @dataclass(frozen=True)
 class PropensityModel:
-    """The model.
+    """The trained model: two forecasts and what they need to compute a user's features.
 
     Attributes:
-        base: The forecasts of the whole shop, as of the last day that the model knows.
-        bought: The forecast of the chance to buy.
+        base: Forecasts and habits of the shop as a whole, as of the last day that the model knows.
+        bought: The forecast of the probability to buy.
         spent: The forecast of the money.
         lapse: When a user counts as lapsed.
     """
@@ -73,13 +91,18 @@ class PropensityModel:
     lapse: LapseRule
 
     def score(self, days: Purchases, as_of: float) -> Scores:
-        """Forecast the 30 days from `as_of` on, of every user with an active day before it."""
+        """Forecast the 30 days from `as_of` on, for every user with an active day before it.
+
+        Args:
+            days: The users' active days.
+            as_of: The day, in days since 1970-01-01.
+        """
         inputs = read_inputs(days, as_of, self.base)
         bought = self.bought(inputs)
         return Scores(inputs.users, bought, self.lapse.chances(inputs, bought), self.spent(inputs))
 
     def save(self, folder: Path) -> None:
-        """Write the model's files into an empty folder."""
+        """Write `propensity.json` and the text files of boosted trees into an empty folder; `load` reads them."""
         table, repeat = self.base.table, self.base.repeat
         words = {
             "version": VERSION,
@@ -97,7 +120,12 @@ class PropensityModel:
 
     @staticmethod
     def load(folder: Path) -> PropensityModel:
-        """Read a model's folder. Raises ModelError if it is none, or of other features than this program's."""
+        """Read a model from its folder.
+
+        Raises:
+            ModelError: The folder holds no such model, its files are damaged, or it reads other features than this
+                version of the program.
+        """
         try:
             words = _Words.model_validate(json_files.read(folder / _WORDS, f"model {NAME}"))
         except ValidationError as error:

@@ -1,4 +1,4 @@
-"""The active days of `user_daily` as arrays: of all users, or of users drawn by hash where there are too many."""
+"""Read the active days of users from `user_daily` into arrays; of a large table, those of a sample of users."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ EPOCH = date(1970, 1, 1)
 
 
 def day_number(day: date) -> float:
-    """Days since 1970-01-01."""
+    """Return a day as the number of days since 1970-01-01, as `Purchases.day` counts them."""
     return float((day - EPOCH).days)
 
 
 def read_purchases(snapshot: Snapshot, most_rows: int, most_users: int, seed: int) -> tuple[Purchases, list[str]]:
-    """Read active days (days with a basket), a file at a time.
+    """Read the active days (days with a basket) of all users or of a sample, one file at a time.
 
     Args:
-        snapshot: A version of user_daily.
-        most_rows: Rows that are read at most, about. Of a larger table, users are drawn by a hash of their id, and each
-            drawn user has all days.
-        most_users: Users that are kept at most, drawn in the same way.
+        snapshot: A version of `user_daily`.
+        most_rows: About how many rows are used at most. Of a larger table, users are drawn by a hash of their id; a
+            drawn user keeps all days.
+        most_users: Most users that are kept, drawn in the same way.
         seed: Seed of the draw.
 
     Returns:
-        The active days, and the ids of the users in the order of their numbers.
+        The active days, and the users' ids in the order of their numbers.
     """
     share = min(1.0, most_rows / max(1, snapshot.rows))
     schema, parts = snapshot.select(COLUMNS), []
@@ -57,5 +57,5 @@ def read_purchases(snapshot: Snapshot, most_rows: int, most_users: int, seed: in
 
 
 def _draw(ids: pa.Array | pa.ChunkedArray, seed: int) -> np.ndarray:
-    """A number of each user by which users are drawn, uint64 [n]."""
+    """Return a pseudo-random number for each user id, uint64 [n]; users with the smallest numbers are drawn."""
     return np.asarray(hash128([ids])[0] * np.uint64(2 * seed + 1))

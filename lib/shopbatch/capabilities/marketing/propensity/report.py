@@ -1,4 +1,7 @@
-"""What the report of `train_propensity` says: every forecast beside the table, with intervals, and what was chosen."""
+"""Fill the report of `train_propensity`: how good each forecast is beside the baseline, and which one was chosen.
+
+The baseline is the cohort table: what users of similar recency and frequency did before.
+"""
 
 from __future__ import annotations
 
@@ -25,14 +28,14 @@ _NAMES = {
 def fill_report(
     report: Report, days: Sequence[HeldOut], chosen: Mapping[Target, Choice], rule: LapseRule, dates: Sequence[str]
 ) -> None:
-    """Fill metrics, highlights and figures.
+    """Write the metrics, highlights, warnings and figures of a training run into its report.
 
     Args:
         report: The report.
-        days: The held-out days.
-        chosen: What was chosen for each target.
-        rule: When a user has lapsed.
-        dates: The held-out days by date.
+        days: The held-out days with their forecasts and outcomes.
+        chosen: The chosen kind of forecast by target.
+        rule: When a user counts as lapsed.
+        dates: The dates of the held-out days as text.
     """
     bought, spent = chosen["bought"], chosen["spent"]
     best = bought.figures[bought.kind]
@@ -66,7 +69,7 @@ def fill_report(
 
 
 def _worthless(days: Sequence[HeldOut], bought: Choice) -> str:
-    """Say that the chances to buy rank the users no better than chance does; empty if they rank them better."""
+    """Return a warning if the probabilities to buy order the users no better than chance; "" if they are better."""
     said = np.concatenate([day.said[bought.kind]["bought"] for day in days])
     truth = np.concatenate([day.came.bought for day in days]) > 0
     auc = auroc_interval(said, truth, np.concatenate([day.inputs.users for day in days]))
@@ -110,7 +113,7 @@ def _compared(chosen: Mapping[Target, Choice]) -> Figure:
 
 
 def _rounded(tree: Mapping[str, Any]) -> dict[str, Any]:
-    """The numbers with five digits; None for what is no number."""
+    """Return the nested numbers rounded to five digits, with None in place of nan and infinity."""
     return {
         k: _rounded(v) if isinstance(v, Mapping) else (round(v, 5) if np.isfinite(v) else None) for k, v in tree.items()
     }

@@ -1,4 +1,4 @@
-"""The entry point of `score_users`: active days and the model `propensity` in, a day of `user_scores` out."""
+"""The job `score_users`: applies the model `propensity` to `user_daily` and publishes a day of `user_scores`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,19 @@ _BINS = 20
 
 
 def score_users(spark: SparkSession, config: ScoreUsersConfig, store: Store, report: Report) -> None:
-    """Score the days asked for that are not up to date. Raises UserError, GateRefused, Stopped."""
+    """Score every wanted day that is not up to date, and publish it in `user_scores`.
+
+    Args:
+        spark: The Spark session.
+        config: Settings of the job.
+        store: The warehouse.
+        report: The report of the run.
+
+    Raises:
+        UserError: There is no model, or `user_profiles` holds none of the wanted days.
+        GateRefused: A gate did not pass.
+        Stopped: Another run published the same day meanwhile.
+    """
     report.unit = "users"
     model = _find(store, config.model)
     report.models[NAME] = model.digest
@@ -62,7 +74,7 @@ def score_users(spark: SparkSession, config: ScoreUsersConfig, store: Store, rep
                 frame = _scored(spark, tiles, loaded, day).withColumns(
                     {"model": F.lit(model.reference), "run_id": F.lit(report.run_id)}
                 )
-                # placing rows by range looks at them twice, and they should be scored once
+                # repartitionByRange reads the rows twice; the cache lets them be scored once
                 placed = frame.cache().repartitionByRange("user_id").sortWithinPartitions("user_id")
                 daily.publish(day, placed.select(*USER_SCORES.file_schema().names), {"origin": origin}, _judge)
         finally:
@@ -84,7 +96,10 @@ def _find(store: Store, reference: str) -> Model:
 
 
 def _scored(spark: SparkSession, tiles: Snapshot, model: PropensityModel, day: date) -> DataFrame:
-    """One row per user with an active day before the day."""
+    """Return one row of scores for each user with an active day before `day`.
+
+    The columns are user_id, p_purchase_30d, p_churn_30d, expected_spend_30d and days_since_last.
+    """
     rows = spark_bridge.read(spark, tiles, COLUMNS).where((F.col("baskets") > 0) & (F.col("day") < F.lit(day)))
     entry = F.struct(F.unix_date("day").cast("bigint").alias("day"), F.col("purchase_cents").alias("cents"))
     histories = rows.groupBy("user_id").agg(F.sort_array(F.collect_list(entry)).alias("days"))
@@ -92,7 +107,7 @@ def _scored(spark: SparkSession, tiles: Snapshot, model: PropensityModel, day: d
 
 
 class _Scorer:
-    """Scores batches of users with their active days, as Spark calls it."""
+    """Scores batches of users inside a Spark worker (`mapInArrow`); each row holds a user's list of active days."""
 
     def __init__(self, model: PropensityModel, day: float) -> None:
         self.model, self.day = model, day
@@ -107,7 +122,7 @@ class _Scorer:
             money = entries.field("cents").to_numpy() / 100.0
             days = Purchases(user, entries.field("day").to_numpy(), money, batch.num_rows)
             scores = self.model.score(days, self.day)
-            churn = pa.array(scores.churn, pa.float64(), from_pandas=True)  # nan is null
+            churn = pa.array(scores.churn, pa.float64(), from_pandas=True)  # nan becomes null
             silent = (self.day - days.last(self.day)).astype(np.int64)
             columns = [batch.column("user_id"), scores.purchase, churn, scores.spend, silent]
             names = [part.split()[0] for part in _SCORED.split(", ")]
@@ -115,7 +130,13 @@ class _Scorer:
 
 
 def _judge(uris: Sequence[str]) -> list[Gate]:
-    """Whether every score is a number in its range."""
+    """Return the gate "scores in range": every probability is from 0 to 1, every spend finite and not negative.
+
+    A null `p_churn_30d` passes: the user has lapsed already.
+
+    Args:
+        uris: URIs of the files with the scores of a day, before they are published.
+    """
     p, spend = pl.col("p_purchase_30d"), pl.col("expected_spend_30d")
     wrong = ~p.is_between(0, 1) | ~pl.col("p_churn_30d").is_between(0, 1).fill_null(True) | ~spend.is_finite()
     wrong = wrong | (spend < 0) | p.is_nan()
@@ -126,7 +147,7 @@ def _judge(uris: Sequence[str]) -> list[Gate]:
 
 
 def _say(report: Report, live: Snapshot) -> None:
-    """Fill the figures of the newest day."""
+    """Write totals and histograms of the scores of a published day into the report."""
     columns = ("p_purchase_30d", "p_churn_30d", "expected_spend_30d")
     frame = files.scan([f.uri for f in live.files], USER_SCORES.file_schema()).select(columns).collect()
     panels: dict[str, Any] = {}

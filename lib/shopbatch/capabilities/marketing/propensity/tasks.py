@@ -1,4 +1,4 @@
-"""The fits of `train_propensity` as Ray tasks: each held-out day, and today, has its own, from what was known on it."""
+"""Run the fits of `train_propensity` as Ray tasks: one per kind of forecast and day (each held-out day, and today)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,17 @@ Fitted = tuple[fit.Prepared, dict[Kind, dict[Target, Forecast]]]
 def fit_all(
     days: Purchases, origins: Sequence[float], kinds: Sequence[Kind], config: TrainPropensityConfig
 ) -> dict[float, Fitted]:
-    """Fit every kind for every origin, each as a task."""
+    """Fit every kind of forecast for every origin, each in a Ray task of one CPU.
+
+    Args:
+        days: The active days of all users.
+        origins: The days before which everything is known, in days since 1970-01-01.
+        kinds: The kinds of forecast.
+        config: Settings of the job.
+
+    Returns:
+        By origin, the prepared data and the fitted forecasts by kind and target.
+    """
     start_ray()
     prepare = ray.remote(num_cpus=1)(_prepare)
     learn = ray.remote(num_cpus=1)(fit.fit)

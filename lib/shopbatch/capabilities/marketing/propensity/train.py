@@ -1,4 +1,4 @@
-"""The entry point of `train_propensity`: active days in, the model `propensity` out."""
+"""The job `train_propensity`: fits forecasts to the active days of users and publishes the model `propensity`."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ VERSION = 1  # of reading, choosing and fitting: raising it makes the next run t
 
 
 def train_propensity(config: TrainPropensityConfig, store: Store, report: Report) -> None:
-    """Fit, compare and publish the forecasts, unless the live model came from the same days and configuration.
+    """Fit the forecasts, compare them on held-out days, and publish the best ones as the model `propensity`.
 
-    Raises:
-        UserError: The history is too short.
-        GateRefused: There are too few users to judge by, or the forecasts are surely worse than the live model's.
+    Nothing is done if the live model came from the same data and settings. Raises UserError if the history is too
+    short; GateRefused if there are too few users to judge by, the source has shrunk too far, or the forecasts are for
+    certain worse than the live model's.
     """
     snapshot = store.require(USER_DAILY, COLUMNS)
     report.unit, models = "users", f"{store.root}/_models"
@@ -92,7 +92,7 @@ def train_propensity(config: TrainPropensityConfig, store: Store, report: Report
 
 
 def _origin(snapshot: Snapshot, config: TrainPropensityConfig) -> str:
-    """Return the digest of everything that the model is made from."""
+    """Return the digest of everything that the model is made from; while it is the same, the model is up to date."""
     parts = (config.days, config.boosting, config.lapse)
     rest = [list(config.kinds), config.max_rows, config.max_users, config.penalty, config.seed, config.gates.ece]
     days = [snapshot.table_id, snapshot.version]
@@ -100,7 +100,13 @@ def _origin(snapshot: Snapshot, config: TrainPropensityConfig) -> str:
 
 
 def check_history(days: Purchases, origin: float, config: TrainPropensityConfig) -> None:
-    """Refuse a history that is too short for the first day that is forecast. Raises UserError."""
+    """Raise UserError if the history is too short to make forecasts for the earliest held-out day.
+
+    Args:
+        days: The active days of all users.
+        origin: The earliest held-out day, in days since 1970-01-01.
+        config: Settings of the job.
+    """
     first = float(days.day.min(initial=int(origin)))
     if len(fit.days_to_learn_from(first, origin, config)) < 2:
         last = float(days.day.max(initial=int(origin)))
@@ -113,7 +119,11 @@ def check_history(days: Purchases, origin: float, config: TrainPropensityConfig)
 
 
 def _enough(days: Purchases, held: list[float], config: TrainPropensityConfig) -> list[Gate]:
-    """Whether there are enough forecasts on the held-out days to judge by: one a day for each user known then."""
+    """Return the gate "forecasts to judge by", which counts one forecast per user and held-out day.
+
+    It passes if there are at least `gates.users` forecasts. At least `gates.either` of them must belong to users who
+    bought in the 30 days after, and as many to users who did not.
+    """
     bought = known = 0
     for day in held:
         users = np.isfinite(days.last(day))

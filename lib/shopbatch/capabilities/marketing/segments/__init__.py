@@ -1,1 +1,1 @@
-"""Segments of users that stay what they are until a user really changes: segment_users."""
+"""Segment users by rules under which nobody moves until the behaviour really changes (job `segment_users`)."""

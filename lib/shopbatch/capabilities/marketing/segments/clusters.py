@@ -1,4 +1,8 @@
-"""Clusters of users by the scheme's measures, kept only if they are stable, under names that stay from day to day."""
+"""Cluster users by the numbers that the scheme of segments measures, beside the named segments (job `segment_users`).
+
+Such a number (a measure) is, for example, visits a month. Clusters are kept only if they are stable, and keep their
+names (`c1`, `c2`, ...) from day to day.
+"""
 
 from __future__ import annotations
 
@@ -14,20 +18,20 @@ from shopbatch.capabilities.marketing.segments.config import Clusters
 from shopbatch.evaluation.clustering import k_means, match, stability
 from shopbatch.evaluation.purchases import Floats
 
-_FAR = 1.0  # standard deviations: a centre further from every former one is a new cluster
+_FAR = 1.0  # standard deviations: a centre farther than this from every former one gets a new name
 _TINY = 1e-9
 
 
 @dataclass(frozen=True)
 class Centres:
-    """The clusters of a day, in logarithms of the measures.
+    """The clusters of a day. Coordinates are log(1 + value) of the measures.
 
     Attributes:
-        measures: Names of the measures.
-        scale: Standard deviation of each, by which distances are measured.
-        names: Name of each cluster.
-        centres: Its centre, float64 [k, measures].
-        newest: The highest number that a name has had.
+        measures: Names of the measures: the coordinates of a centre.
+        scale: Standard deviation of each coordinate, by which distances are divided.
+        names: Name of each cluster (`c1`).
+        centres: Centre of each cluster, [k, measures].
+        newest: The highest number that a cluster's name has ever had, so that no name is used again.
     """
 
     measures: tuple[str, ...]
@@ -37,12 +41,12 @@ class Centres:
     newest: int
 
     def tree(self) -> dict[str, Any]:
-        """Return it as JSON values."""
+        """Return the clusters as JSON values, for the metadata of the day."""
         return dict(vars(self))
 
     @staticmethod
     def of(tree: Mapping[str, Any] | None) -> Centres | None:
-        """Read what `tree` made."""
+        """Decode the JSON values that `tree` produced; None for None or {}."""
         if not tree:
             return None
         lists = (tuple(tree["measures"]), tuple(tree["scale"]), tuple(tree["names"]))
@@ -52,19 +56,21 @@ class Centres:
 def find_clusters(
     valued: DataFrame, measures: tuple[str, ...], before: Centres | None, config: Clusters
 ) -> tuple[Centres | None, dict[str, float]]:
-    """Find the number of clusters that is most stable, and name them after those of before.
+    """Find the most stable number of clusters, and name them after the nearest clusters of the day before.
 
-    A greater number would do, too, if it only had to be stable enough: to halve one of several clear clusters at random
-    costs little.
+    Stability says how alike the clusterings of two random halves of the users are. The most stable number is taken
+    rather than the greatest one that is stable enough, because one cluster too many only splits one of several clear
+    clusters, which hardly lowers the stability.
 
     Args:
-        valued: Users with `value_<measure>`.
-        measures: The measures.
-        before: The clusters of the newest earlier day.
-        config: What is tried.
+        valued: Users with the columns `value_<measure>`.
+        measures: Names of the measures.
+        before: The clusters of the newest earlier day; None if there are none.
+        config: How many clusters are tried, and how stable they must be.
 
     Returns:
-        The clusters, None if none are stable; and the stability of each number that was tried.
+        The clusters, None if none are stable or there are too few users; and the stability (adjusted Rand index) by
+        number of clusters ("3") that was tried.
     """
     x = _sample(valued, measures, config) if config.most else np.zeros((0, 0))
     if len(x) < 20 * max(1, config.most):
@@ -104,7 +110,17 @@ def _named(measures: tuple[str, ...], scale: Floats, centres: Floats, before: Ce
 
 
 def cluster_of(centres: Centres | None, margin: float) -> Column:
-    """The cluster of a user: `was_cluster` unless another centre is nearer by the margin; null without clusters."""
+    """Return a Spark column with the name of each user's cluster.
+
+    A user stays in the former cluster (`was_cluster`) unless another centre is nearer by the margin.
+
+    Args:
+        centres: The clusters; None gives null for every user.
+        margin: By how much another centre must be nearer, as a share of the distance to the former cluster's centre.
+
+    Returns:
+        The name; null for a user without a value in any of the measures.
+    """
     none = F.lit(None).cast("string")
     if centres is None:
         return none

@@ -1,4 +1,7 @@
-"""Sizes, money, what is different, and who moved where: sums over a day's segments, made in Spark."""
+"""Sum up a published day of segments in Spark, for the report and the page of `segment_users`.
+
+The sums are users and money by segment, how segments differ from each other, and how many users moved between them.
+"""
 
 from __future__ import annotations
 
@@ -21,21 +24,21 @@ COMPARED = (
     "interval_mean", "products_bought", "department_entropy", "price_level", "discount_share", "private_label_share",
     "return_line_share",
 )  # fmt: skip
-NEW = ""  # where users come from who were not there before
+NEW = ""  # the former segment of users who were not there on the earlier day
 
 
 @dataclass(frozen=True)
 class Part:
-    """One segment.
+    """Size, sales and characteristics of one segment on one day.
 
     Attributes:
-        name: Its name.
-        meaning: What its users have in common.
-        users: How many they are.
-        money: Their money of the last 30 days.
-        year: Their money of the last 365 days.
-        different: Standardised differences from all other users by column: the difference of means over the standard
-            deviation of all, the greatest first.
+        name: The name of the segment.
+        meaning: What its users have in common, from the scheme.
+        users: Number of users.
+        money: The users' total sales of the last 30 days, in the shop's currency.
+        year: The users' total sales of the last 365 days, in the shop's currency.
+        different: {column of `user_profiles`: mean of the segment minus mean of all other users}, in standard
+            deviations of all users. The greatest differences come first.
     """
 
     name: str
@@ -48,7 +51,13 @@ class Part:
 
 @dataclass(frozen=True)
 class Day:
-    """A day's segments in the order of the scheme, users by (segment before, segment), and by cluster."""
+    """The segments of one published day: their sizes and sales, and the users who changed their segment.
+
+    Attributes:
+        parts: The segments that have users, in the order of the scheme.
+        flows: {(segment on the newest earlier day, segment now): number of users}; NEW for users who were not there.
+        clusters: {cluster: number of users}.
+    """
 
     parts: list[Part]
     flows: Counter[tuple[str, str]]
@@ -56,18 +65,25 @@ class Day:
 
     @property
     def users(self) -> int:
-        """All users."""
+        """Return the number of users in all segments."""
         return sum(part.users for part in self.parts)
 
     @property
     def moved(self) -> tuple[int, int]:
-        """Users who changed the segment, and users who were there before."""
+        """Return the number of users whose segment changed, and the number who had a segment on the earlier day."""
         known = {flow: n for flow, n in self.flows.items() if flow[0] != NEW}
         return sum(n for (a, b), n in known.items() if a != b), sum(known.values())
 
 
 def read_day(spark: SparkSession, segments: Snapshot, profiles: Snapshot, scheme: Scheme) -> Day:
-    """Sum up a day: its segments with the profiles of the same day."""
+    """Compute sizes, sales and changes of a day's segments from the segments and the profiles of that day.
+
+    Args:
+        spark: The session.
+        segments: The rows of `user_segments` of the day.
+        profiles: The rows of `user_profiles` of the day.
+        scheme: The rules; gives the segments' order and meanings.
+    """
     few = segments.rows <= spark_bridge.FEW
     with spark_bridge.for_few_rows(spark) if few else spark_bridge.for_many_groups(spark):
         put = spark_bridge.read(spark, segments, ("user_id", "segment", "previous", "cluster"), segments.files)

@@ -1,7 +1,8 @@
-"""Profiles -> measures -> bands -> segments, as Spark expressions.
+"""Compute the measures, bands and segments of users from their profiles, as Spark expressions (job `segment_users`).
 
-A band has a memory: a user who was in a band stays in it while the value is within the margin of its edges. So a
-value that wavers around an edge does not send a user to and fro.
+A measure is a number (such as visits a month), a band is a range of it (low, middle, high), and a segment is a rule
+over bands. A user stays in the former band while the value is within a margin beyond its edges, so a value that varies
+around an edge does not move the user back and forth.
 """
 
 from __future__ import annotations
@@ -17,30 +18,30 @@ from shopbatch.capabilities.marketing.segments.scheme import Measure, Scheme
 
 BASIS = ("days_since_last", "days_since_first", "active_days_all", "active_days_365d", "sales_365d", "interval_mean")
 MONTH, YEAR = 30.4, 365.0  # days
-SHORTEST = 10.0  # days: nobody is late by a few days, however often they come
-PRIOR = 2.0  # gaps of the shop's mean length that are added to every user's own
-_LEAST_DAYS = 30.0  # days over which what happened is spread at least
+SHORTEST = 10.0  # days: least gap, so that frequent buyers are not late after a few days
+PRIOR = 2.0  # gaps of the shop's mean length that are added to each user's gaps
+_LEAST_DAYS = 30.0  # monthly rates are computed over at least so many days
 
 
 @dataclass(frozen=True)
 class Edges:
-    """Where the bands meet: kept from day to day, so that nobody moves because others changed.
+    """The edges between bands. They are kept from day to day, so that nobody moves merely because other users changed.
 
     Attributes:
-        gap: Mean days between one active day and the next of all users.
-        edges: The edges of each measure.
+        gap: Mean number of days between two active days, over all users.
+        edges: By measure, the values at which one band ends and the next begins, ascending.
     """
 
     gap: float
     edges: Mapping[str, tuple[float, ...]]
 
     def tree(self) -> dict[str, Any]:
-        """Return it as JSON values."""
+        """Return the edges as JSON values, for the metadata of the day."""
         return {"gap": self.gap, "edges": {name: list(values) for name, values in self.edges.items()}}
 
     @staticmethod
     def of(tree: Mapping[str, Any]) -> Edges:
-        """Read what `tree` made."""
+        """Decode the JSON values that `tree` produced."""
         return Edges(float(tree["gap"]), {name: tuple(values) for name, values in tree["edges"].items()})
 
 
@@ -54,7 +55,17 @@ def mean_gap(profiles: DataFrame) -> float:
 
 
 def with_values(profiles: DataFrame, scheme: Scheme, gap: float) -> DataFrame:
-    """Add `value_<measure>` of every measure, a double; null where the profile has none."""
+    """Add the column `value_<measure>` (double) for every measure of the scheme.
+
+    It is null where the profile lacks the number. `lateness` (days since the last active day over the user's usual gap)
+    and the monthly rates are also null for users who never bought anything.
+
+    Args:
+        profiles: Rows of `user_profiles`.
+        scheme: The rules.
+        gap: The shop's mean gap in days; it counts like two further gaps of every user, so that users with few active
+            days get a sensible lateness.
+    """
     own = F.coalesce(F.col("interval_mean"), F.lit(0.0)) * (F.col("active_days_all") - 1)
     usual = F.greatest((own + PRIOR * gap) / (F.col("active_days_all") - 1 + PRIOR), F.lit(SHORTEST))
     months = F.least(F.greatest(F.col("days_since_first").cast("double"), F.lit(_LEAST_DAYS)), F.lit(YEAR)) / MONTH
@@ -71,11 +82,19 @@ def with_values(profiles: DataFrame, scheme: Scheme, gap: float) -> DataFrame:
 
 
 def find_edges(valued: DataFrame, scheme: Scheme, gap: float) -> Edges:
-    """Find the edges that are quantiles among buyers, to four significant digits; the others are stated."""
+    """Compute the edges that are stated as quantiles, and copy the fixed ones.
+
+    Quantiles are taken over users who have bought something, and rounded to four significant digits.
+
+    Args:
+        valued: Users with the columns of `with_values`.
+        scheme: The rules.
+        gap: The shop's mean gap in days, which is stored with the edges.
+    """
     wanted = {name: m.quantiles for name, m in scheme.measures.items() if m.quantiles}
     edges = {name: m.edges for name, m in scheme.measures.items() if m.edges}
     if wanted:
-        # rounded, so that there are few different values, which are counted exactly
+        # rounding leaves few distinct values, so that Spark can count them exactly
         quantiles = valued.where("active_days_all > 0").agg(
             *(F.percentile(F.round(f"value_{name}", 2), list(shares)).alias(name) for name, shares in wanted.items())
         ).first()  # fmt: skip
@@ -86,12 +105,13 @@ def find_edges(valued: DataFrame, scheme: Scheme, gap: float) -> Edges:
 
 
 def with_segments(valued: DataFrame, scheme: Scheme, edges: Edges) -> DataFrame:
-    """Add `band_<measure>` (from 0; null without a value) and `segment`.
+    """Add the columns `band_<measure>` (position from 0; null without a value) and `segment` (name).
 
     Args:
-        valued: What `with_values` made, with `was_<measure>`: the name of the band before, or null.
-        scheme: The rules.
-        edges: The edges.
+        valued: Users with the columns of `with_values`, and `was_<measure>`: the band's name on the earlier day, or
+            null.
+        scheme: The rules; the first segment whose conditions hold is taken, else the last one.
+        edges: The edges between bands.
     """
     banded = valued.withColumns({f"band_{n}": _band(n, m, edges.edges[n]) for n, m in scheme.measures.items()})
     chain: Column | None = None
@@ -111,7 +131,10 @@ def with_segments(valued: DataFrame, scheme: Scheme, edges: Edges) -> DataFrame:
 
 
 def _band(name: str, measure: Measure, edges: Sequence[float]) -> Column:
-    """The band of a value: that of before, unless the value is beyond the edge by the margin."""
+    """Return a Spark column with the position of a user's band from 0; null without a value.
+
+    A user stays in the former band unless the value is beyond its edge by the margin.
+    """
     value, wide = F.col(f"value_{name}"), 1 + measure.margin
 
     def passed(limits: Sequence[float]) -> Column:
@@ -122,7 +145,7 @@ def _band(name: str, measure: Measure, edges: Sequence[float]) -> Column:
     before: Column = F.lit(None).cast("int")
     for number, band in enumerate(measure.bands):
         before = F.when(F.col(f"was_{name}") == band, number).otherwise(before)
-    # Spark's `greatest` and `least` skip nulls, so users without a band before are told apart here
+    # Spark's `greatest` and `least` skip nulls, so users without a former band need a case of their own
     kept = F.when(before.isNull(), passed(edges)).otherwise(F.least(F.greatest(before, low), high))
     return F.when(value.isNotNull(), kept)
 
@@ -132,7 +155,7 @@ def _in_bands(measure: Measure, name: str, bands: Sequence[str]) -> Column:
 
 
 def bands_by_name(scheme: Scheme) -> Column:
-    """The names of the bands by measure, without measures that have no value."""
+    """Return a Spark map column {measure: name of the user's band}; measures without a value are left out."""
     entries = []
     for name, measure in scheme.measures.items():
         names = F.array(*map(F.lit, measure.bands))

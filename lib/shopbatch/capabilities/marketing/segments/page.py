@@ -1,4 +1,4 @@
-"""The report of `segment_users`, and its page of segments and flows."""
+"""Write the report of `segment_users` and its HTML page, which shows the segments and how users moved between them."""
 
 from __future__ import annotations
 
@@ -17,14 +17,23 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 PAGE = "segments.html"
-WIDTH, HEIGHT, GAP, BAR = 900.0, 520.0, 15.0, 14.0  # of the picture, between two bars, and of a bar
-_LABEL = 150.0  # room for the names at each side
-_SHOWN = 4  # differences shown of a segment
+WIDTH, HEIGHT, GAP, BAR = 900.0, 520.0, 15.0, 14.0  # pixels: size of the picture, gap between bars, width of a bar
+_LABEL = 150.0  # pixels for the names at each side
+_SHOWN = 4  # differences listed for each segment
 
 
 @dataclass(frozen=True)
 class Bar:
-    """A bar of the picture: a segment before (left) or now (right)."""
+    """A bar of the flow picture, which stands for a segment on the earlier day (left) or now (right).
+
+    Attributes:
+        name: The segment, or "new" for users who were not there on the earlier day.
+        users: Number of users; the height is proportional to it.
+        x: Left edge in pixels.
+        y: Top edge in pixels.
+        height: Height in pixels.
+        color: Number of a colour of the page's palette, 0 to 5.
+    """
 
     name: str
     users: int
@@ -36,7 +45,16 @@ class Bar:
 
 @dataclass(frozen=True)
 class Ribbon:
-    """Users who went from one segment to another, as the outline of a band between two bars."""
+    """A ribbon of the flow picture: the users who went from one segment to another, drawn between two bars.
+
+    Attributes:
+        path: SVG path of the outline.
+        users: Number of users.
+        before: Segment on the earlier day, or "new".
+        now: Segment now.
+        color: Number of a colour of the page's palette, 0 to 5.
+        moved: True if the users changed their segment; False for new users and for those who stayed.
+    """
 
     path: str
     users: int
@@ -47,13 +65,13 @@ class Ribbon:
 
 
 def fill_report(spark: SparkSession, daily: Daily, shown: Snapshot, profiles: Snapshot, scheme: Scheme) -> None:
-    """Write the page beside the run's report, and fill highlights and figures.
+    """Write the HTML page beside the run's report, and fill the report's highlights and figures.
 
     Args:
         spark: The session.
-        daily: The table, and the report.
-        shown: The published day of segments.
-        profiles: The profiles of the same day.
+        daily: The access to the table `user_segments`, with the report of the run.
+        shown: The published day of `user_segments`.
+        profiles: The same day of `user_profiles`.
         scheme: The rules.
     """
     report, day = daily.report, read_day(spark, shown, profiles, scheme)
@@ -98,7 +116,13 @@ def _moves(day: Day) -> dict[str, list[object]]:
 
 
 def render(day: Day, as_of: str, run_id: str) -> str:
-    """Return the page as HTML."""
+    """Return the page as HTML text.
+
+    Args:
+        day: Sizes, sales and changes of the day's segments.
+        as_of: The published day as text (2017-07-01).
+        run_id: The run that published it.
+    """
     bars, ribbons = picture(day)
     moved, known = day.moved
     money = sum(part.money for part in day.parts)
@@ -119,7 +143,11 @@ def render(day: Day, as_of: str, run_id: str) -> str:
 
 
 def picture(day: Day) -> tuple[list[Bar], list[Ribbon]]:
-    """Lay out the flows: bars of the segments before and now, and a ribbon for all users who went the same way."""
+    """Lay out the flow picture: bars for segments before and now, and a ribbon for the users of each flow.
+
+    Returns:
+        Bars and ribbons; two empty lists if there is no earlier day.
+    """
     order = [part.name for part in day.parts]
     left = [name for name in [*order, *sorted({a for a, _ in day.flows} - {*order, NEW}), NEW]]
     flows = {key: n for key, n in day.flows.items() if n}

@@ -1,6 +1,7 @@
-"""The entry point of `segment_users`: a day of `user_profiles` in, a day of `user_segments` out.
+"""The job `segment_users`: reads a day of `user_profiles` and publishes the same day of `user_segments`.
 
-Days are made in order, since each remembers the one before: a user's bands, and where the bands meet.
+Days are made in ascending order, because each day depends on the one before: on its edges between bands, and on each
+user's former band, segment and cluster.
 """
 
 from __future__ import annotations
@@ -37,13 +38,13 @@ _BEFORE = ("user_id", "segment", "since", "bands", "cluster")
 
 @dataclass
 class Segmentation:
-    """One run.
+    """One run of `segment_users`.
 
     Attributes:
-        spark: Its session.
-        config: Its configuration.
-        daily: The days of the table.
-        profiles: The pinned profiles.
+        spark: The Spark session.
+        config: Settings of the job.
+        daily: Finds and publishes the days of `user_segments`.
+        profiles: `user_profiles`, pinned to one version.
         name: Name of the scheme.
         scheme: The rules.
     """
@@ -56,7 +57,13 @@ class Segmentation:
     scheme: Scheme
 
     def run(self) -> None:
-        """Publish every day asked for that is not up to date. Raises UserError, GateRefused, Stopped."""
+        """Publish every wanted day that is not up to date, and write the page of the last one.
+
+        Raises:
+            UserError: `user_profiles` holds none of the wanted days.
+            GateRefused: A gate did not pass.
+            Stopped: Another run published the same day meanwhile.
+        """
         days, done = self.daily.asked(self.config.as_of, self.profiles), 0
         for day in days:
             before, part = self.daily.before(day), self.profiles.part(partition(day))
@@ -79,7 +86,10 @@ class Segmentation:
                 fill_report(self.spark, self.daily, shown, profiles, self.scheme)
 
     def _origin(self, part: Snapshot, before: Snapshot | None) -> str:
-        """Digest of what a day is made of: rules, settings, its profiles, and the segments of the day before."""
+        """Return the digest of everything that a day is computed from; while it is the same, the day is kept.
+
+        That is the rules, the settings, the day's profiles and the segments of the newest earlier day.
+        """
         settings = self.config.model_dump(mode="json", include={"edges_days", "clusters"})
         former = sorted(f.path for f in before.files) if before else []
         return digest([VERSION, self.scheme.identity, settings, sorted(f.path for f in part.files), former])
@@ -119,7 +129,7 @@ class Segmentation:
     def _rows(
         self, day: date, valued: DataFrame, before: Snapshot | None, edges: Edges, centres: Centres | None
     ) -> DataFrame:
-        """The rows of a day, without as_of."""
+        """Return the rows of a day of `user_segments`, without the column `as_of`."""
         former = self._former(before)
         known = valued.join(former, "user_id", "left")
         put = measures.with_segments(known, self.scheme, edges)
@@ -135,7 +145,11 @@ class Segmentation:
         return frame.repartitionByRange("user_id").sortWithinPartitions("user_id")
 
     def _former(self, before: Snapshot | None) -> DataFrame:
-        """What is remembered of each user: segment, since when, bands by measure, and cluster."""
+        """Return the segment, cluster and bands of each user on the newest earlier day.
+
+        The columns are user_id, previous (the segment), was_since (since when the user is in it), was_cluster, and
+        was_<measure> (the band's name). The frame has no rows if there is no earlier day (`before` is None).
+        """
         names = {name: f"was_{name}" for name in self.scheme.measures}
         if before is None:
             fields = ", ".join(f"{n} string" for n in ("user_id", "previous", "was_cluster", *names.values()))
@@ -151,7 +165,10 @@ class Segmentation:
 
 
 class _Moved:
-    """The gate of the share of users who moved."""
+    """The gate "users who moved": limits the share of users whose segment differs from that of the earlier day.
+
+    It passes if fewer than `FEW_ROWS` users were there on the earlier day.
+    """
 
     def __init__(self, before: Snapshot | None, limit: float) -> None:
         self.before, self.limit = before, limit
@@ -172,7 +189,19 @@ class _Moved:
 
 
 def segment_users(spark: SparkSession, config: SegmentUsersConfig, store: Store, report: Report) -> None:
-    """Segment the days asked for that are not up to date. Raises UserError, GateRefused, Stopped."""
+    """Segment every wanted day that is not up to date, and publish it in `user_segments`.
+
+    Args:
+        spark: The Spark session.
+        config: Settings of the job.
+        store: The warehouse.
+        report: The report of the run.
+
+    Raises:
+        UserError: The scheme is not valid, or `user_profiles` holds none of the wanted days.
+        GateRefused: A gate did not pass.
+        Stopped: Another run published the same day meanwhile.
+    """
     report.unit = "users"
     name, scheme = find(config.scheme)
     daily = Daily(store, USER_SEGMENTS, report, config.gates.rows)

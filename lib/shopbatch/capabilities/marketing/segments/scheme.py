@@ -1,4 +1,7 @@
-"""Schemes of segments: measures with bands, and rules over them, in a YAML file that a shop can replace."""
+"""Schemes of segments: a YAML file with measures, their bands, and rules over them, which a shop can replace.
+
+`segment_users` uses a scheme; `rfm` ships with shopbatch.
+"""
 
 from __future__ import annotations
 
@@ -19,18 +22,22 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 
 
 class Measure(WordFile):
-    """A number of a user, and the bands that it falls into."""
+    """A number of each user, and the bands (ranges) that it falls into."""
 
     value: str
-    """`lateness`, `days_per_month`, `money_per_month`, or a number of user_profiles."""
+    """The number: `lateness` (days since the last active day over the user's usual gap), `days_per_month`,
+    `money_per_month`, or a numeric column of `user_profiles`."""
     bands: tuple[str, ...] = Field(min_length=2)
-    """Names of the bands, from the least values to the greatest."""
+    """Names of the bands, from the lowest values to the highest."""
     edges: tuple[float, ...] = ()
-    """Where the bands meet, rising."""
+    """The values at which one band ends and the next begins, ascending: one fewer than bands. Leave it out if
+    `quantiles` is given."""
     quantiles: tuple[Share, ...] = ()
-    """Or: the shares of buyers below where the bands meet, rising."""
+    """Instead of `edges`: the shares of buyers below each edge, ascending ([0.4, 0.8]). The edges are computed from
+    them."""
     margin: float = Field(default=0.2, ge=0, le=2)
-    """How far beyond an edge a value must be before a user changes the band, as a share of the edge."""
+    """How far beyond an edge a value must be before a user changes the band, as a share of the edge (0.2: a fifth). 0:
+    users change at once."""
 
     @model_validator(mode="after")
     def _fits(self) -> Measure:
@@ -48,23 +55,28 @@ class Measure(WordFile):
 
 
 class Segment(WordFile):
-    """A segment: every condition must hold."""
+    """A segment of users: a user belongs to it if every condition holds and no earlier segment fits."""
 
     meaning: str = ""
-    """What its users have in common, for the page."""
+    """What its users have in common, as the page shows it."""
     bands: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    """Measure -> the bands that belong to the segment."""
+    """Condition: by measure, the bands that belong to the segment."""
     below: dict[str, float] = Field(default_factory=dict)
-    """Number of user_profiles -> the value that it must be below."""
+    """Condition: by numeric column of `user_profiles`, the value that a user must be below."""
     at_least: dict[str, float] = Field(default_factory=dict)
-    """Number of user_profiles -> the value that it must reach."""
+    """Condition: by numeric column of `user_profiles`, the least value."""
 
 
 class Scheme(WordFile):
-    """Measures and segments by name, in order."""
+    """The content of a scheme file: measures by name and segments by name.
+
+    A user is in the first segment that fits; the last segment has no condition and takes everybody else.
+    """
 
     measures: dict[str, Measure] = Field(min_length=1)
+    """The measures by name (recency, frequency, ...)."""
     segments: dict[str, Segment] = Field(min_length=1)
+    """The segments by name, in the order in which they are tried; the last one has no condition."""
 
     @model_validator(mode="after")
     def _fits(self) -> Scheme:
@@ -87,16 +99,19 @@ class Scheme(WordFile):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns of user_profiles that are needed besides those of the computed values."""
+        """Return the columns of `user_profiles` that measures and conditions name.
+
+        The computed measures (`lateness` and the monthly rates) need the columns `measures.BASIS` besides.
+        """
         stated = [m.value for m in self.measures.values() if m.value not in COMPUTED]
         asked = [c for s in self.segments.values() for c in (*s.below, *s.at_least)]
         return tuple(dict.fromkeys([*stated, *asked]))
 
     @property
     def identity(self) -> str:
-        """Digest of everything that can change a segment."""
+        """Return the digest of the rules (all but the meanings); while it is the same, users are segmented alike."""
         return digest(self.model_dump(mode="json", exclude={"segments": {"__all__": {"meaning"}}}))
 
 
 _SCHEMES = Collection(Scheme, __package__ or "", "schemes", "scheme")
-find = _SCHEMES.find  # by the name of one that ships, or by the path of a file
+find = _SCHEMES.find  # finds a scheme by the name of a shipped one, or by the path of a YAML file

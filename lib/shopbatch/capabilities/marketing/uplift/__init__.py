@@ -1,1 +1,1 @@
-"""train_uplift: whom a campaign moves, learnt from experiments."""
+"""Learn from experiments which users buy more because of a campaign (job `train_uplift`)."""

@@ -1,6 +1,9 @@
-"""Which learner is published: the one that is surely better than the response model, or what is known instead.
+"""Compare uplift learners on held-out users, and choose the one that `train_uplift` publishes.
 
-Every learner scores each user by a model that has not seen that user. An order of users is then judged by its Qini.
+Every learner scores each user by a model that was not fitted to that user. The order of the users by score is judged by
+its Qini: the area between its curve of incremental outcome and that of a random order. An uplift learner is chosen only
+if it is better than chance for certain, and better than the response model (which predicts who buys, not whom a message
+changes); otherwise the response model or only the mean effect is published.
 """
 
 from __future__ import annotations
@@ -29,12 +32,14 @@ class Settings:
     """How learners are compared.
 
     Attributes:
-        families: The kinds of models that learners are made of.
-        folds: Parts of the users, each of which is scored by models of the others.
-        draws: Of the bootstrap.
-        certain: Probability with which a model has to be better than chance, whichever of all candidates it is.
-        better: Share of the bootstrap's draws in which an uplift model has to be above the response model.
-        seed: Of folds and bootstrap.
+        families: The kinds of models that learners are built from.
+        folds: Number of parts into which the users are split; each part is scored by models fitted to the other parts.
+        draws: Number of bootstrap draws.
+        certain: Confidence, 0..1, with which an uplift learner must be better than chance. The intervals hold for all
+            candidates at once.
+        better: Share of the bootstrap draws in which an uplift learner must have a greater Qini than the response
+            model.
+        seed: Seed of the folds and of the bootstrap.
     """
 
     families: tuple[Family, ...] = learners.FAMILIES
@@ -47,15 +52,16 @@ class Settings:
 
 @dataclass(frozen=True)
 class Choice:
-    """What was chosen.
+    """The learner that was chosen, with the comparison that led to it.
 
     Attributes:
-        kind: What is published.
-        name: The learner; the response model if no user can be told from another.
-        best: The best uplift learner by its held-out Qini, whatever is published.
-        response: The better of the response models.
-        comparison: All learners beside chance and the better response model.
-        scores: Of each learner, the users' scores by models that have not seen them, float64 [n].
+        kind: What is published: an `uplift` learner, the `response` model, or `none` (the mean effect alone).
+        name: The chosen learner. If `kind` is none, the better response model, which is then not published.
+        best: The uplift learner with the greatest held-out Qini, whatever is published.
+        response: The response model with the greater held-out Qini.
+        comparison: Qini of the uplift learners and of `response`, and their differences from chance and from
+            `response`.
+        scores: By learner, the users' scores by models that were not fitted to them, float64 [n].
     """
 
     kind: Kind
@@ -67,22 +73,24 @@ class Choice:
 
     @property
     def verdict(self) -> str:
-        """The choice in a sentence."""
+        """Return one sentence that says what was chosen and why, for the report and the model's manifest."""
         return VERDICTS[self.kind]
 
 
 def choose(rows: np.ndarray, trial: Trial, settings: Settings, fold: np.ndarray | None = None) -> Choice:
-    """Compare all learners on users that their models have not seen, and choose.
+    """Compare all learners on users whom their models have not seen, and choose one.
 
-    An uplift model is chosen only if it is surely above chance, with the errors of all candidates counted: so of
-    shuffled arms one is chosen hardly ever. It has to be above the response model, too. To ask for the same certainty
-    there would prefer the response model in most experiments of less than 50,000 users, also where it is much worse.
+    An uplift learner is chosen only if the lower end of its Qini above chance is positive, where the interval allows
+    for the number of candidates. So hardly any is chosen from data without an effect. It must also have a greater Qini
+    than the response model in the share `settings.better` of the bootstrap draws. An interval above 0 is not demanded
+    for this second comparison, because then the response model would win in most experiments of less than 50,000 users,
+    even where it is much worse.
 
     Args:
         rows: Features, float64 [n, features], without nan.
-        trial: What happened.
-        settings: How they are compared.
-        fold: The fold of each user, int64 [n]; None: as `folds_of` draws it.
+        trial: Outcome, arm and probability of each user [n].
+        settings: How learners are compared.
+        fold: The fold of each user, int64 [n]; None: drawn by `folds_of`.
     """
     every = learners.names(settings.families)
     fold = folds_of(trial, settings.folds, settings.seed) if fold is None else fold
@@ -103,14 +111,32 @@ def choose(rows: np.ndarray, trial: Trial, settings: Settings, fold: np.ndarray 
 
 
 def folds_of_users(users: np.ndarray, folds: int, seed: int) -> np.ndarray:
-    """Draw folds so that all rows of a user are in one. users: string [n]. Returns int64 [n]."""
+    """Draw the fold of each row so that all rows of one user are in the same fold.
+
+    Args:
+        users: The user's id of each row, string [n].
+        folds: Number of folds.
+        seed: Seed of the draw.
+
+    Returns:
+        Folds from 0 on, int64 [n].
+    """
     distinct, place = np.unique(users, return_inverse=True)
     drawn = np.random.default_rng(seed).permutation(len(distinct)) % folds
     return np.asarray(drawn[place.reshape(-1)])
 
 
 def folds_of(trial: Trial, folds: int, seed: int) -> np.ndarray:
-    """Draw the fold of each user, so that folds have equal shares of each arm, int64 [n]."""
+    """Draw the fold of each row so that every fold has the same share of treated users.
+
+    Args:
+        trial: The arms of the users [n].
+        folds: Number of folds.
+        seed: Seed of the draw.
+
+    Returns:
+        Folds from 0 on, int64 [n].
+    """
     random = np.random.default_rng(seed)
     fold = np.empty(len(trial), np.int64)
     for arm in (trial.treated, ~trial.treated):
@@ -119,7 +145,17 @@ def folds_of(trial: Trial, folds: int, seed: int) -> np.ndarray:
 
 
 def held_out_scores(name: str, rows: np.ndarray, trial: Trial, fold: np.ndarray) -> np.ndarray:
-    """Score every user by a model that was fitted to the other folds, float64 [n]."""
+    """Score every user by a model that was fitted to the other folds (cross-fitting).
+
+    Args:
+        name: The learner, as `learners.train` takes it.
+        rows: Features, float64 [n, features].
+        trial: Outcome, arm and probability of each user [n].
+        fold: The fold of each user, int64 [n].
+
+    Returns:
+        Scores, float64 [n].
+    """
     scores = np.empty(len(rows))
     for number in range(int(fold.max()) + 1):
         held = fold == number
@@ -128,9 +164,13 @@ def held_out_scores(name: str, rows: np.ndarray, trial: Trial, fold: np.ndarray)
 
 
 def within_folds(scores: np.ndarray, fold: np.ndarray) -> np.ndarray:
-    """Replace scores by their places among those of the same fold, 0 to 1; equal scores keep equal places.
+    """Replace scores by their ranks within the same fold, scaled to 0..1; equal scores get equal ranks.
 
-    Models of two folds have scales of their own, and places can be compared.
+    Models of different folds score on different scales; their ranks can be compared.
+
+    Args:
+        scores: Scores, float64 [n].
+        fold: The fold of each user, int64 [n].
     """
     places = np.empty(len(scores))
     for number in np.unique(fold):

@@ -1,7 +1,7 @@
-"""What is known of a user before a day: how recently, how often and for how much the user bought.
+"""Features of a user on a day: how recently, how often and for how much the user had bought before that day.
 
-Everything comes from the daily tiles, so it is known for every past day, and the same for learning and for planning. No
-demographics are used.
+`train_uplift` learns from them and `plan_campaigns` predicts with them. They are computed from `user_daily` alone, so
+they exist for every past day, and are the same for learning and for planning. No demographic data are used.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from shopbatch.capabilities.marketing.campaigns.outcomes import scan
 from shopbatch.core.errors import UserError
 from shopbatch.warehouse.snapshot import Snapshot
 
-_WINDOWS = (28, 90, 365)  # days
-_FAR = 3650  # days since a purchase that never was
+_WINDOWS = (28, 90, 365)  # days before the reference day
+_FAR = 3650  # days since the last purchase of a user who never bought
 _COLUMNS = ("baskets", "sales_cents", "purchase_cents", "discount_cents", "lines", "coupon_lines", "return_lines")
 FEATURES = (
     "never_bought", "days_since_last", "days_since_first",
@@ -26,14 +26,19 @@ FEATURES = (
 
 
 def features(daily: Snapshot, people: pl.DataFrame) -> np.ndarray:
-    """Return what is known of each user before a day of the user's own.
+    """Return the features of each user before the user's reference day.
 
     Args:
-        daily: The daily tiles.
-        people: Rows with `user_id` and `day`.
+        daily: `user_daily`, the daily sums of each user.
+        people: Rows with `user_id` and `day` (the reference day, which is itself left out).
 
     Returns:
-        float64 [n, FEATURES]; counts, money and days as log(1 + x), with the sign of money. Never nan.
+        One row per row of `people` and one column per name of FEATURES, float64 [n, len(FEATURES)], never nan. Counts,
+        money and days are log(1 + x) (for negative money -log(1 - x)); a user who never bought has 3,650 days since the
+        last purchase and `never_bought` 1.
+
+    Raises:
+        UserError: `people` is empty.
     """
     last = people["day"].max()
     if not isinstance(last, date):

@@ -1,4 +1,4 @@
-"""What the report of `train_uplift` shows: the learners beside each other, Qini curves, effects by fifth."""
+"""Charts and tables in the report of `train_uplift`: learners by Qini, Qini curves, effect by fifth of the users."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _PARTS = 5
 
 
 def figures(choice: Choice, ranks: dict[str, np.ndarray], trial: Trial) -> list[Figure]:
-    """Draw what speaks for the choice.
+    """Return the charts and tables that compare the learners and show why one was chosen.
 
     Args:
-        choice: What was chosen.
-        ranks: The held-out places of the users by the learner's name, float64 [n] each.
-        trial: What happened.
+        choice: The chosen learner and the comparison.
+        ranks: By learner, the held-out ranks of the users within their fold (`within_folds`), float64 [n].
+        trial: Outcome, arm and probability of each user [n].
     """
     order = sorted(choice.comparison.qini, key=lambda name: choice.comparison.qini[name].value)
     order = [*(name for name in order if name != choice.name), choice.name]
@@ -67,7 +67,7 @@ def _table(choice: Choice) -> Figure:
 
 
 def _by_fifth(choice: Choice, ranks: dict[str, np.ndarray], trial: Trial) -> Figure:
-    """The measured effect in each fifth of the users, by the order that is published."""
+    """Return a table of the measured effect in each fifth of the users, ordered by the chosen learner's rank."""
     place = np.minimum((ranks[choice.name] * _PARTS).astype(int), _PARTS - 1)
     rows = []
     for number in reversed(range(_PARTS)):

@@ -1,4 +1,7 @@
-"""The model `uplift`: what a message is expected to add to what a user does. JSON, and LightGBM's text for trees."""
+"""The model `uplift`: predicts what a message adds to a user's purchases. Trained by `train_uplift`.
+
+`plan_campaigns` uses it. Its folder holds `uplift.json`, and one text file of LightGBM for each model of boosted trees.
+"""
 
 from __future__ import annotations
 
@@ -25,15 +28,17 @@ _VERSION = 1
 
 @dataclass(frozen=True)
 class UpliftModel:
-    """What was learnt from experiments.
+    """The mean effect of a message, learnt from experiments, and, if one was found, an order of users by effect.
 
     Attributes:
-        kind: uplift, response or none: what the score is.
-        outcome: What is counted: bought, sales or baskets, within `window` days.
-        window: Days.
-        arm: The arm that was learnt from, such as a channel.
-        scorer: Orders users; None if no order is better than chance.
-        centre, slope: The expected effect is effect + slope x (score - centre).
+        kind: Meaning of the score: `uplift`, `response`, or `none` for no score.
+        outcome: The predicted quantity: bought (a probability), sales (money) or baskets (a number), within `window`
+            days.
+        window: Days from the message on.
+        arm: The treated arm of the experiments, such as the name of a channel.
+        scorer: Scores users; None if no order of the users is better than chance.
+        centre: Mean score; a user with this score has the mean effect.
+        slope: Effect per unit of score: the expected effect is effect + slope * (score - centre).
         effect: The mean effect with its 95 % interval.
         features: Names of the columns that the scorer reads.
     """
@@ -49,13 +54,19 @@ class UpliftModel:
     features: Sequence[str] = FEATURES
 
     def predict(self, rows: np.ndarray) -> np.ndarray:
-        """Return what a message is expected to add to each user's outcome. rows: float64 [n, features]."""
+        """Return what a message is expected to add to each user's outcome, float64 [n].
+
+        Without a scorer, that is the mean effect for everybody.
+
+        Args:
+            rows: Features as `features.features` makes them, float64 [n, features].
+        """
         if self.scorer is None:
             return np.full(len(rows), self.effect.value)
         return self.effect.value + self.slope * (self.scorer.score(rows) - self.centre)
 
     def save(self, folder: Path) -> None:
-        """Write the files; equal models give equal bytes."""
+        """Write the model's files into a folder. Equal models give equal bytes."""
         terms = []
         for number, term in enumerate(self.scorer.terms if self.scorer else ()):
             terms.append({"share": term.share, "treatment": term.treatment, **_part(term.part, folder, number)})
@@ -76,11 +87,12 @@ class UpliftModel:
 
     @classmethod
     def load(cls, folder: Path) -> UpliftModel:
-        """Read the files.
+        """Read a model from its folder.
 
         Raises:
-            UserError: They are not those of an uplift model, or of one that reads other features.
-            ModelError: They are damaged.
+            UserError: The folder holds no uplift model, or one that reads other features than this version of the
+                program.
+            ModelError: The files are damaged.
         """
         if not (folder / _WORDS).is_file():
             raise UserError(f"model {folder}: it is no uplift model; train one: shopbatch run train_uplift")
@@ -106,7 +118,7 @@ class UpliftModel:
 
 
 def _part(part: Part, folder: Path, number: int) -> dict[str, Any]:
-    """What uplift.json says of a part; trees get a file of their own."""
+    """Return the JSON entry of one model in `uplift.json`; boosted trees are written into a file of their own."""
     if isinstance(part, Boosted):
         name = f"trees-{number}.txt"
         (folder / name).write_text(part.text, "utf-8")
@@ -129,7 +141,7 @@ def _read_part(term: dict[str, Any], folder: Path) -> Part:
         if Path(name).name != name:
             raise ValueError("a file outside the folder")
         text = (folder / name).read_text("utf-8")
-        if _digest(text) != term["digest"]:  # LightGBM ends the process at some texts that are cut off
+        if _digest(text) != term["digest"]:  # LightGBM kills the process on some truncated files
             raise ValueError("a file that was changed")
         return Boosted(text)
     tree = term["linear"]

@@ -1,7 +1,7 @@
-"""The models that uplift learners are made of: linear ones, sparse linear ones and boosted trees, of weighted rows.
+"""Regression models that the uplift learners are built from: linear, sparse linear, and boosted trees.
 
-All give equal bits for equal rows: the linear ones are solved in closed steps, LightGBM is told to be deterministic
-and gets one thread.
+Equal rows give equal bits: linear models are solved by a fixed sequence of steps in one thread, and LightGBM runs
+deterministically in one thread.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import lightgbm
 import numpy as np
 
 Family = Literal["linear", "boosted", "sparse"]
-_STEPS, _CLOSE = 30, 1e-8  # of Newton's method
+_STEPS, _CLOSE = 30, 1e-8  # Newton's method: most steps, and the step size at which it stops
 _TREES: dict[str, Any] = {
     "deterministic": True,
     "force_row_wise": True,
@@ -25,27 +25,35 @@ _TREES: dict[str, Any] = {
     "lambda_l2": 10.0,
 }
 _ROUNDS = 80
-_OWN = 1e-4  # least share of a feature's variance that other features do not hold
-_LEAST_LEAF, _LEAF_SHARE = 20, 0.005  # rows of a leaf
+_OWN = 1e-4  # least share of a feature's variance that chosen features do not explain
+_LEAST_LEAF, _LEAF_SHARE = 20, 0.005  # fewest rows of a leaf: a number, and a share of all rows
 
 
 class Part(Protocol):
-    """A fitted model of one number."""
+    """A fitted regression model that predicts one number per row."""
 
     def predict(self, rows: np.ndarray) -> np.ndarray:
-        """Predict. rows: float64 [n, features]. Returns float64 [n]."""
+        """Predict one number per row.
+
+        Args:
+            rows: Features, float64 [n, features].
+
+        Returns:
+            Predictions, float64 [n].
+        """
         ...
 
 
 @dataclass(frozen=True)
 class Linear:
-    """A linear model of standardised features.
+    """A fitted linear or logistic regression on standardised features.
 
     Attributes:
-        mean, scale: Of each feature, float64 [features].
-        weight: float64 [features].
-        bias: A number.
-        logistic: Whether the sum is a log-odds.
+        mean: Mean of each feature, subtracted first, float64 [features].
+        scale: Standard deviation by which each feature is divided, float64 [features].
+        weight: Weight of each standardised feature, float64 [features].
+        bias: Constant that is added.
+        logistic: True if the sum is a log-odds and predictions are probabilities.
     """
 
     mean: np.ndarray
@@ -55,36 +63,51 @@ class Linear:
     logistic: bool
 
     def predict(self, rows: np.ndarray) -> np.ndarray:
-        """Predict. rows: float64 [n, features]. Returns float64 [n]."""
+        """Predict one number per row, a probability if the model is logistic.
+
+        Args:
+            rows: Features, float64 [n, features].
+
+        Returns:
+            Predictions, float64 [n].
+        """
         sums = (rows - self.mean) / self.scale @ self.weight + self.bias
         return np.asarray(_sigmoid(sums) if self.logistic else sums)
 
 
 @dataclass(frozen=True)
 class Boosted:
-    """Gradient boosted trees (LightGBM), kept as LightGBM's own text.
+    """A fitted model of gradient boosted trees (LightGBM).
 
     Attributes:
-        text: What `Booster.model_to_string` wrote.
+        text: The trees in LightGBM's text format, as `Booster.model_to_string` writes it.
     """
 
     text: str
 
     def predict(self, rows: np.ndarray) -> np.ndarray:
-        """Predict. rows: float64 [n, features]. Returns float64 [n]."""
+        """Predict one number per row, a probability if the target was binary.
+
+        Args:
+            rows: Features, float64 [n, features].
+
+        Returns:
+            Predictions, float64 [n].
+        """
         booster = lightgbm.Booster(model_str=self.text)
         return np.asarray(booster.predict(rows, num_threads=1), np.float64)
 
 
 def fit(family: Family, rows: np.ndarray, target: np.ndarray, weight: np.ndarray, penalty: float) -> Part:
-    """Fit a model; a target of only 0 and 1 gets a logistic one.
+    """Fit a regression model to weighted rows. Linear and boosted models are logistic if all targets are 0 or 1.
 
     Args:
-        family: Which kind.
-        rows: float64 [n, features], without nan.
-        target: float64 [n].
-        weight: What each row counts, float64 [n].
-        penalty: Of the linear model: rows' worth of L2 penalty on each standardised weight.
+        family: The kind of model.
+        rows: Features, float64 [n, features], without nan.
+        target: The number to predict, float64 [n].
+        weight: Weight of each row, float64 [n]; only the ratios matter.
+        penalty: L2 penalty on the weights of a linear model, in units of rows: 50 is as strong as 50 rows. Other
+            families ignore it.
     """
     if family == "sparse":
         return _sparse(rows, target, weight / weight.mean())
@@ -98,7 +121,10 @@ def fit(family: Family, rows: np.ndarray, target: np.ndarray, weight: np.ndarray
 
 
 def _linear(rows: np.ndarray, target: np.ndarray, weight: np.ndarray, penalty: float, logistic: bool) -> Linear:
-    """Fit by Newton's method; least squares need one step."""
+    """Fit a linear regression, or a logistic one if `logistic`, with an L2 penalty on standardised features.
+
+    The method is Newton's; least squares need only one step. The arguments are those of `fit`.
+    """
     mean, scale = _standards(rows, weight)
     inputs = np.column_stack([np.ones(len(rows)), (rows - mean) / scale])
     ridge = np.diag([0.0] + [penalty] * rows.shape[1])
@@ -121,16 +147,16 @@ def _linear(rows: np.ndarray, target: np.ndarray, weight: np.ndarray, penalty: f
 
 
 def _sparse(rows: np.ndarray, target: np.ndarray, weight: np.ndarray) -> Linear:
-    """Fit least squares to the few features that surely matter.
+    """Fit least squares to the few features that matter for certain; all other weights are 0.
 
-    Features are added one by one, always the one that explains most of what is left, as long as the Bayesian
-    information criterion falls (Schwarz, "Estimating the dimension of a model", 1978). The weights of the others are 0.
+    Features are added one at a time, each time the one that explains most of the remaining variance, as long as the
+    Bayesian information criterion falls (Schwarz, "Estimating the dimension of a model", 1978).
     """
     mean, scale = _standards(rows, weight)
     inputs = np.column_stack([np.ones(len(rows)), (rows - mean) / scale])
     both = _product((inputs * weight[:, None]).T, np.column_stack([inputs, target]))
     gram, slope = both[:, :-1], both[:, -1]
-    left = float((weight * target**2).sum())  # sum of squares that is not explained yet
+    left = float((weight * target**2).sum())  # total sum of squares
     chosen = [0]
     while True:
         inner = gram[np.ix_(chosen, chosen)]
@@ -138,7 +164,7 @@ def _sparse(rows: np.ndarray, target: np.ndarray, weight: np.ndarray) -> Linear:
         rest = left - float(weights @ slope[chosen])
         open_slope = slope - gram[:, chosen] @ weights
         own = np.diag(gram) - np.einsum("ij,ji->i", gram[:, chosen], np.linalg.solve(inner, gram[chosen]))
-        able = own > _OWN * len(rows)  # what is a sum of the chosen ones adds nothing
+        able = own > _OWN * len(rows)  # a linear combination of chosen features adds nothing
         gain = np.where(able, open_slope**2 / np.where(able, own, 1.0), 0.0)
         best = int(gain.argmax())
         if rest <= 0 or gain[best] <= 0 or len(rows) * -np.log1p(-min(gain[best] / rest, 0.999)) <= np.log(len(rows)):
@@ -150,14 +176,17 @@ def _sparse(rows: np.ndarray, target: np.ndarray, weight: np.ndarray) -> Linear:
 
 
 def _standards(rows: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each feature."""
+    """Return the weighted mean and standard deviation of each feature; 1 in place of a deviation of about 0."""
     mean = np.average(rows, axis=0, weights=weight)
     scale = np.sqrt(np.average((rows - mean) ** 2, axis=0, weights=weight))
-    return mean, np.where(scale > 1e-9, scale, 1.0)  # what does not vary says nothing
+    return mean, np.where(scale > 1e-9, scale, 1.0)  # a constant feature gets a weight of 0
 
 
 def _product(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Multiply in one thread: sums have one order on every machine, and NumPy's threads wait longer than they work."""
+    """Multiply two matrices in one thread.
+
+    So sums are added in the same order on every machine; and NumPy's threads would wait longer than they work.
+    """
     import torch
 
     from shopbatch.training.one_thread import one_thread

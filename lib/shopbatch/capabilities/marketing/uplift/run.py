@@ -1,4 +1,4 @@
-"""What the job train_uplift does: experiments -> learners, compared on held-out users -> model `uplift`."""
+"""The job `train_uplift`: compares uplift learners on the users of experiments, and publishes the model `uplift`."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ from shopbatch.training import runs
 from shopbatch.warehouse.gates import Gate, explain, refuse_if_failed
 from shopbatch.warehouse.store import Store
 
-VERSION = 2  # of reading, choosing and fitting: another one trains again
+VERSION = 2  # of reading, choosing and fitting: raising it makes the next run train again
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Users who were addressed or not by chance.
+    """The users of the experiments that the model is learnt from; chance decided who of them was treated.
 
     Attributes:
-        people: Their experiments, ids and days.
-        rows: What was known of them, float64 [n, features].
-        trial: What happened.
-        arm: The arm that is compared with the control.
+        people: One row per user: experiment_id, user_id, arm, probability, day of the assignment.
+        rows: The users' features before that day, float64 [n, features].
+        trial: The users' outcomes, arms and probabilities [n].
+        arm: Name of the treated arm, which is compared with the control; "" if there is none.
     """
 
     people: pl.DataFrame
@@ -51,11 +51,18 @@ class Examples:
 
 
 def train_uplift(config: TrainUpliftConfig, store: Store, report: Report) -> None:
-    """Learn from the experiments whom a message moves, and publish what is known of it.
+    """Learn from experiments whom a message influences, and publish the result as the model `uplift`.
+
+    Nothing is done if the live model came from the same tables and settings.
+
+    Args:
+        config: Settings of the job.
+        store: The warehouse.
+        report: The report of the run.
 
     Raises:
-        UserError: There is nothing to learn from, or several arms and no word which.
-        GateRefused: Nobody was drawn by chance, no experiment passes the checks, or there are too few users.
+        UserError: There is nothing to learn from, or the experiments have several arms and `arm` names none of them.
+        GateRefused: No campaign has a randomised control, no experiment passes the checks, or there are too few users.
     """
     report.unit = "users"
     sources = pin(store)
@@ -94,10 +101,15 @@ def train_uplift(config: TrainUpliftConfig, store: Store, report: Report) -> Non
 
 
 def fitted(choice: Choice, examples: Examples, config: TrainUpliftConfig) -> UpliftModel:
-    """Fit what was chosen to all users, and give its score the scale of an effect.
+    """Fit the chosen learner to all users, and scale its score so that it predicts the size of the effect.
 
-    The slope is that of the doubly robust effect of each user over the held-out scores: a score that orders users well,
-    but is a probability of another kind or too bold, gets the size that was measured.
+    The slope is that of a regression of each user's doubly robust effect on the held-out score. So a score that orders
+    users well, but is exaggerated or on another scale (a probability to buy), gets the size that was measured.
+
+    Args:
+        choice: The chosen learner, with its held-out scores.
+        examples: All users.
+        config: Settings of the job.
     """
     trial, scores = examples.trial, choice.scores[choice.name]
     mean = effect(trial.outcome, Arms(trial.treated, trial.probability)).difference
@@ -111,7 +123,12 @@ def fitted(choice: Choice, examples: Examples, config: TrainUpliftConfig) -> Upl
 
 
 def _examples(config: TrainUpliftConfig, sources: Sources, report: Report) -> Examples:
-    """Read the experiments that pass the checks. Raises UserError, GateRefused."""
+    """Read the users of the experiments that pass the checks of `measure_campaigns`, at most `max_users` of them.
+
+    Raises:
+        UserError: There is nothing to learn from, or `arm` is missing or unknown.
+        GateRefused: No experiment passes the checks, or there are too few users.
+    """
     shared = {"experiments", "window_days", "before_days", "timezone", "gates"}
     measuring = MeasureConfig.model_validate(config.model_dump(include=shared))
     with report.stage("read") as stage:
@@ -147,7 +164,13 @@ def _arm(wanted: str, arms: list[str]) -> str:
 
 
 def _enough(people: pl.DataFrame, config: TrainUpliftConfig, refused: Mapping[str, Any]) -> Gate:
-    """Whether there are enough users of both arms."""
+    """Return the gate "users to learn from": the smaller arm must have at least `min_users` users.
+
+    Args:
+        people: The users of the experiments that passed their checks, with the column `arm`.
+        config: Settings of the job.
+        refused: By refused experiment, the reasons, which the text of the gate quotes.
+    """
     control = int((people["arm"] == CONTROL).sum())
     least = min(control, len(people) - control)
     passed = least >= config.min_users
@@ -162,7 +185,10 @@ def _enough(people: pl.DataFrame, config: TrainUpliftConfig, refused: Mapping[st
 
 
 def _describe(report: Report, choice: Choice, examples: Examples, model: UpliftModel, fold: np.ndarray) -> None:
-    """Enter numbers and figures into the report."""
+    """Write the quality of the learners, the mean effect and the figures into the report.
+
+    `fold` is the fold of each user (int64 [n]), within which the held-out scores are ranked.
+    """
     ranks = {name: within_folds(score, fold) for name, score in choice.scores.items()}
     report.figures += figures.figures(choice, ranks, examples.trial)
     report.metrics["quality"] = {

@@ -1,1 +1,1 @@
-"""Fits, judges and publishes the model of moderation. Entry point: `run.train_moderation`."""
+"""Trains, judges and publishes the model `moderation`. The entry point is `run.train_moderation`."""

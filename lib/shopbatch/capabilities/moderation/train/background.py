@@ -1,4 +1,4 @@
-"""Reviews -> sentences that are taken to be harmless, from which the model learns how ordinary ones read."""
+"""Chooses sentences of ordinary reviews as harmless training examples for the model `moderation`."""
 
 from __future__ import annotations
 
@@ -11,21 +11,24 @@ from shopbatch.text.language import detect_language
 from shopbatch.text.moderation.find import find
 from shopbatch.warehouse.snapshot import Snapshot
 
-_SPARE = 4  # this many times more reviews are read than needed, since one language may be rare
-_SENTENCES = 2  # of one review
-_LEAST = 24  # a shorter sentence says too little
+_SPARE = 4  # factor of reviews read to reviews needed, since one language may be rare
+_SENTENCES = 2  # greatest number per review
+_LEAST = 24  # least length; a shorter sentence says too little
 _COLUMNS = ("text",)
 
 
 def harmless_sentences(reviews: Snapshot, most: int) -> tuple[list[str], list[str]]:
-    """Return sentences of reviews in which the lists find nothing, and the texts of these reviews.
+    """Return sentences of reviews in which the word lists find nothing, and the whole texts of these reviews.
 
-    They are the same for the same reviews. Only a share of a large table, chosen by the hash of the texts, comes to the
-    driver.
+    The same reviews always give the same sentences. Of a large table only a share, chosen by the hash of the texts, is
+    collected on the driver.
 
     Args:
-        reviews: The reviews.
-        most: Most reviews of each language that are taken.
+        reviews: The table `reviews`.
+        most: Greatest number of Chinese reviews, and of all other reviews, that are used.
+
+    Returns:
+        (at most two sentences of each review, without repetitions; texts of the reviews).
     """
     share = min(1.0, _SPARE * 2 * most / max(1, reviews.rows))
     dataset = reviews.dataset(_COLUMNS).map_batches(
@@ -49,7 +52,12 @@ def harmless_sentences(reviews: Snapshot, most: int) -> tuple[list[str], list[st
 
 
 def drawn(batch: pa.Table, share: float) -> pa.Table:
-    """Return the texts of a batch whose hash is among this share of all hashes, 0 to 1."""
+    """Return a sample of a batch's texts: those whose hash lies in the lowest `share` (0 to 1) of all hashes.
+
+    Args:
+        batch: Rows with a column `text`.
+        share: 1 returns all texts; nulls are always left out.
+    """
     texts = batch["text"].combine_chunks().drop_null()
     if share >= 1 or not len(texts):
         return pa.table({"text": texts})

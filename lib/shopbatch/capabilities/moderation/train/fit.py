@@ -1,4 +1,4 @@
-"""Examples and their vectors -> the classifiers and their thresholds, by cross-validation over lines."""
+"""Fits the classifiers of the model `moderation`, and sets their thresholds by cross-validation."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from shopbatch.training.logistic import fit_logistic
 
 @dataclass(frozen=True)
 class Rows:
-    """What a classifier is fitted to.
+    """Training rows: the inputs and labels of n texts.
 
     Attributes:
         inputs: Vector and traits of each text, float32 [n, dim + traits].
-        targets: 1, 0, or nan where it is not known, float64 [n, kinds].
-        weight: float64 [n].
-        group: Rows with the same number are in one fold, int64 [n].
+        targets: 1 if the text is of the kind, 0 if not, nan if unknown, float64 [n, kinds].
+        weight: Training weight of each text, float64 [n].
+        group: Number of the line or review sentence that a text comes from, int64 [n]; a group is never split over
+            folds.
     """
 
     inputs: np.ndarray
@@ -28,19 +29,35 @@ class Rows:
     group: np.ndarray
 
     def take(self, rows: np.ndarray) -> Rows:
-        """Return some of the rows."""
+        """Return a selection of the rows.
+
+        Args:
+            rows: Row numbers, or a boolean mask [n].
+        """
         return Rows(self.inputs[rows], self.targets[rows], self.weight[rows], self.group[rows])
 
 
 @dataclass(frozen=True)
 class Scale:
-    """What inputs are divided by, so that one penalty serves vectors and traits; float32 [dim + traits]."""
+    """Divisors of the classifiers' inputs, which bring them to one scale, so that one L2 penalty suits all.
+
+    The inputs of a passage are the encoder's vector and the traits (which classes of the word lists occur in it).
+
+    Attributes:
+        divisor: One divisor per input, float32 [dim + traits].
+    """
 
     divisor: np.ndarray
 
     @classmethod
     def of(cls, inputs: np.ndarray, dim: int, trait_scale: float) -> Scale:
-        """Scale each number of a vector to variance 1, and a trait by a constant."""
+        """Compute the divisors: vector components get variance 1, traits are multiplied by a constant.
+
+        Args:
+            inputs: Vectors and traits, float32 [n, dim + traits].
+            dim: Number of components of a vector.
+            trait_scale: The constant.
+        """
         spread = inputs.std(axis=0, dtype=float) + 1e-6
         spread[dim:] = 1 / trait_scale
         return cls(spread.astype(np.float32))
@@ -49,14 +66,17 @@ class Scale:
 def fit(rows: Rows, scale: Scale, penalty: float, steps: int) -> tuple[np.ndarray, np.ndarray]:
     """Fit a logistic regression for each kind.
 
+    A kind without positive, or without negative, examples gets the weights 0 and the bias -30, so that it is never
+    found.
+
     Args:
-        rows: The examples.
-        scale: What the inputs are divided by; it is folded into the weights.
+        rows: Training rows.
+        scale: Divisors of the inputs; the returned weights are for inputs that are not divided.
         penalty: L2 penalty.
-        steps: Maximum number of iterations of one fit.
+        steps: Maximum number of L-BFGS iterations for one kind.
 
     Returns:
-        weights float64 [dim + traits, kinds], bias float64 [kinds].
+        (weights float64 [dim + traits, kinds], bias float64 [kinds]).
     """
     weights, bias = np.zeros((rows.inputs.shape[1], len(KINDS))), np.zeros(len(KINDS))
     inputs = rows.inputs / scale.divisor
@@ -64,7 +84,7 @@ def fit(rows: Rows, scale: Scale, penalty: float, steps: int) -> tuple[np.ndarra
         known = ~np.isnan(rows.targets[:, column])
         label = rows.targets[known, column].astype(np.int64)
         if len(np.unique(label)) < 2:
-            bias[column] = -30.0  # nothing is of a kind of which there are no examples
+            bias[column] = -30.0  # a kind without examples is never found
             continue
         two, both = fit_logistic(inputs[known], label, 2, penalty, rows.weight[known], steps)
         weights[:, column], bias[column] = two[:, 1] - two[:, 0], both[1] - both[0]
@@ -72,12 +92,12 @@ def fit(rows: Rows, scale: Scale, penalty: float, steps: int) -> tuple[np.ndarra
 
 
 def cross_fitted(rows: Rows, folds: int, fitted: Callable[[Rows], tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-    """Return for each row the probabilities of a model that was fitted to other groups, float64 [n, kinds].
+    """Return out-of-fold probabilities, float64 [n, kinds]: each row is judged by a model fitted without its group.
 
     Args:
-        rows: The examples.
-        folds: Number of parts.
-        fitted: Fits weights and bias to rows.
+        rows: Training rows.
+        folds: Number of folds.
+        fitted: Function that fits weights and bias to rows, see `fit`.
     """
     out = np.zeros(rows.targets.shape)
     part = np.random.default_rng(0).permutation(rows.group.max() + 1)[rows.group] % folds
@@ -89,12 +109,14 @@ def cross_fitted(rows: Rows, folds: int, fitted: Callable[[Rows], tuple[np.ndarr
 
 
 def thresholds(probabilities: np.ndarray, harmless: np.ndarray, alarms: float) -> np.ndarray:
-    """Return for each kind the least probability at which it is found, so that few harmless texts are found as any.
+    """Return for each kind the least probability at which it counts as found, float [kinds], clipped to 0.2..0.9999.
+
+    The thresholds are chosen so that at most about the share `alarms` of the harmless texts is found to be of any kind.
 
     Args:
-        probabilities: Of texts that the model did not learn from, float [n, kinds].
-        harmless: Which texts are harmless, bool [n].
-        alarms: Share of the harmless texts that may be found, all kinds together.
+        probabilities: Probabilities of n texts, float [n, kinds]; preferably out-of-fold, as of `cross_fitted`.
+        harmless: Mask of the harmless texts, bool [n].
+        alarms: Share (0 to 1) of the harmless texts that may be flagged, all kinds together.
     """
     quiet = np.sort(probabilities[harmless], axis=0)[::-1]
     allowed = int(alarms * len(quiet) / len(KINDS))
@@ -103,12 +125,18 @@ def thresholds(probabilities: np.ndarray, harmless: np.ndarray, alarms: float) -
 
 
 def log_loss(probabilities: np.ndarray, targets: np.ndarray, weight: np.ndarray) -> float:
-    """Return the weighted mean log loss over all kinds that are known."""
+    """Return the weighted mean log loss over all known labels; used to choose the penalty.
+
+    Args:
+        probabilities: float64 [n, kinds].
+        targets: 1, 0, or nan (unknown, not counted), float64 [n, kinds].
+        weight: float64 [n].
+    """
     sure = np.where(targets == 1, probabilities, 1 - probabilities)
     losses = -np.log(np.maximum(sure, 1e-9)) * weight[:, None]
     return float(np.where(np.isnan(targets), 0.0, losses).sum() / (~np.isnan(targets) * weight[:, None]).sum())
 
 
 def sigmoid(scores: np.ndarray) -> np.ndarray:
-    """Return the probabilities of log odds, float64."""
+    """Turn log odds into probabilities, float64, without overflow."""
     return np.asarray(np.exp(-np.logaddexp(0, -scores)))

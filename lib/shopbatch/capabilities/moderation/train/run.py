@@ -1,4 +1,4 @@
-"""The entry point of `train_moderation`: example files and reviews in, the model `moderation` out."""
+"""Runs the job train_moderation: trains the model `moderation` on example files and reviews, and publishes it."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ from shopbatch.training.vectors import embed
 from shopbatch.warehouse.gates import Gate, explain, refuse_if_failed
 from shopbatch.warehouse.store import Snapshot, Store
 
-VERSION = 1  # of examples and fit: raising it makes the next run train again
+VERSION = 1  # of examples and fit; a change makes the next run train again
 
 
 @dataclass(frozen=True)
 class Learnt:
-    """What was fitted, and how it judges examples that it did not learn from.
+    """A fitted model, with its out-of-fold probabilities for the n examples.
 
     Attributes:
-        model: Fitted to all examples.
-        examples: The lines, worded.
-        inputs: Their vectors and traits, float32 [n, dim + traits].
-        probabilities: Cross-fitted, float64 [n, kinds].
-        losses: The log loss by penalty.
+        model: The model, fitted to all examples.
+        examples: The training texts that were generated from the lines of the example files.
+        inputs: Vectors and traits of the examples, float32 [n, dim + traits].
+        probabilities: Out-of-fold probabilities, float64 [n, kinds].
+        losses: {penalty: its log loss in cross-validation}.
     """
 
     model: ModerationModel
@@ -57,16 +57,16 @@ class Learnt:
 
     @property
     def found(self) -> np.ndarray:
-        """What is found of examples that were not learnt from, bool [n, kinds]."""
+        """Mask of the kinds found in each example by models that were not fitted to it, bool [n, kinds]."""
         return np.asarray(self.probabilities >= self.model.thresholds.astype(float))
 
 
 def train_moderation(config: TrainModerationConfig, store: Store, report: Report) -> None:
-    """Train, judge and publish the model, unless the live one was made of the same.
+    """Train, judge and publish the model, unless the live model was trained from the same inputs.
 
     Raises:
-        UserError: An example file of the shop's own cannot be read.
-        GateRefused: The model finds too little, or less than the live one.
+        UserError: One of the shop's example files cannot be read.
+        GateRefused: The model finds too few of the harmful examples, or fewer than the live one.
     """
     models = f"{store.root}/_models"
     encoder = None if config.engine.kind == "fake" else registry.base(models, config.encoder)
@@ -122,7 +122,7 @@ def train_moderation(config: TrainModerationConfig, store: Store, report: Report
 
 
 def _background(reviews: Snapshot | None, most: int) -> tuple[list[str], list[str]]:
-    """Sentences of ordinary reviews, and the texts of these reviews."""
+    """Return sentences of ordinary reviews and the texts of these reviews; ([], []) without reviews."""
     return ([], []) if reviews is None else harmless_sentences(reviews, most)
 
 
@@ -137,11 +137,11 @@ def learn(
     """Choose the penalty, set the thresholds and fit the model.
 
     Args:
-        config: How it is fitted.
-        examples: The lines, worded.
-        beside: Those with a harmless neighbour.
-        texts: What was encoded: both, then sentences of reviews.
-        vectors: float32 [texts, dim].
+        config: Settings of the job.
+        examples: The training texts that were generated from the lines of the example files.
+        beside: Copies of examples with a harmless neighbour sentence.
+        texts: The encoded texts: those of `examples`, those of `beside`, then harmless sentences of reviews.
+        vectors: Vectors of `texts`, float32 [texts, dim].
         encoder: Reference of the encoder.
     """
     own, both = len(examples.texts), len(examples.texts) + len(beside.texts)
@@ -175,7 +175,14 @@ def learn(
 
 
 def measure(learnt: Learnt) -> dict[str, Any]:
-    """Return recall and false alarms by language and kind, each line weighing the same, of lines not learnt from."""
+    """Return recall and false alarms in cross-validation, by language and for all languages together.
+
+    Shares are weighted by the training weight of the examples. A harmful example counts as found if any kind is found.
+
+    Returns:
+        {language or "all": {"false_alarms", "recall", "recall_<kind>": share 0 to 1, None without examples; "lines":
+        number of lines}}.
+    """
     examples, found = learnt.examples, learnt.found
     any_kind = found.any(axis=1)
     quality: dict[str, Any] = {}
@@ -191,10 +198,12 @@ def measure(learnt: Learnt) -> dict[str, Any]:
 
 
 def _share(hits: Any, rows: Any, weight: np.ndarray) -> float | None:
+    """Return the weighted share of `rows` (a mask) that are hits, 0 to 1; None if there are no such rows."""
     return None if not rows.any() else round(float(np.average(hits[rows], weights=weight[rows])), 5)
 
 
 def _enough(quality: dict[str, Any], config: TrainModerationConfig) -> Gate:
+    """Return the gate that checks whether the model finds enough of the harmful examples in cross-validation."""
     recall = float(quality["all"]["recall"] or 0.0)
     passed = recall >= config.gates.recall
     what = f"the model finds {recall:.3f} of harmful examples that it has not seen, less than gates.recall"
@@ -205,10 +214,17 @@ def _enough(quality: dict[str, Any], config: TrainModerationConfig) -> Gate:
 def _against_live(
     config: TrainModerationConfig, store: Store, learnt: Learnt, texts: Sequence[str], vectors: np.ndarray
 ) -> list[Gate]:
-    """Compare with the live model, or the one that ships, if it reads the same encoder's vectors.
+    """Return the gate that compares the new model's recall with the live or shipped model's; [] if not comparable.
 
-    The live one may have learnt from these very examples, so the comparison is in its favour; both are judged at the
-    thresholds at which they raise the same share of false alarms.
+    The models can be compared only if both read the vectors of the same encoder. Each model is judged at the thresholds
+    at which it flags the same share of the harmless examples. Both models may have been trained on these examples.
+
+    Args:
+        config: Settings of the job.
+        store: The warehouse.
+        learnt: The new model.
+        texts: The encoded texts; the examples come first.
+        vectors: Vectors of `texts`, float32 [texts, dim].
     """
     live_model = find_model(f"{store.root}/_models", f"{NAME}@live")
     live = None if live_model is None else ModerationModel.load(live_model.path)
@@ -230,7 +246,12 @@ def _against_live(
 
 
 def _describe(report: Report, quality: dict[str, Any]) -> None:
-    """Enter the figures and the picture into the report."""
+    """Add the quality figures and their chart to the report.
+
+    Args:
+        report: Report of the run.
+        quality: Result of `measure`.
+    """
     report.metrics["quality"] = quality
     report.highlights = {
         "found": f"{quality['all']['recall'] or 0:.1%}",

@@ -1,1 +1,1 @@
-"""The features of a user as Spark expressions. Every module holds pure functions from data frames to data frames."""
+"""Compute the features of users in Spark, by pure functions from data frames to data frames."""

@@ -1,4 +1,7 @@
-"""user_daily -> sums per user over the days before `as_of` -> features of recency, money, baskets and rhythm."""
+"""Sum the tiles user_daily per user, and compute features of recency, money, baskets and rhythm from the sums.
+
+`profile` calls `sums`, lets `outlook` add its columns, and passes the result to `features`.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,8 @@ from pyspark.sql import functions as F
 from shopbatch.capabilities.profiles.features.expressions import money, ratio
 from shopbatch.tables.user_profiles import DAYPARTS, FEATURES, WEEKDAYS, WINDOWS
 
-COHORTS = (30, 60, 90)  # days before as_of at which the outlook looks back
-HORIZON, HABIT = 30, 90  # days: how far the outlook looks ahead, and over which active days count as habit
+COHORTS = (30, 60, 90)  # days before as_of to which the outlook looks back
+HORIZON, HABIT = 30, 90  # days: how far the outlook forecasts, and over how many days active days are counted as habit
 
 _SUMMED = (
     "lines", "purchase_cents", "basket_cents_sq", "basket_units_sq", "discount_cents", "discounted_lines",
@@ -22,9 +25,16 @@ _SUMMED = (
 def sums(daily: DataFrame, as_of: date) -> DataFrame:
     """Sum user_daily to one row per user with a tile before `as_of`; the features are computed from these sums.
 
-    For each cohort h, and for 0 (`as_of` itself), with the date d = as_of - h days:
-    last_h is the number of days from the last active day before d to d, habit_h the number of active days in the HABIT
-    days before d, and next_h the number of active days in the HORIZON days from d on.
+    The forecast of `outlook` also needs each user's state on the days d = as_of - h, for h = 0 and each h in COHORTS.
+    It consists of three columns per h. An active day is a day with a basket.
+
+    - last_h: days from the last active day before d until d; null if there is none
+    - habit_h: number of active days in the HABIT days before d
+    - next_h: number of active days in the HORIZON days from d on
+
+    Args:
+        daily: The tiles user_daily.
+        as_of: Only tiles of days before this day are summed.
     """
     earlier = Window.partitionBy("user_id").orderBy("day").rowsBetween(Window.unboundedPreceding, -1)
     active, today = F.col("baskets") > 0, F.lit(as_of)
@@ -66,7 +76,11 @@ def sums(daily: DataFrame, as_of: date) -> DataFrame:
 
 
 def features(users: DataFrame) -> DataFrame:
-    """Compute all features that need only the result of `sums`, extended by the outlook and the segments."""
+    """Compute all features that depend only on a user's own purchases, one row per user.
+
+    Args:
+        users: The result of `sums` with the columns of `outlook.with_outlook` and `outlook.with_segments`.
+    """
     baskets, gaps = F.col("baskets_all"), F.col("gaps")
     mean_gap = ratio("gap_sum", gaps)
     sd_gap = _sd(gaps, "gap_sum", "gap_sq")
@@ -118,7 +132,15 @@ def _days(where: Column) -> Column:
 
 
 def _sd(count: Column, total: str, squares: str) -> Column:
-    """Sample standard deviation from exact whole sums, so nothing cancels out; null for fewer than 2 values."""
+    """Return the sample standard deviation of `count` values; null for fewer than 2 values.
+
+    It is computed from exact whole sums, so no digits are lost by cancellation.
+
+    Args:
+        count: Number of values.
+        total: Column with the sum of the values.
+        squares: Column with the sum of their squares.
+    """
     n, exact = count.cast("decimal(10,0)"), "decimal(38,0)"
     spread = (n * F.col(squares).cast("decimal(28,0)")).cast(exact) - (
         F.col(total).cast("decimal(19,0)") * F.col(total).cast("decimal(19,0)")

@@ -1,6 +1,7 @@
-"""user_product_daily and products -> what each user likes, and at what price.
+"""Compute each user's tastes (favourite products, departments, categories, brands) and price level from purchases.
 
-The tiles are shuffled once, by user.
+The inputs are user_product_daily and products. Recent purchases weigh more ("decayed money"). The tiles are shuffled
+once, by user.
 """
 
 from __future__ import annotations
@@ -28,12 +29,18 @@ _DECAYED = tuple(f"decayed_{i}" for i in range(SPANS))
 def by_product(tiles: DataFrame, as_of: date, half_life: int) -> DataFrame:
     """Sum user_product_daily to one row per user and product, over the days before `as_of`, partitioned by user.
 
-    The columns _DECAYED hold the decayed money of the purchases; `_decayed_cents` makes one number of them. An age of
-    more than SPAN * SPANS half lives counts as that many.
+    Decayed money is the money of purchases, each weighted by 2^(-age / half_life). The columns _DECAYED hold it as
+    exact whole numbers, which `_decayed_cents` combines into one number. An age of more than SPAN * SPANS half lives is
+    cut to that many.
+
+    Args:
+        tiles: The tiles user_product_daily.
+        as_of: Only tiles of days before this day are summed.
+        half_life: Age in days at which the weight of a purchase has fallen to one half.
     """
     age = F.least(F.datediff(F.lit(as_of), "day"), F.lit(half_life * SPAN * SPANS))
     halvings = F.floor(age / F.lit(float(half_life)))
-    part = (age - halvings * half_life) / F.lit(float(half_life))  # of a half life, 0 to 1
+    part = (age - halvings * half_life) / F.lit(float(half_life))  # fraction of a half life, 0 to 1
     significand = F.floor(F.lit(2.0**BITS) * F.pow(F.lit(2.0), -part) + 0.5)
     span = F.greatest(F.floor((halvings - 1) / SPAN), F.lit(0))
     weight = significand * F.pow(F.lit(2.0), (span + 1) * SPAN - halvings).cast("bigint")
@@ -52,7 +59,15 @@ def by_product(tiles: DataFrame, as_of: date, half_life: int) -> DataFrame:
 
 
 def by_kind(bought: DataFrame, products: DataFrame) -> DataFrame:
-    """Sum the result of `by_product` to one row per user, department, category and brand (null: unknown)."""
+    """Sum the result of `by_product` to one row per user, department, category and brand (null: unknown).
+
+    The columns are the sums of decayed money, lines, units and cents. `unknown_cents` holds the money of products that
+    `products` does not list.
+
+    Args:
+        bought: The result of `by_product`.
+        products: Rows of the table products; if a product occurs more than once, the newest row is used.
+    """
     # One row per product: if the catalogue was loaded twice, a join would count every line twice.
     catalogue = one_per_key(products, "product_id", ("updated_at", *_GROUPS)).withColumn("known", F.lit(True))
     summed = (*_DECAYED, "lines", "units", "purchase_cents", "unit_cents")
@@ -67,7 +82,7 @@ def by_kind(bought: DataFrame, products: DataFrame) -> DataFrame:
 
 
 def of_products(bought: DataFrame) -> DataFrame:
-    """Compute user_id and the features of single products from the result of `by_product`."""
+    """Compute each user's top_products, products_bought and repeat_product_share from the result of `by_product`."""
     return (
         bought.withColumn("v", _decayed_cents())
         .groupBy("user_id")
@@ -82,7 +97,10 @@ def of_products(bought: DataFrame) -> DataFrame:
 
 
 def of_kinds(kinds: DataFrame) -> DataFrame:
-    """Compute user_id and the features of departments, categories and brands from the result of `by_kind`."""
+    """Compute each user's features of departments, categories and brands from the result of `by_kind`.
+
+    For each of the three: the top names, the share of the top name, the entropy, and the number of names bought.
+    """
     rows = kinds.select(
         "user_id",
         F.explode(
@@ -105,7 +123,7 @@ def of_kinds(kinds: DataFrame) -> DataFrame:
     summed = named.groupBy("user_id").agg(*columns)
     out: list[Column | str] = ["user_id"]
     for group, many in _GROUPS.items():
-        values = F.col(f"{group}_v")  # sorted, and so added in the same order in every run
+        values = F.col(f"{group}_v")  # sorted, so every run adds them in the same order
         total = F.aggregate(values, F.lit(0.0), lambda so_far, v: so_far + v)
         v_ln_v = F.aggregate(values, F.lit(0.0), lambda so_far, v: so_far + v * F.log(v))
         some = F.size(values) > 0
@@ -120,7 +138,14 @@ def of_kinds(kinds: DataFrame) -> DataFrame:
 
 
 def of_prices(kinds: DataFrame, private_brands: Sequence[str]) -> DataFrame:
-    """Compute the features of prices, private brands and unknown products from the result of `by_kind`."""
+    """Compute price_level, private_label_share and unknown_product_sales per user from the result of `by_kind`.
+
+    The price level compares what a user paid with what all users paid on average per unit of the same categories.
+
+    Args:
+        kinds: The result of `by_kind`.
+        private_brands: Values of products.brand that are the shop's own brands.
+    """
     sold = F.col("category").isNotNull() & (F.col("units") > 0)
     prices = kinds.where(sold).groupBy("category").agg(ratio(F.sum("unit_cents"), F.sum("units")).alias("price"))
     private = F.col("brand").isin(list(private_brands)) if private_brands else F.lit(False)
@@ -144,7 +169,11 @@ def of_prices(kinds: DataFrame, private_brands: Sequence[str]) -> DataFrame:
 
 
 def _decayed_cents() -> Column:
-    """The decayed money in cents, as a double made of the whole numbers of _DECAYED in the same order each time."""
+    """Return a column with the decayed money (see `by_product`) in cents, as a double.
+
+    It combines the whole numbers in the columns _DECAYED, always in the same order, so the result does not vary between
+    runs.
+    """
     parts = (
         F.coalesce(F.col(name).cast("double"), F.lit(0.0)) * 2.0 ** (-BITS - SPAN * (i + 1))
         for i, name in enumerate(_DECAYED)
@@ -153,6 +182,12 @@ def _decayed_cents() -> Column:
 
 
 def _top(name: str, value: str, where: Column | None = None) -> Column:
-    """The TOP names by value, greatest first, equal values in alphabetical order. Values of 0 or below do not count."""
+    """Return an aggregate: the TOP names with the greatest values above 0, greatest first, ties in alphabetical order.
+
+    Args:
+        name: Column with the names.
+        value: Column with the values.
+        where: Condition on the rows to use; None for all rows.
+    """
     counts = F.col(value) > 0 if where is None else where & (F.col(value) > 0)
     return F.min_by(name, F.when(counts, F.struct(-F.col(value), F.col(name))), TOP)

@@ -1,7 +1,8 @@
-"""Facts that count -> daily tiles. A tile is a set of sums over one user's day, so a profile is a sum over tiles.
+"""Sum facts (cleaned source rows) to daily tiles. A tile holds sums over one user's day; a profile is a sum over tiles.
 
-The facts have the columns `day` and `bucket`, and all facts of one user's day lie in the same bucket, which is one
-partition. So nothing here shuffles. Hours are in the session's time zone, which the job sets to the shop's.
+Each function takes the facts that remain when rejected and repeated ones are removed, with the columns `day` and
+`bucket` (number of the partition). All facts of one user's day lie in the same bucket, so nothing here shuffles. Hours
+are in the session's time zone, which the job sets to the shop's.
 """
 
 from __future__ import annotations
@@ -14,7 +15,11 @@ from shopbatch.tables.user_profiles import DAYPARTS
 
 
 def user_daily(lines: DataFrame) -> DataFrame:
-    """Compute the columns of user_daily from TRANSACTION facts (one per key) with `day` and `bucket`."""
+    """Compute the rows of user_daily (one per user and day) from order lines.
+
+    Args:
+        lines: Columns facts.TRANSACTION, `day` and `bucket`; every order line occurs only once (see `facts.ranked`).
+    """
     bought, given_back = is_purchase(), ~is_purchase() | is_refunded()
     baskets = lines.groupBy("bucket", "user_id", "day", "basket_id").agg(
         F.count_if(bought).alias("lines"),
@@ -43,7 +48,11 @@ def user_daily(lines: DataFrame) -> DataFrame:
 
 
 def user_product_daily(lines: DataFrame) -> DataFrame:
-    """Compute the columns of user_product_daily from TRANSACTION facts (one per key) with `day` and `bucket`."""
+    """Compute the rows of user_product_daily (one per user, day and product) from order lines.
+
+    Args:
+        lines: Columns facts.TRANSACTION, `day` and `bucket`; every order line occurs only once (see `facts.ranked`).
+    """
     return lines.groupBy("bucket", "user_id", "day", "product_id").agg(
         F.count_if(is_purchase()).alias("lines"),
         _sum("quantity", is_purchase()).alias("units"),
@@ -54,7 +63,11 @@ def user_product_daily(lines: DataFrame) -> DataFrame:
 
 
 def user_event_daily(events: DataFrame) -> DataFrame:
-    """Compute the columns of user_event_daily from EVENT facts (one per key) with `day` and `bucket`."""
+    """Compute the rows of user_event_daily (numbers of views, carts, searches, invitations per user and day).
+
+    Args:
+        events: Columns facts.EVENT, `day` and `bucket`; every event occurs only once (see `facts.ranked`).
+    """
     kinds = {"views": "view", "carts": "cart", "searches": "search", "invitations": "invitation"}
     return events.groupBy("bucket", "user_id", "day").agg(
         *(F.count_if(F.col("event_type") == kind).alias(name) for name, kind in kinds.items())
@@ -62,7 +75,13 @@ def user_event_daily(events: DataFrame) -> DataFrame:
 
 
 def user_product_event_daily(events: DataFrame) -> DataFrame:
-    """Compute the columns of user_product_event_daily from EVENT facts (one per key) with `day` and `bucket`."""
+    """Compute the rows of user_product_event_daily (numbers of views and carts per user, day and product) from events.
+
+    Events without a product are left out.
+
+    Args:
+        events: Columns facts.EVENT, `day` and `bucket`; every event occurs only once (see `facts.ranked`).
+    """
     shown = events.where(F.col("product_id").isNotNull() & F.col("event_type").isin("view", "cart"))
     return shown.groupBy("bucket", "user_id", "day", "product_id").agg(
         F.count_if(F.col("event_type") == "view").alias("views"),
@@ -71,6 +90,6 @@ def user_product_event_daily(events: DataFrame) -> DataFrame:
 
 
 def _sum(value: str | Column, where: Column | None = None) -> Column:
-    """The sum of whole numbers over the rows where the condition holds; 0 if there are none."""
+    """Return an aggregate: the sum of whole numbers over the rows where the condition holds; 0 if it never does."""
     column = F.col(value) if isinstance(value, str) else value
     return F.sum(column if where is None else F.when(where, column).otherwise(F.lit(0)))

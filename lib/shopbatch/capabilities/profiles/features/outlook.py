@@ -1,9 +1,10 @@
-"""What a user will probably do next, from what similar users did, and the user's segment. No parameters are fitted.
+"""Forecast each user's purchases of the next 30 days from what similar users did, and assign the user's RFM segment.
 
-The forecast is a cohort table. Users are put into cells by recency and habit, as they were 30, 60 and 90 days ago; the
-table holds what the users of a cell did in the 30 days after. Where people buy often (groceries) it is better
-calibrated and sharper than BG/NBD with Gamma-Gamma (Fader, Hardie and Lee 2005), as `bench/outlook.py` prints; where
-they buy rarely it is worse, as `bench/propensity.py` prints. It consists of sums, which any engine computes exactly.
+The forecast is a cohort table. Users are put into cells by their recency and habit 30, 60 and 90 days ago, and the
+table holds what the users of a cell did in the 30 days that followed. No parameters are fitted; the table consists of
+sums, which any engine computes exactly. Where people buy often (groceries) the forecast is better calibrated and
+sharper than BG/NBD with Gamma-Gamma (Fader, Hardie and Lee 2005), as `bench/outlook.py` prints. Where they buy rarely
+it is worse, as `bench/propensity.py` prints.
 """
 
 from __future__ import annotations
@@ -17,7 +18,12 @@ from shopbatch.evaluation.cohort_table import HABIT_EDGES, MONEY_PRIOR, PRIOR, R
 
 
 def with_outlook(users: DataFrame) -> DataFrame:
-    """Add buy_probability_30d and expected_spend_30d to the result of `activity.sums`; null without an active day."""
+    """Add the forecasts buy_probability_30d (0 to 1) and expected_spend_30d (money) to the result of `activity.sums`.
+
+    Both columns are null for users without an active day. Small numbers do not give extreme forecasts: to the users of
+    each cell of the cohort table PRIOR users with average behaviour are added, and to the active days of each user
+    MONEY_PRIOR days with average spend.
+    """
     cells = _cells(users)
     mean = users.agg(ratio(F.sum("purchase_cents"), F.sum("active_days_all")).alias("mean_cents"))
     pooled = ("n", "bought", "next", "habit")
@@ -43,7 +49,14 @@ def with_outlook(users: DataFrame) -> DataFrame:
 
 
 def _cells(users: DataFrame) -> DataFrame:
-    """One row per cell (null: all cells): n users, how many bought, and their sums of `next` and `habit` days."""
+    """Return the cohort table: one row per cell, and one for all cells together (`cell` is null).
+
+    The columns are `n` (observations: a user is counted once per cohort), `bought` (observations with a purchase in the
+    30 days after), and the sums of active days in the 30 days after (`next`) and in the 90 days before (`habit`).
+
+    Args:
+        users: The result of `activity.sums`.
+    """
     cohorts = F.array(
         *(
             F.struct(
@@ -70,12 +83,12 @@ def _cell(last: Column, habit: Column) -> Column:
 
 
 def _place(value: Column, edges: tuple[int, ...]) -> Column:
-    """Return the cell of a value: how many of the edges it has reached."""
+    """Return the number of `edges` that are less than or equal to the value: the index of its bin, from 0."""
     return sum((F.when(value >= edge, 1).otherwise(0) for edge in edges), F.lit(0))
 
 
 def with_segments(users: DataFrame) -> DataFrame:
-    """Add the three RFM scores (null without an active day) and rfm_segment to the result of `activity.sums`."""
+    """Add the RFM scores (1 to 5, null without an active day) and rfm_segment to the result of `activity.sums`."""
     buyer = F.col("last_0").isNotNull()
     metrics = {
         "recency": -F.col("last_0"),
@@ -86,7 +99,7 @@ def with_segments(users: DataFrame) -> DataFrame:
     counted = users.where(buyer).select(F.explode(pairs).alias("p")).groupBy("p.metric", "p.value").count()
     order = Window.partitionBy("metric").orderBy("value")
     below = F.sum("count").over(order) - F.col("count")
-    # These are distinct values and not users, so they are few enough to be sorted in one task.
+    # The rows are distinct values, not users, so they are few enough to be sorted in one task.
     scores = counted.select(
         "metric", "value",
         (1 + F.floor(5 * below / F.sum("count").over(Window.partitionBy("metric")))).alias("score"),

@@ -1,4 +1,4 @@
-"""All groups of features -> the rows of user_profiles. The last select is the table's schema."""
+"""Join all groups of features to the rows of user_profiles; `run` calls `profiles` once for each day to publish."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from shopbatch.tables.user_profiles import FEATURES, USER_PROFILES
 
 _PERSON = ("age", "income", "household_size")
 _RATES = {"cart_rate_30d": ("carts_30d", "views_30d"), "purchase_rate_30d": ("baskets_30d", "carts_30d")}
-# A count is 0 for a user about whom nothing is known. But without these input tables it is null.
+# Counts that are 0 for users without rows, but null for everyone if one of these input tables is missing.
 _ZERO = {
     **dict.fromkeys(("departments_bought", "categories_bought", "brands_bought"), ("products",)),
     "unknown_product_sales": ("products",),
@@ -33,7 +33,10 @@ _ZERO = {
 
 @dataclass(frozen=True)
 class Inputs:
-    """The tables that a profile is computed from; None if the warehouse has no such table."""
+    """The tiles (`daily`, `product_daily`, `event_daily`) and source tables from which profiles are computed.
+
+    An optional one is None if the warehouse does not have it.
+    """
 
     daily: DataFrame
     product_daily: DataFrame
@@ -55,15 +58,18 @@ def profiles(
     run_id: str,
     knowledge_cut: datetime | None = None,
 ) -> DataFrame:
-    """Compute the rows of user_profiles for one day: one for every user about whom anything is known before it.
+    """Compute the rows of user_profiles for one day: one for every user with any record before it.
+
+    A record is a transaction, campaign, redemption, review or event; users who occur only in the table users get no
+    row.
 
     Args:
         inputs: Tiles and source tables.
-        as_of: The day. Only what happened before it counts.
-        half_life: Age in days at which a purchase counts half in the features of taste.
+        as_of: The day. Only records before it are used.
+        half_life: Age in days at which a purchase has half its weight in the features of taste.
         private_brands: Values of products.brand that are the shop's own brands.
-        run_id: The run, for the column of that name.
-        knowledge_cut: The moment by which the inputs had been ingested, for the column of that name.
+        run_id: The run, written to the column of that name.
+        knowledge_cut: The time by which the inputs had been ingested, written to the column of that name; None: no cut.
     """
     sums = activity.sums(inputs.daily, as_of).cache()
     bought = affinity.by_product(inputs.product_daily, as_of, half_life).cache()
@@ -80,7 +86,7 @@ def profiles(
 
 
 def _touches(inputs: Inputs, as_of: date) -> list[DataFrame]:
-    """The features of the optional tables that the warehouse has."""
+    """Return one frame of features per user for each of campaigns, redemptions, reviews and events that exists."""
     parts = []
     if inputs.campaigns is not None:
         parts.append(touch.campaigns(inputs.campaigns, inputs.redemptions, inputs.coupons, as_of))
@@ -94,7 +100,10 @@ def _touches(inputs: Inputs, as_of: date) -> list[DataFrame]:
 
 
 def _complete(whole: DataFrame, inputs: Inputs) -> DataFrame:
-    """Fill in 0 for counts of users without any rows, and null for features of tables that do not exist."""
+    """Return `user_id` and all features, with nulls replaced where a user has no rows in an existing input table.
+
+    Counts become 0 and lists become empty. Features whose input table is missing stay null for everyone.
+    """
     zero = {f.name for f in FEATURES if f.null == "never null"}
     zero |= {name for name, needs in _ZERO.items() if all(getattr(inputs, n) is not None for n in needs)}
     present = set(whole.columns)
@@ -116,7 +125,7 @@ def _complete(whole: DataFrame, inputs: Inputs) -> DataFrame:
 
 
 def _columns(as_of: date, run_id: str, knowledge_cut: datetime | None) -> list[Column]:
-    """The columns of user_profiles. as_of, knowledge_cut and run_id are the same for every row."""
+    """Return the columns of user_profiles in their order; as_of, knowledge_cut and run_id are the same in every row."""
     constant = {
         "as_of": F.lit(as_of),
         "knowledge_cut": F.lit(knowledge_cut).cast("timestamp"),

@@ -1,4 +1,4 @@
-"""Campaigns, redemptions, reviews and events -> one row per user who occurs in them, with the features of each."""
+"""Compute features of campaigns, redemptions, reviews and events: one row per user who occurs in the table."""
 
 from __future__ import annotations
 
@@ -11,7 +11,14 @@ from shopbatch.capabilities.profiles.features.expressions import day, ratio
 
 
 def campaigns(sent: DataFrame, redeemed: DataFrame | None, coupons: DataFrame | None, as_of: date) -> DataFrame:
-    """Compute the features of campaigns. A feature that needs an absent table is null."""
+    """Compute the features of campaigns that began before `as_of`: received, responded, coupons offered, response rate.
+
+    Args:
+        sent: Rows of `campaigns`, one per campaign and recipient.
+        redeemed: Rows of `redemptions`; None if the table is missing. Responses and the rate are then null.
+        coupons: Rows of `coupons`; None if the table is missing. The coupons offered are then null.
+        as_of: The day of the profile.
+    """
     received = sent.where(day("starts_at") < F.lit(as_of)).select("campaign_id", "user_id").distinct()
     if coupons is None:
         received = received.withColumn("offers", F.lit(None).cast("bigint"))
@@ -32,7 +39,7 @@ def campaigns(sent: DataFrame, redeemed: DataFrame | None, coupons: DataFrame | 
 
 
 def redemptions(redeemed: DataFrame, as_of: date) -> DataFrame:
-    """Compute user_id, coupons_redeemed_90d, coupons_redeemed_all and days_since_redemption."""
+    """Compute coupons_redeemed_90d, coupons_redeemed_all and days_since_redemption from redemptions before `as_of`."""
     age = F.datediff(F.lit(as_of), day("redeemed_at"))
     rows = redeemed.select("user_id", "campaign_id", "coupon_id", "redeemed_at", age.alias("age")).where("age > 0")
     return (
@@ -47,7 +54,13 @@ def redemptions(redeemed: DataFrame, as_of: date) -> DataFrame:
 
 
 def reviews(written: DataFrame, scored: DataFrame | None, as_of: date) -> DataFrame:
-    """Compute the features of reviews. Without scores (`scored` is None) the features of sentiment are null."""
+    """Compute features of the reviews written before `as_of`: their number, mean sentiment, negative share and recency.
+
+    Args:
+        written: Rows of `reviews`.
+        scored: Rows of `review_sentiment`; None if the table is missing. The features of sentiment are then null.
+        as_of: The day of the profile.
+    """
     age = F.datediff(F.lit(as_of), day("created_at"))
     rows = written.select("user_id", "review_id", age.alias("age")).where("age > 0 and user_id is not null")
     own = rows.groupBy("user_id", "review_id").agg(F.min("age").alias("age"))
@@ -69,7 +82,7 @@ def reviews(written: DataFrame, scored: DataFrame | None, as_of: date) -> DataFr
 
 
 def events(daily: DataFrame, as_of: date) -> DataFrame:
-    """Compute user_id, views_30d, carts_30d, searches_30d and invitations_all from user_event_daily."""
+    """Compute views_30d, carts_30d, searches_30d and invitations_all per user from user_event_daily before `as_of`."""
     recent = F.datediff(F.lit(as_of), "day") <= 30
     return (
         daily.where(F.col("day") < F.lit(as_of))

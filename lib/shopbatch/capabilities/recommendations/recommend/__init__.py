@@ -1,1 +1,1 @@
-"""The lists of each user, by the live recommender and the rules of the shop. Entry point: `run.recommend`."""
+"""Make each user's lists with the live recommender and the shop's rules. The entry point is `run.recommend`."""

@@ -1,4 +1,8 @@
-"""The history of a user -> the candidates of each list, with what the rules and the reasons need to know of them."""
+"""Compute each user's candidates of both lists, with the data that the rules and the reasons of a list need.
+
+Such data are the user's last purchase and return of the product. `RecommendStage.open` creates the scorer in each
+worker; its results are stored in the memo, so that they are not computed again while the history is unchanged.
+"""
 
 from __future__ import annotations
 
@@ -15,17 +19,17 @@ from shopbatch.capabilities.recommendations.recommend.histories import Numbers
 from shopbatch.capabilities.recommendations.recommender import LISTS, POPULAR, Candidates, Recommender
 from shopbatch.tables.user_sequences import PURCHASE, RETURN
 
-BECAUSE = 5  # own products kept for a candidate; a list names three of them that are not excluded
+BECAUSE = 5  # past products stored per candidate; a list names up to 3 that are not excluded
 NUMBER = pa.int32()
 CANDIDATE = pa.struct(
     [
-        ("item", NUMBER),  # the model's number of the product
+        ("item", NUMBER),  # product number of the model
         ("score", pa.float32()),
-        ("source", pa.int8()),  # number in recommender.SOURCES
-        ("because", pa.list_(NUMBER)),  # numbers of own products
+        ("source", pa.int8()),  # index into recommender.SOURCES
+        ("because", pa.list_(NUMBER)),  # product numbers of past products that led to it
         ("days", NUMBER),  # days on which the user bought it; null: never
-        ("last", NUMBER),  # the last of them, days since 1970
-        ("returned", NUMBER),  # the last day on which some of it was given back, days since 1970; null: none was
+        ("last", NUMBER),  # last day of purchase, days since 1970; null: never
+        ("returned", NUMBER),  # last day on which the user gave it back, days since 1970; null: never
     ]
 )
 OUTPUTS = pa.schema([(name, pa.list_(CANDIDATE)) for name in LISTS])
@@ -33,10 +37,13 @@ OUTPUTS = pa.schema([(name, pa.list_(CANDIDATE)) for name in LISTS])
 
 @dataclass(frozen=True)
 class CandidateScorer:
-    """The stage inside a worker.
+    """Computes users' candidates inside a Ray worker, with the recommender loaded once.
 
-    recommender: the model. numbers: of its products. size: candidates of a user and list. entries: of histories at
-    once, about.
+    Attributes:
+        recommender: The loaded recommender.
+        numbers: Converts product ids to indexes into `Recommender.product_ids`.
+        size: Number of candidates for each user and list.
+        entries: Approximate number of history entries that are computed at once.
     """
 
     recommender: Recommender
@@ -46,20 +53,31 @@ class CandidateScorer:
 
     @cached_property
     def _popular(self) -> np.ndarray:
-        """The items that were bought lately, the most popular first."""
+        """Products that were bought lately (indexes into `Recommender.product_ids`), the most popular first, int64."""
         popularity = self.recommender.habit.popularity
         order = np.argsort(-popularity, kind="stable")
         return np.asarray(order[popularity[order] > 0])
 
     def plan(self, content: pa.Table) -> list[np.ndarray]:
-        """Group neighbouring rows, so that a group has about `entries` entries."""
+        """Group neighbouring rows so that each group has about `entries` history entries.
+
+        Returns:
+            The row numbers of each group; every row is in exactly one group.
+        """
         lengths = pc.fill_null(pc.list_value_length(content["products"]), 0).to_numpy().astype(np.int64)
         before = np.cumsum(lengths) - lengths
         cuts = np.flatnonzero(np.diff(before // self.entries)) + 1
         return [rows for rows in np.split(np.arange(len(lengths)), cuts) if len(rows)]
 
     def run(self, content: pa.Table, attempts: np.ndarray) -> pa.Table:
-        """Find the candidates of each row; see `OUTPUTS`."""
+        """Return each user's candidates in the columns `buy_again` and `discover`, a list per user (see `OUTPUTS`).
+
+        A further column `tokens` holds the number of entries of the user's history.
+
+        Args:
+            content: Columns products, days and actions of `user_sequences`, a row per user.
+            attempts: Not used.
+        """
         histories = self.numbers.read(content, self.recommender.actions, (PURCHASE,), (RETURN,))
         columns = {name: self._list(name, *histories) for name in LISTS}
         read = pc.fill_null(pc.list_value_length(content["products"]), 0).cast(pa.int32())
@@ -85,7 +103,7 @@ class CandidateScorer:
         return pa.ListArray.from_arrays(pa.array(some.starts, pa.int32()), entries)
 
     def _filled(self, some: Candidates, history: History) -> Candidates:
-        """Fill the candidates of users who have few with what is popular; their scores are below all others."""
+        """Add popular products for users with fewer than `size` candidates; their scores are below all others."""
         popularity, best, parts = self.recommender.habit.popularity, self._popular, []
         owned = history.owned()
         for user in np.flatnonzero(np.diff(some.starts) < self.size).tolist():

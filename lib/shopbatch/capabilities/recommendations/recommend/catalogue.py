@@ -1,6 +1,7 @@
-"""What the rules read of the catalogue and of all users together, in the numbers of a model.
+"""Read the data that the rules of a list need: properties of products, markets of users, and repeat rates of groups.
 
-A run makes it once, from pinned snapshots; every worker shares it.
+A run of `recommend_products` reads them once, from pinned snapshots, and all workers share them. Products have the
+numbers that the recommender gives them.
 """
 
 from __future__ import annotations
@@ -24,22 +25,25 @@ from shopbatch.tables.user_sequences import PURCHASE
 from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.utf8 import blank
 
-ANYWHERE, ELSEWHERE = -1, -2  # of a product: sold in every market; of a user: in a market that no product names
+# markets without a number: ANYWHERE (a product sold in every market, or a user whose market is not known) and
+# ELSEWHERE (a user in a market that no product names)
+ANYWHERE, ELSEWHERE = -1, -2
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """The products of a model. Entry n of an array is the model's product n.
+    """The properties of products that the rules need; element n of each array belongs to the recommender's product n.
 
     Attributes:
         ids: Product ids, string [n].
-        names: What to call them, string [n].
-        listed: Whether a list may hold the product, bool [n].
-        nameable: Whether a reason may name the product, which is so unless it is excluded, bool [n].
-        market: Number of the one market that it is sold in, or ANYWHERE, int64 [n].
-        markets: Names of the markets, by number.
-        groups: Number of the product's value, or -1, by column of `products`, int64 [n] each.
-        values: The values of each of these columns, by number.
+        names: Names for people to read, string [n].
+        listed: True if a list may show the product, bool [n].
+        nameable: True if a reason may name the product: it is not excluded, but may be out of stock, bool [n].
+        market: The only market where the product is sold, as an index into `markets`, or ANYWHERE, int64 [n].
+        markets: Names of the markets.
+        groups: {column of `products`: index of each product's value in `values`, int64 [n]}; -1 for a product without a
+            value.
+        values: {column of `products`: its distinct values}.
     """
 
     ids: pa.Array
@@ -53,7 +57,13 @@ class Catalogue:
 
 
 def read_catalogue(products: Snapshot, ids: Sequence[str], config: RecommendConfig) -> Catalogue:
-    """Read what `products` says of the products of a model. Of several rows of a product the newest one counts."""
+    """Read the properties of the recommender's products from the table `products`; of several rows the newest is used.
+
+    Args:
+        products: Pinned snapshot of `products`.
+        ids: The recommender's product ids, in its order.
+        config: Settings of the job, which name the columns and the exclusions.
+    """
     lists = (config.lists.buy_again, config.lists.discover)
     grouped = {config.repeatable.group, "product_type", *config.exclude.groups}
     grouped |= {column for each in lists for column in each.most_per_group}
@@ -85,7 +95,7 @@ def read_catalogue(products: Snapshot, ids: Sequence[str], config: RecommendConf
 
 
 def _readable(rows: pa.Table) -> pa.Table:
-    """Take texts that nobody can decode for empty ones."""
+    """Return the rows with each text that is not valid UTF-8 replaced by an empty one."""
     for n, field in enumerate(rows.schema):
         if pa.types.is_string(field.type):
             rows = rows.set_column(n, field.name, blank(rows.column(n)))
@@ -93,7 +103,11 @@ def _readable(rows: pa.Table) -> pa.Table:
 
 
 def _coded(column: pl.Series) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Number the values of a column in alphabetical order; -1 for null."""
+    """Encode a column as indexes into its distinct values in alphabetical order.
+
+    Returns:
+        The index of each row's value, int64 [n], -1 for null; and the distinct values.
+    """
     values = column.drop_nulls().unique().sort()
     numbers = {value: n for n, value in enumerate(values.to_list())}
     return np.array([numbers.get(value, -1) for value in column.to_list()], np.int64), tuple(numbers)
@@ -101,11 +115,12 @@ def _coded(column: pl.Series) -> tuple[np.ndarray, tuple[str, ...]]:
 
 @dataclass(frozen=True)
 class Learned:
-    """What the histories of all users say.
+    """Numbers learned from the histories of all users.
 
     Attributes:
-        newest: The newest day of any entry, days since 1970; None if there is none.
-        shares: Share of (user, product) pairs bought on two days or more, by value of `repeatable.group`.
+        newest: The newest day of any entry, days since 1970; None if there is no entry.
+        shares: {group: share (0..1) of its (user, product) pairs that were bought on two days or more}. A group is a
+            value of the column `repeatable.group` of `products`; groups with fewer than 20 pairs are missing.
     """
 
     newest: int | None
@@ -113,7 +128,13 @@ class Learned:
 
 
 def learn(sequences: Snapshot, catalogue: Catalogue, group: str) -> Learned:
-    """Read the histories of all users, one task a part where Ray is running."""
+    """Learn the newest day and each group's repeat share from all users' histories, in parallel if Ray is running.
+
+    Args:
+        sequences: Pinned snapshot of `user_sequences`.
+        catalogue: The properties of the products.
+        group: Column of `products` whose values are the groups.
+    """
     parts, schema = plan_parts(sequences), sequences.select(COLUMNS)
     code, values = catalogue.groups[group], catalogue.values[group]
     shared = Numbers(catalogue.ids), code
@@ -130,7 +151,17 @@ def learn(sequences: Snapshot, catalogue: Catalogue, group: str) -> Learned:
 def _count(
     part: Part, schema: pa.Schema, shared: tuple[Numbers, np.ndarray], groups: int
 ) -> tuple[int | None, np.ndarray]:
-    """The newest day of a part, and its repeat counts by group."""
+    """Return the newest day and each group's repeat counts, from one part of `user_sequences`.
+
+    Args:
+        part: Some files of the table, or a range of their rows.
+        schema: Columns to read.
+        shared: Converter of product ids, and the group of each product, int64 [products].
+        groups: Number of groups.
+
+    Returns:
+        The newest day, days since 1970 (None without entries), and the result of `repeat_counts`, int64 [2, groups].
+    """
     numbers, code = shared
     newest, counts = None, np.zeros((2, groups), np.int64)
     for _, rows in part.read(schema):
@@ -149,18 +180,23 @@ def _number(day: object) -> int:
 
 @dataclass(frozen=True)
 class Markets:
-    """The market of each user whose market is known.
+    """The markets of the users whose market is known, looked up by a hash of the user id.
 
     Attributes:
-        key: High words of the hashes of user ids, ascending, uint64 [users].
-        market: Number in `Catalogue.markets`, or ELSEWHERE, int64 [users].
+        key: Upper 64 bits of the hashes of user ids, ascending, uint64 [users].
+        market: Index into `Catalogue.markets`, or ELSEWHERE for a market where no product is exclusively sold, int64
+            [users].
     """
 
     key: np.ndarray
     market: np.ndarray
 
     def of(self, users: pa.ChunkedArray | pa.Array) -> np.ndarray:
-        """Return the markets of users, ANYWHERE where it is unknown, int64 [n]."""
+        """Return each user's market, int64 [n]: index into `Catalogue.markets`, ELSEWHERE, or ANYWHERE if unknown.
+
+        Args:
+            users: Ids of the users, string [n].
+        """
         asked, _ = hash128([users])
         if not len(self.key):
             return np.full(len(asked), ANYWHERE)
@@ -169,7 +205,10 @@ class Markets:
 
 
 def read_markets(users: Snapshot, catalogue: Catalogue) -> Markets:
-    """Read the markets of users."""
+    """Read the markets of users from the table `users`.
+
+    A market that is not in `Catalogue.markets` becomes ELSEWHERE.
+    """
     rows = _readable(users.read(["user_id", "market"])).drop_null()
     key, _ = hash128([rows["user_id"]])
     numbers = {name: n for n, name in enumerate(catalogue.markets)}

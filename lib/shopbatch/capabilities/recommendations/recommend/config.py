@@ -1,4 +1,4 @@
-"""The configuration of `recommend_products`. Imports nothing heavy."""
+"""Settings of the job `recommend_products`. Cheap to import."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from shopbatch.core.nearest import hint
 from shopbatch.inference import config as inference
 from shopbatch.inference.config import InferenceConfig
 
-# the values of `products.availability`, whose declaration is not cheap to import
+# values of `products.availability`; copied because the table's declaration is slow to import
 Availability = Literal["in_stock", "out_of_stock", "preorder", "backorder"]
 GROUPS = ("division", "department", "category", "product_type", "brand", "manufacturer_id", "item_group_id")
 
@@ -23,17 +23,20 @@ def _known(columns: object) -> None:
 
 
 class ListConfig(Strict):
-    """How one list is made of its candidates."""
+    """How one list is chosen from its candidates."""
 
     size: int = Field(default=20, ge=1, le=100)
     """Greatest number of products in the list."""
     mmr: float = Field(default=1.0, ge=0, le=1)
-    """Weight of the score against likeness to what the list holds already, where products of one `product_type` are
-    alike (maximal marginal relevance, Carbonell and Goldstein 1998). 1 leaves the order by score."""
+    """Weight of a product's score (as a share of the user's best score) against variety (maximal marginal relevance,
+    Carbonell and Goldstein 1998). A product whose `product_type` is in the list already loses 1 - mmr. 1 orders by
+    score alone; smaller values mix the types more."""
     most_per_group: dict[str, int] = Field(default_factory=dict)
-    """Greatest number of products of one value in the list, by column of `products` ({product_type: 3})."""
+    """Greatest number of products with the same value of a column of `products`, for example {product_type: 3} for at
+    most 3 products of each type. Products without a value are not limited."""
     most_empty: float = Field(default=1.0, ge=0, le=1)
-    """Gate: maximum share of users whose list is empty; judged from 20 lists on."""
+    """Gate: greatest share (0..1) of users whose list may be empty; 1 turns it off. With fewer than 20 lists it is not
+    checked."""
 
     @field_validator("most_per_group")
     @classmethod
@@ -48,23 +51,24 @@ class Lists(Strict):
     """The lists that are published."""
 
     buy_again: ListConfig = ListConfig()
-    """Products that the user had, those first that the user most probably needs again."""
+    """Products that the user bought before, the likeliest to be bought again first."""
     discover: ListConfig = ListConfig(mmr=0.7, most_per_group={"product_type": 3}, most_empty=0.05)
-    """Products that the user never had."""
+    """Products that the user never bought before, the best match first."""
 
 
 class Exclude(Strict):
-    """What no list may hold."""
+    """Products that no list may show."""
 
     groups: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    """Values of columns of `products`; no product with one of them is listed ({department: [FUEL]})."""
+    """Values of columns of `products`, for example {department: [FUEL]}: products with such a value are never
+    listed."""
     products: tuple[str, ...] = ()
-    """Ids of products."""
+    """Ids of products that are never listed."""
     availability: tuple[Availability, ...] = ("out_of_stock",)
-    """Values of `products.availability` that mean that nobody can buy it. A product without a value can be bought; one
-    that `products` has no more cannot."""
+    """Values of `products.availability` with which a product cannot be bought and is not listed. A product without a
+    value can be bought; a product that is no longer in `products` is never listed."""
     returned_days: int = Field(default=365, ge=0)
-    """A product that the user gave back is not listed for so many days."""
+    """Number of days for which a product that a user gave back is not listed for that user; 0 turns the rule off."""
 
     @field_validator("groups")
     @classmethod
@@ -74,15 +78,19 @@ class Exclude(Strict):
 
 
 class Repeatable(Strict):
-    """Which goods are bought again and again. It is learned from all users, by group of products."""
+    """Rule that keeps products that people buy only once (a sofa) out of a buyer's lists for some time.
+
+    Whether the products of a group are bought repeatedly is learned from the purchases of all users.
+    """
 
     group: str = "category"
-    """Column of `products` by which it is learned."""
+    """Column of `products` by which products are grouped."""
     min_share: float = Field(default=0.1, ge=0, le=1)
-    """Least share of (user, product) pairs that were bought on two days or more. Of a group with a smaller share, a
-    product that the user has is not listed again ..."""
+    """Groups in which fewer than this share (0..1) of the (user, product) pairs were bought on two days or more count
+    as hardly ever bought again. The rule applies to their products. 0 turns the rule off."""
     days: int = Field(default=180, ge=0)
-    """... for so many days after its purchase. 0 turns the rule off."""
+    """Number of days after a purchase for which a product that is hardly ever bought again is not listed; 0 turns the
+    rule off."""
 
     @field_validator("group")
     @classmethod
@@ -92,39 +100,41 @@ class Repeatable(Strict):
 
 
 class Gates(inference.Gates):
-    """Limits that the lists must keep to before they become visible."""
+    """Limits that the lists must meet before they are published."""
 
     exposure: float = Field(default=0.1, ge=0)
-    """Greatest rise of the Gini coefficient of how often each product is shown, against the live lists. Judged if 100
-    lists are live."""
+    """How much the Gini coefficient of the products' places may rise against the live lists. The coefficient is 0 if
+    all products are shown equally often, and 1 if one product takes all places. The gate needs at least 100 live
+    lists."""
 
 
 class RecommendConfig(InferenceConfig):
-    """Configuration of the job recommend_products."""
+    """Settings of the job (`conf/*/recommend_products.yaml`)."""
 
     model: str = "recommender@live"
-    """The recommender: `name@live`, `name@digest` or a folder."""
+    """The recommender to use: `name@live`, `name@digest` or a folder."""
     candidates: int = Field(default=100, ge=1, le=1000)
-    """Products that are kept for each user and list. The rules choose among them without the model."""
+    """Number of candidates stored for each user and list. The rules choose among them without asking the model again,
+    so more candidates leave more to choose from, and take more time and storage."""
     batch_entries: int = Field(default=20_000, ge=1)
-    """Entries of histories that are computed at once."""
+    """Number of history entries that are computed at once; a smaller number saves memory."""
     lists: Lists = Lists()
-    """How each list is made of its candidates."""
+    """How each list is chosen from its candidates."""
     exclude: Exclude = Exclude()
-    """What no list may hold."""
+    """Products that no list may show."""
     repeatable: Repeatable = Repeatable()
-    """Which goods are bought again and again."""
+    """For how long products that are hardly ever bought again stay out of the lists of users who bought them."""
     gates: Gates = Gates()
-    """Limits that decide whether the lists are published."""
+    """Limits that the lists must meet before they are published."""
 
     def required_tables(self) -> tuple[str, ...]:
-        """The tables that a run reads."""
+        """Return the tables with the users' histories and the products, which every run reads."""
         return ("user_sequences", "products")
 
     def optional_tables(self) -> tuple[str, ...]:
-        """The table that tells the market of a user."""
+        """Return the table with the users' markets, which a run reads if the shop has it."""
         return ("users",)
 
     def required_models(self) -> dict[str, str]:
-        """The recommender."""
+        """Return the reference of the recommender, which must exist."""
         return {"model": self.model}

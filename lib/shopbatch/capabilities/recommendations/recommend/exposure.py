@@ -1,4 +1,7 @@
-"""What lists show: how many are empty, from where their products come, and how the places are shared out."""
+"""Count what recommendation lists show: empty lists, sources of the products, and how evenly products share the places.
+
+The gates of `recommend_products` count new lists before they are published, and its report counts the published ones.
+"""
 
 from __future__ import annotations
 
@@ -23,13 +26,13 @@ _SCHEMA = pa.schema([f for f in RECOMMENDATIONS.schema() if f.name == "items"])
 
 @dataclass(frozen=True)
 class Shown:
-    """What some lists show.
+    """Counts of lists and products in some files of the table `recommendations`; a place is one product in one list.
 
     Attributes:
         lists: Number of lists.
-        empty: Those without a product.
-        places: Number of places by kind and source of what stands there.
-        products: Number of places by product, the greatest first.
+        empty: Number of lists without a product.
+        places: Number of places by (kind, source) of the listed product, such as ("repeat", "habit").
+        products: Number of places of each product that is shown, the greatest first, int64 [shown products].
     """
 
     lists: int
@@ -38,18 +41,27 @@ class Shown:
     products: np.ndarray
 
     def gini(self, products: int) -> float:
-        """Return how unequally the places are shared out among this many products: 0 equally, 1 one has all."""
+        """Return the Gini coefficient of the products' places: 0 all products equal, 1 one product takes all places.
+
+        Args:
+            products: Number of all products, shown or not.
+        """
         missing = np.zeros(max(0, products - len(self.products)), np.int64)
         return float(gini(np.concatenate([self.products, missing])))
 
     def share_of_top(self, share: float, products: int) -> float:
-        """Return the share of the places that the most shown products have, `share` of this many."""
+        """Return the share (0..1) of the places that the most shown products take.
+
+        Args:
+            share: Share of the products that counts as most shown, 0..1.
+            products: Number of all products, shown or not.
+        """
         most = max(1, round(share * products))
         return float(self.products[:most].sum() / max(1, self.products.sum()))
 
 
 def shown(uris: Sequence[str]) -> Shown:
-    """Count what files of recommendations show."""
+    """Count what some files of the table `recommendations` show, in parallel Ray tasks."""
     step = max(1, -(-len(uris) // _TASKS))
     parts = ray.get([_count.remote(list(uris[a : a + step])) for a in range(0, len(uris), step)])
     names = ("product_id", "kind", "source")
@@ -67,7 +79,12 @@ def shown(uris: Sequence[str]) -> Shown:
 
 @ray.remote
 def _count(uris: list[str]) -> tuple[int, int, pa.Table]:
-    """Lists, empty lists, and places by product, kind and source, of some files."""
+    """Count some files of the table `recommendations` in a Ray task.
+
+    Returns:
+        Number of lists, number of empty lists, and a table with the columns product_id, kind, source and places (their
+        number).
+    """
     lists = empty = 0
     counts: list[pl.DataFrame] = []
     for uri in uris:
@@ -84,9 +101,13 @@ def _count(uris: list[str]) -> tuple[int, int, pa.Table]:
 
 @dataclass(frozen=True)
 class ListGates:
-    """The gates of one list.
+    """The gates of one list before it is published: few empty lists, no sudden concentration on few products.
 
-    name: of the list. most_empty, rise: the limits, see the configuration. products: of the model.
+    Attributes:
+        name: Name of the list.
+        most_empty: Greatest share of empty lists, 0..1 (`lists.*.most_empty`).
+        rise: Greatest rise of the Gini coefficient against the live lists (`gates.exposure`).
+        products: Number of products that the model knows.
     """
 
     name: str
@@ -95,7 +116,13 @@ class ListGates:
     products: int
 
     def __call__(self, uris: Sequence[str], live: Snapshot | None) -> list[Gate]:
-        """Judge the files of a candidate."""
+        """Return the gates for the files of a candidate (lists that are written, but not yet visible).
+
+        Args:
+            uris: Addresses of the candidate's files.
+            live: Snapshot of the live lists, None if there are none. With fewer than 100 live lists, the gate on the
+                concentration always passes.
+        """
         now = shown(uris)
         before = None if live is None or live.rows < FEW_LIVE else shown([f.uri for f in live.files])
         return [self._empty(now), self._exposure(now, before)]

@@ -1,4 +1,4 @@
-"""Rows of `user_sequences` as histories in the numbers of a model."""
+"""Convert rows of `user_sequences` into histories of a recommender's products, and find broken rows."""
 
 from __future__ import annotations
 
@@ -18,16 +18,18 @@ COLUMNS = ("products", "days", "actions")
 
 @dataclass(frozen=True)
 class Numbers:
-    """The numbers that a model gives to products.
+    """Converts product ids into the numbers by which a recommender knows products (indexes into its `product_ids`).
 
-    ids: product ids, by number. As an Arrow array they are shared by the processes of a machine.
+    Attributes:
+        ids: The recommender's product ids; product n is ids[n]. They are an Arrow array, so that the processes of a
+            machine share one copy.
     """
 
     ids: pa.Array
 
     @classmethod
     def of(cls, ids: Sequence[str]) -> Numbers:
-        """Number the products in their order."""
+        """Number product ids in the order given."""
         return cls(pa.array(ids, pa.string()))
 
     @cached_property
@@ -35,11 +37,13 @@ class Numbers:
         return {name: n for n, name in enumerate(self.ids.to_pylist())}
 
     def read(self, content: pa.Table, *wanted: Sequence[int]) -> list[History]:
-        """Return the histories of users, one for each set of actions that is wanted.
+        """Convert rows of `user_sequences` into one history for each set of actions.
+
+        Products that the model does not know are left out.
 
         Args:
-            content: `COLUMNS` of some rows. What the model does not know is left out.
-            wanted: Sets of actions.
+            content: Columns `COLUMNS` of some rows of `user_sequences`; row n becomes user n.
+            wanted: One or more sets of actions, such as (PURCHASE,). Entries of other actions are left out.
         """
         products, days, actions = (content[c].combine_chunks() for c in COLUMNS)
         user = pc.list_parent_indices(products).to_numpy()
@@ -53,10 +57,13 @@ class Numbers:
 
 
 def broken(content: pa.Table) -> pa.Array:
-    """Return a reason for each row that is no history, null for the others.
+    """Return for each row the reason why it is not a usable history, or null if it is, string [rows].
 
-    empty: there is no entry. broken_lists: the lists differ in length, or a day is missing. invalid_utf8: a product's
-    id is not valid UTF-8.
+    The reasons are:
+
+    - `empty`: the row has no entry;
+    - `broken_lists`: the lists differ in length, or a day is missing;
+    - `invalid_utf8`: a product id is not valid UTF-8.
     """
     lengths = [pc.fill_null(pc.list_value_length(content[c]), 0) for c in COLUMNS]
     differ = pc.or_(pc.not_equal(lengths[0], lengths[1]), pc.not_equal(lengths[0], lengths[2]))

@@ -1,6 +1,6 @@
-"""From the candidates of many users to lists that may be shown: without what must not be in them, and not all alike.
+"""Choose the products of each user's list from the candidates: apply the shop's rules and keep the lists varied.
 
-Nothing here computes a score, so that a changed rule changes lists without a model being asked again.
+Nothing here computes a score. So a changed rule gives new lists from the stored candidates, without the model.
 """
 
 from __future__ import annotations
@@ -14,21 +14,22 @@ import pyarrow as pa
 from shopbatch.capabilities.recommendations.recommend.candidates import CANDIDATE
 from shopbatch.capabilities.recommendations.recommend.catalogue import ANYWHERE, Catalogue
 
-_NEVER = -(10**6)  # a day before all others
+_NEVER = -(10**6)  # stands for "never": a day long before all others
 
 
 @dataclass(frozen=True)
 class Rules:
-    """The rules of a list. What they say of single products is in the catalogue.
+    """The rules by which one list is chosen from the candidates. `Catalogue.listed` marks excluded products.
 
     Attributes:
-        size: Places of the list.
-        mmr: Weight of the score against likeness to what the list holds: 1 leaves the order by score.
-        most_per_group: Most products of one value, by column.
-        returned_days: For how many days a returned product is not listed.
-        seldom: Which products of the model are of a group that is hardly bought again, bool [n].
-        seldom_days: For how many days these are not listed again.
-        today: The day up to which days are counted, days since 1970.
+        size: Greatest number of products in the list.
+        mmr: Weight of the score against variety of product types, 0..1; 1 orders by score alone (see `ListConfig.mmr`).
+        most_per_group: {column of `products`: greatest number of products with the same value in it}.
+        returned_days: Number of days for which a product is not listed after the user returned it.
+        seldom: True for products of groups that are hardly ever bought again, bool [products]; one element per entry of
+            `Recommender.product_ids`.
+        seldom_days: Number of days for which the products in `seldom` are not listed after the user bought them.
+        today: The current day for these rules, in days since 1970: the newest day of all histories.
     """
 
     size: int
@@ -42,9 +43,23 @@ class Rules:
 
 @dataclass(frozen=True)
 class Entries:
-    """Candidates of a tile of users, as `CANDIDATE` has them: user u has the entries starts[u] to starts[u + 1].
+    """The candidates of a batch of users, as arrays with one element per (user, candidate product).
 
-    last and returned are days since 1970, long ago where there is none; days is 0 there. because: int [n] lists.
+    The candidates of user u are the elements starts[u] to starts[u + 1] (exclusive) of each array. The other attributes
+    are the fields of the struct `candidates.CANDIDATE`, in which nulls are replaced by numbers.
+
+    Attributes:
+        starts: Index of each user's first element; the last value is n, the number of all candidates. int64 [users +
+            1].
+        item: The candidate product, as its index in `Recommender.product_ids`, int64 [n].
+        score: Score of the candidate for the user; higher is better, float64 [n].
+        source: Part of the recommender that proposed it, as an index into `recommender.SOURCES`, int64 [n].
+        days: Number of days on which the user bought the product, int64 [n]; 0 if never.
+        last: Last day of purchase, days since 1970, int64 [n]; if never, a large negative number.
+        returned: Last day on which the user gave the product back, days since 1970, int64 [n]; if never, a large
+            negative number.
+        because: For each candidate the list of the user's past products that led to it, as indexes in
+            `Recommender.product_ids`, [n].
     """
 
     starts: np.ndarray
@@ -58,7 +73,7 @@ class Entries:
 
     @classmethod
     def of(cls, column: pa.ChunkedArray | pa.Array) -> Entries:
-        """Read a column of lists of candidates."""
+        """Convert a column of lists of CANDIDATE structs, one list per user, into arrays; null is an empty list."""
         whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
         lengths = whole.value_lengths().fill_null(0).to_numpy()
         flat = whole.flatten()
@@ -76,18 +91,22 @@ class Entries:
 
     @property
     def user(self) -> np.ndarray:
-        """The user of each entry, int64 [n]."""
+        """The user of each candidate, as a row of the batch, int64 [n]."""
         return np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
 
 
 def chosen(some: Entries, catalogue: Catalogue, rules: Rules, market: np.ndarray) -> list[np.ndarray]:
-    """Choose the entries of each user's list, in the order of the list.
+    """Choose the products of each user's list from the candidates, and put them in order.
 
     Args:
-        some: The candidates; no item twice for one user.
-        catalogue: The products.
-        rules: The rules.
-        market: Market of each user, int64 [users].
+        some: The candidates; a product occurs at most once for a user.
+        catalogue: The properties of the products.
+        rules: The rules of the list.
+        market: Code of each user's market in `catalogue.market`, or ANYWHERE or ELSEWHERE, int64 [users].
+
+    Returns:
+        For each user the chosen candidates, best first, as indexes into the arrays of `some`, int64 [at most
+        rules.size].
     """
     user = some.user
     good = np.flatnonzero(allowed(some, catalogue, rules, market[user]))
@@ -103,7 +122,17 @@ def chosen(some: Entries, catalogue: Catalogue, rules: Rules, market: np.ndarray
 
 
 def allowed(some: Entries, catalogue: Catalogue, rules: Rules, market: np.ndarray) -> np.ndarray:
-    """Return which entries a list may hold, bool [n]; `market` is that of each entry's user."""
+    """Return a mask of the candidates that may be in a list, bool [n]; rules about the list as a whole are not applied.
+
+    A product must not be excluded, must be sold in the user's market, must not have been returned lately, and, if it is
+    hardly ever bought again, must not have been bought lately.
+
+    Args:
+        some: The candidates, n in all.
+        catalogue: The properties of the products.
+        rules: The rules of the list.
+        market: Code of the market of each candidate's user (see `chosen`), int64 [n].
+    """
     item = some.item
     sold = (catalogue.market[item] == ANYWHERE) | (market == ANYWHERE) | (catalogue.market[item] == market)
     kept = rules.today - some.returned >= rules.returned_days
@@ -112,7 +141,18 @@ def allowed(some: Entries, catalogue: Catalogue, rules: Rules, market: np.ndarra
 
 
 def _diverse(entry: np.ndarray, some: Entries, catalogue: Catalogue, rules: Rules) -> np.ndarray:
-    """Fill the places one by one, all users at once: entries int64 [users, size], -1 where there is none."""
+    """Fill the lists of all users position by position, with the rules for variety (`mmr`, `most_per_group`).
+
+    Args:
+        entry: The allowed candidates of each user as indexes into `some`, best first, int64 [users, most]; -1 pads the
+            rows.
+        some: The candidates.
+        catalogue: The properties of the products.
+        rules: The rules of the list.
+
+    Returns:
+        The chosen candidates as indexes into `some`, int64 [users, size]; -1 in positions that stay empty.
+    """
     users, width = entry.shape
     picked = np.full((users, rules.size), -1)
     if not width:

@@ -1,4 +1,4 @@
-"""The published lists of one user, with the names of the products, for `shopbatch recommend`."""
+"""Read one user's published lists, with product names, for the command `shopbatch recommend`."""
 
 from __future__ import annotations
 
@@ -12,24 +12,28 @@ from shopbatch.warehouse.rows import row_of
 from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
 
-NAMES = ("title", "product_type", "category", "department")  # what a product is called, the best first
+NAMES = ("title", "product_type", "category", "department")  # columns that can name a product, the best first
 
 
 def called(product: Mapping[str, Any]) -> str:
-    """Return what to call a product: the first of `NAMES` that says anything, else its id."""
+    """Return a name for a product: its first text among title, type, category and department; else its id.
+
+    Args:
+        product: A row of `products`, by column.
+    """
     return next((name for column in NAMES if (name := (product.get(column) or "").strip())), product["product_id"])
 
 
 def lists_of(store: Store, user: str, only: str = "") -> list[dict[str, Any]]:
-    """Read the lists of a user: user_id, list, as_of, and the items, each with `name`.
+    """Return a user's published lists as dictionaries: user_id, list, as_of, and the items, each with a `name`.
 
     Args:
         store: The warehouse.
-        user: The user's id.
-        only: The list that is wanted; empty: all.
+        user: Id of the user.
+        only: Name of the list that is wanted; "" for all lists.
 
     Raises:
-        UserError: There are no lists yet, none of this name, or none of this user.
+        UserError: Nothing is published yet, there is no list of this name, or the user has no list.
     """
     table = store.snapshot(RECOMMENDATIONS.name)
     lists = sorted({f.partition["list"] or "" for f in table.files})
@@ -52,7 +56,7 @@ def lists_of(store: Store, user: str, only: str = "") -> list[dict[str, Any]]:
 
 
 def _missing(store: Store, user: str) -> str:
-    """Say why a user has no list."""
+    """Return a sentence that tells why a user has no list: rejected history, no known purchases, or unknown user."""
     rejects = store.find(RECOMMENDATIONS_REJECTS.name)
     reject = None if rejects is None else _first(rejects, user)
     if reject is not None:
@@ -68,7 +72,7 @@ def _first(rejects: Snapshot, user: str) -> dict[str, Any] | None:
 
 
 def _names(store: Store, ids: set[str]) -> dict[str, str]:
-    """What each of some products is called, by id."""
+    """Return the names of some products by product id; {} without a table `products`."""
     from shopbatch.inference.samples import rows_with
 
     products = store.find(PRODUCTS.name)

@@ -1,4 +1,4 @@
-"""The figures of recommend_products: what the lists show, and some of them to look at, without the users' ids."""
+"""Fill the report of `recommend_products`: figures about the published lists, and a few lists without user ids."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from shopbatch.warehouse.rows import Query, read_table
 from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
 
-_TOP = (0.001, 0.01, 0.1)  # of the products, those shown most
-_USERS, _ITEMS = 4, 5  # that are shown in full
+_TOP = (0.001, 0.01, 0.1)  # shares of the products that count as "most shown"
+_USERS, _ITEMS = 4, 5  # users, and places of each list, in the table of examples
 
 
 def add_figures(store: Store, report: Report, products: int) -> None:
-    """Add what the live lists show.
+    """Add metrics and figures about the live lists to the report: sources, exposure, and a few lists.
 
     Args:
         store: The warehouse.
-        report: Is filled.
+        report: The report to fill.
         products: Number of products that the model knows.
     """
     table = store.snapshot(RECOMMENDATIONS.name)
@@ -53,7 +53,12 @@ def _numbers(each: Shown, products: int) -> dict[str, Any]:
 
 
 def _shares(each: Shown, part: int) -> dict[str, float]:
-    """Share of the places by kind (part 0) or source (part 1)."""
+    """Return the share (0..1) of the listed products that have each kind, or each source, by its name.
+
+    Args:
+        each: Counts of the products in one sort of list, such as `discover`.
+        part: 0 to group the listed products by kind, 1 by source.
+    """
     counts: dict[str, int] = {}
     for names, number in each.places.items():
         counts[names[part]] = counts.get(names[part], 0) + number
@@ -70,7 +75,7 @@ def _sources(counted: Mapping[str, Shown]) -> Figure:
 
 
 def _exposure(counted: Mapping[str, Shown], products: int) -> Figure:
-    """The exposure curve in four steps: places of the products that are shown most."""
+    """Return a bar chart: how much of all lists the most shown 0.1 %, 1 %, 10 % and the rest of the products fill."""
     edges = (0.0, *_TOP, 1.0)
     series = {}
     for low, high in pairwise(edges):
@@ -87,7 +92,7 @@ def _exposure(counted: Mapping[str, Shown], products: int) -> Figure:
 
 
 def _some_lists(parts: Mapping[str, Snapshot]) -> Figure:
-    """The first places of a few users; the users are numbered."""
+    """Return a table of the first places of a few users' lists; the users appear as "user 1", "user 2", ..."""
     rows: list[list[Any]] = []
     numbers: dict[str, int] = {}
     for name, part in parts.items():

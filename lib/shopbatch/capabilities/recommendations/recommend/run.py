@@ -1,4 +1,7 @@
-"""Runs the job recommend_products: each list is an inference job of its own, with the candidates of all in one memo."""
+"""Run the job `recommend_products`, which makes each list with a separate inference job.
+
+All these jobs share one memo (stored results) of candidates.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,10 @@ JOB = "recommend_products"
 
 
 def recommend(config: RecommendConfig, store: Store, report: Report) -> None:
-    """Make the lists of all users and publish each list that passes its gates. Raises what `run_inference` raises."""
+    """Make the lists of all users and publish each list that passes its gates. Raises the errors of `run_inference`.
+
+    If the gates refuse one list, the other is still published; the run then ends with GateRefused.
+    """
     report.unit, report.engine = "lists", EngineUse("recommender")
     undone = put_all_right(store, [RECOMMENDATIONS_REJECTS, RECOMMENDATIONS], anew=True)
     specs = list_specs(config, store, report)
@@ -50,7 +56,7 @@ def recommend(config: RecommendConfig, store: Store, report: Report) -> None:
     try:
         run.run()
     finally:
-        report.samples.clear()  # they name users; `add_figures` shows some lists without
+        report.samples.clear()  # samples hold user ids; `add_figures` shows some lists without ids
         report.message = "; ".join(filter(None, [*undone, report.message]))
     if any(each.outcome == "published" for each in run.reports):
         with report.stage("figures"):
@@ -60,12 +66,19 @@ def recommend(config: RecommendConfig, store: Store, report: Report) -> None:
 
 
 def recommend_specs(config: RecommendConfig, store: Store, report: Report) -> list[Spec]:
-    """The inference jobs that recommend_products is made of, one per list."""
+    """Return the inference jobs that `recommend_products` consists of, one per list."""
     return list(list_specs(config, store, report).values())
 
 
 def list_specs(config: RecommendConfig, store: Store, report: Report) -> dict[str, Spec]:
-    """The inference job of each list. Raises UserError or ModelError for a table or a model that is missing."""
+    """Return the inference job of each list, by list name.
+
+    First it loads the recommender, reads the catalogue, and learns from all users which products are bought again.
+
+    Raises:
+        UserError: A table or the model is missing.
+        ModelError: The model is damaged.
+    """
     sequences = store.require(USER_SEQUENCES, USER_SEQUENCES.names)
     products = store.require(PRODUCTS, ("product_id",))
     model = _model(store, config.model)
@@ -134,7 +147,10 @@ def _rules(config: RecommendConfig, made: ListConfig, catalogue: Catalogue, lear
 
 
 def _identity(config: RecommendConfig, name: str, learned: Learned, made_from: list[Snapshot]) -> str:
-    """Name everything that the lists are made by, beside the candidates."""
+    """Return a digest of all settings, tables and learned numbers that decide how candidates become lists.
+
+    If it changes, a run publishes new lists from the stored candidates. It does not cover the candidates themselves.
+    """
     conf: dict[str, Any] = config.model_dump(mode="json", include={"exclude", "repeatable"})
     made = getattr(config.lists, name).model_dump(mode="json")
     versions = {s.name: [s.table_id, s.version] for s in made_from}

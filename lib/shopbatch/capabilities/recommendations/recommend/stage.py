@@ -1,4 +1,7 @@
-"""A user's history -> candidates for all lists (the memo) -> one list (what is published)."""
+"""The inference stage of `recommend_products`: computes each user's candidates, and chooses the lists from them.
+
+Candidates are stored in the memo, so a run with changed rules does not compute them again.
+"""
 
 from __future__ import annotations
 
@@ -21,19 +24,22 @@ from shopbatch.inference.stage import BaseStage, Scorer
 from shopbatch.models.folder import local
 from shopbatch.tables.recommendations import ITEM
 
-VERSION = 1  # of all that turns a history into candidates; a test fails if that source changes and this does not
-RULES = 1  # of all that makes lists of candidates
-EMPTY = "none"  # in place of a source
-_REASONS = 3  # own products that a reason names at most
+VERSION = 1  # of the code that makes candidates; a test fails if that code changes and this number does not
+RULES = 1  # version of the code that makes lists from candidates
+EMPTY = "none"  # source of the first product, if the list is empty
+_REASONS = 3  # greatest number of own products named in a reason
 _TILE = 4096  # users whose lists are made at once
 
 
 @dataclass(frozen=True)
 class Shop:
-    """What the lists are made by, beside the candidates. Every worker shares it.
+    """Everything besides the candidates that decides which products a list shows. All workers share it.
 
-    catalogue: the products. rules: of the list. markets: of users; None if no product is bound to a market.
-    only_bought: whether the model's histories hold nothing but purchases.
+    Attributes:
+        catalogue: The properties of the products.
+        rules: The rules of the list.
+        markets: The markets of users; None if no product is bound to a market.
+        only_bought: True if the model's histories hold only purchases; it changes the wording of reasons.
     """
 
     catalogue: Catalogue
@@ -44,11 +50,16 @@ class Shop:
 
 @dataclass(frozen=True)
 class RecommendStage(BaseStage):
-    """The stage of `recommend_products` for one list.
+    """The inference stage of `recommend_products` that publishes one list, `buy_again` or `discover`.
 
-    model: the model's folder. digest: its digest. list: the list to publish. size: candidates of a user and list.
-    entries: see `CandidateScorer`. identity: digest of everything that `shop` is made of. shop: a `Shop`, or where Ray
-    keeps it.
+    Attributes:
+        model: Folder of the recommender.
+        digest: Digest of the recommender's files, part of the recipe.
+        list: Name of the list.
+        size: Number of candidates for each user and list.
+        entries: Approximate number of history entries that are computed at once.
+        identity: Digest of everything that `shop` is made from.
+        shop: The catalogue and the rules of the lists (a `Shop`), or a Ray reference to them.
     """
 
     model: str
@@ -66,21 +77,30 @@ class RecommendStage(BaseStage):
 
     @property
     def checks(self) -> str:
+        """Version of the rules and of their inputs: if it changes, lists are made again from the stored candidates."""
         return f"{RULES}-{self.identity}"
 
     def recipe(self) -> Mapping[str, Any]:
+        """Return what the candidates depend on besides the history: code version, model, and number of candidates."""
         models = {"recommender": self.digest}
         return {"stage": "recommend", "version": VERSION, "models": models, "candidates": self.size}
 
     def check(self, content: pa.Table) -> pa.Array:
-        """Return empty, broken_lists, invalid_utf8, or null for a row that is a history; see `broken`."""
+        """Return for each row why it is rejected (`empty`, `broken_lists`, `invalid_utf8`), or null; see `broken`."""
         return broken(content)
 
     def open(self) -> Scorer:
+        """Load the recommender and return the scorer of a worker."""
         recommender = Recommender.load(Path(local(self.model)))
         return CandidateScorer(recommender, Numbers.of(recommender.product_ids), self.size, self.entries)
 
     def publish(self, passed: pa.Table, raw: pa.Table) -> dict[str, pa.Array]:
+        """Choose the list of each user from the stored candidates.
+
+        Returns:
+            Columns of `recommendations`: items (the list), top_source (source of its first product) and as_of (the day
+            of the newest history entry of all users).
+        """
         shop: Shop = ray.get(self.shop) if isinstance(self.shop, ray.ObjectRef) else self.shop
         parts = [
             _lists(raw[self.list].slice(a, _TILE), _markets(shop, passed["user_id"].slice(a, _TILE)), shop)
@@ -97,7 +117,16 @@ def _markets(shop: Shop, users: pa.ChunkedArray) -> np.ndarray:
 
 
 def _lists(column: pa.ChunkedArray, market: np.ndarray, shop: Shop) -> tuple[pa.Array, list[str]]:
-    """Make the lists of some users: list<ITEM> [users], and the source of each one's first product."""
+    """Choose the lists of some users.
+
+    Args:
+        column: Lists of candidates, one per user.
+        market: Number of each user's market, int64 [users].
+        shop: Products and rules.
+
+    Returns:
+        The lists, list<ITEM> [users], and the source of each list's first product ("none" if the list is empty).
+    """
     some = Entries.of(column)
     picked = chosen(some, shop.catalogue, shop.rules, market)
     at = np.concatenate([np.zeros(0, np.int64), *picked])
@@ -118,7 +147,12 @@ def _lists(column: pa.ChunkedArray, market: np.ndarray, shop: Shop) -> tuple[pa.
 
 
 def _nameable(lists: pa.Array, nameable: np.ndarray) -> pa.Array:
-    """Keep the first products of each list that a reason may name."""
+    """Keep in each list of products the first 3 that a reason may name.
+
+    Args:
+        lists: Lists of products, as indexes into `nameable`, list<int32>.
+        nameable: True if a reason may name the product, bool [products].
+    """
     number, whose = lists.flatten().to_numpy(), np.repeat(np.arange(len(lists)), lists.value_lengths().to_numpy())
     number, whose = number[nameable[number]], whose[nameable[number]]
     first = np.arange(len(whose)) - np.searchsorted(whose, whose) < _REASONS
@@ -127,7 +161,7 @@ def _nameable(lists: pa.Array, nameable: np.ndarray) -> pa.Array:
 
 
 def _named(lists: pa.Array, names: pa.Array) -> pa.Array:
-    """Replace the numbers of products in lists by names."""
+    """Return the lists of indexes with each index replaced by its element of `names`."""
     return pa.ListArray.from_arrays(lists.offsets, names.take(lists.values))
 
 
@@ -138,7 +172,16 @@ def _kinds(some: Entries, at: np.ndarray) -> list[str]:
 
 
 def _reasons(some: Entries, at: np.ndarray, because: list[list[str]], shop: Shop) -> Iterator[str | None]:
-    """Say why each product is in the list, as a person reads it."""
+    """Yield a reason for people to read for each chosen candidate, or None.
+
+    Examples are "bought on 3 days, last on 2026-05-01" and "goes with what you bought: Oat milk, Muesli".
+
+    Args:
+        some: The candidates.
+        at: The chosen candidates as indexes into `some`, int [n].
+        because: Names of the past products that led to each chosen candidate.
+        shop: Its `only_bought` decides the wording: "what you bought", or "what you bought or looked at".
+    """
     own = "what you bought" if shop.only_bought else "what you bought or looked at"
     facts = (values[at].tolist() for values in (some.days, some.last, some.source))
     for days, last, source, names in zip(*facts, because, strict=True):

@@ -1,1 +1,1 @@
-"""Fits, judges and publishes the recommender. Entry point: `run.train_recommender`."""
+"""Fit, judge and publish the recommender. The entry point is `run.train_recommender`."""

@@ -1,4 +1,4 @@
-"""The configuration of `train_recommender`. Imports nothing heavy."""
+"""Settings of the job `train_recommender`. Cheap to import."""
 
 from __future__ import annotations
 
@@ -14,138 +14,151 @@ from shopbatch.training.config import LoopConfig, WorkersConfig
 
 
 def switch(value: Any) -> Any:
-    """Return `on` and `off` as written: YAML 1.1 reads them as true and false."""
+    """Convert True to "on" and False to "off", because YAML 1.1 reads these words as booleans.
+
+    Other values are returned unchanged.
+    """
     return {True: "on", False: "off"}[value] if isinstance(value, bool) else value
 
 
 class SourceConfig(Strict):
-    """Which entries of `user_sequences` are learnt from."""
+    """Which entries of `user_sequences` the recommender learns from."""
 
     actions: list[Literal["purchase", "cart", "view"]] = Field(default=["purchase"], min_length=1)
-    """What a user must have done with a product for it to count. What is predicted is the same."""
+    """Actions that put a product into a user's history. The recommender also predicts these actions: with `view`,
+    products that users would look at."""
     users: int = Field(default=200_000, ge=1, le=500_000)
-    """Greatest number of users to learn from. Of more, these are chosen by the hash of their names."""
+    """Greatest number of users to learn from. If there are more, the hash of the user id decides which are used, so
+    every run uses the same ones."""
 
 
 class ItemsConfig(Strict):
-    """Which products take part."""
+    """Which products the recommender knows."""
 
     min_users: int = Field(default=5, ge=1)
-    """Buyers below which a product counts as one without a history: it is found by its text alone, and bought again."""
+    """Least number of buyers from which a product is recommended as a neighbour of other products. A product with fewer
+    buyers is recommended only by its text, or to users who bought it before."""
     max: int = Field(default=1_000_000, ge=1)
-    """Greatest number of products; of more, the most bought ones take part."""
+    """Greatest number of products; of more, the most bought ones are kept."""
     exclude: dict[str, list[str]] = Field(default_factory=dict)
-    """Values of columns of `products` whose products take no part, such as {department: [FUEL]}."""
+    """Values of columns of `products` whose products are left out of training and lists, for example {department:
+    [FUEL]}."""
 
 
 class HabitConfig(Strict):
-    """What users buy again."""
+    """Settings of the habit part: what users buy again."""
 
     half_life_days: list[Annotated[float, Field(gt=0)] | None] = Field(default=[None, 45.0, 90.0, 180.0], min_length=1)
-    """Ages in days at which a purchase counts half, to choose from; null lets all purchases count alike."""
+    """Half lives in days to compare (a purchase of that age has half the weight); null gives all purchases the same
+    weight. The one that predicts the validation days best is used."""
 
 
 class NeighboursConfig(Strict):
-    """Which products go together."""
+    """Settings of the neighbours part: which products go together."""
 
     ways: list[Literal["ease", "next"]] = Field(default=["ease", "next"], min_length=1)
-    """Ways of counting to choose from: `ease` is a regression of every product on all others, `next` counts what is
-    bought within the next days of purchase."""
+    """Ways of counting to compare; the better one is used. `ease` is a regression of every product on all others,
+    `next` counts what users buy on their next days of purchase."""
     steps: int = Field(default=3, ge=1)
-    """Days of purchase ahead that `next` counts."""
+    """For `next`: how many of a user's next days of purchase are searched for products that follow a product."""
     decay: float = Field(default=0.7, gt=0, le=1)
-    """What an own product counts less for each later day with purchases, in `next`."""
+    """For `next`: factor by which the weight of a product of the user falls for each later day on which the user bought
+    something; 1 gives all products the same weight."""
     cosine: float = Field(default=0.3, ge=0)
-    """Weight of having the same buyers against being followed by, in `next`."""
+    """For `next`: weight of a buyer whom both products share; a purchase on the next day of purchase has the weight 1.
+    0 uses only the products that are bought afterwards."""
     penalty: float = Field(default=1000.0, gt=0)
-    """Ridge penalty of `ease`; a greater one trusts popular products more."""
+    """For `ease`: ridge penalty. A greater one trusts popular products more."""
     keep: int = Field(default=100, ge=1, le=1000)
-    """Neighbours kept for each product."""
+    """Number of neighbours stored for each product. More give longer lists of candidates, and a larger model."""
 
 
 class SequencePartConfig(SequenceConfig):
-    """The Transformer over what a user bought, in order of time."""
+    """Settings of the sequence part: a Transformer over a user's purchases in order of time."""
 
     enabled: Literal["auto", "on", "off"] = "auto"
-    """`auto` trains it if there are enough users, and keeps it if it improves a list on the validation days for
-    certain; `on` trains it always, and mixes it in with the best share, if any share improves a list; `off` never
-    trains it."""
+    """`auto`: train it if there are enough users, and use it in a list if it improves the list on the validation days
+    for certain. `on`: always train it, and use it if it improves a list on average. `off`: never train it."""
     least_users: int = Field(default=500, ge=1)
-    """Users with purchases on two days or more below which `auto` does not train it."""
+    """With fewer users who bought on two days or more, `auto` does not train the Transformer."""
     min_steps: int = Field(default=300, ge=0)
-    """Optimizer steps that a training has at least: with little data, more passes over it than `loop.epochs`."""
+    """Least number of optimizer steps of a training. If `loop.epochs` passes over little data give fewer steps, more
+    passes are made."""
 
     _switch = field_validator("enabled", mode="before")(switch)
 
     @property
     def sizes(self) -> SequenceConfig:
-        """The sizes alone, as the model stores them."""
+        """The sizes of the Transformer without the other settings, as the model folder stores them."""
         return SequenceConfig(**{name: getattr(self, name) for name in SequenceConfig.model_fields})
 
 
 class TextConfig(Strict):
-    """Products with too few buyers, found by their texts."""
+    """Settings of the text part: products with too few buyers are found by their texts."""
 
     encoder: str = "auto"
-    """`auto` compares words (tf-idf) and, in a catalogue of at most `most` different texts, the vectors of e5-small;
-    the better one on the validation days is kept. `off` leaves such products out. Anything else names an encoder that
-    is compared with words: a folder, `name@digest`, or `owner/name` of the hub."""
+    """`auto`: compares word vectors (tf-idf) with the encoder e5-small, if there are at most `most` distinct texts, and
+    keeps the better. `off`: no text part, so products with too few buyers are not found by text. Else: the encoder to
+    compare with tf-idf, as a folder, `name@digest`, or `owner/name` of the hub."""
     engine: EngineConfig = OpenVinoConfig()
     """Engine that runs the encoder."""
     columns: list[str] = Field(default=["title", "product_type", "category", "brand"], min_length=1)
-    """Columns of `products` that make a product's text."""
+    """Columns of `products` that are joined into a product's text."""
     most: int = Field(default=3000, ge=0)
-    """Different texts up to which `auto` tries the encoder. It takes some hundredths of a second each."""
+    """Greatest number of distinct texts for which `auto` tries the encoder, which needs some hundredths of a second per
+    text."""
 
     _switch = field_validator("encoder", mode="before")(switch)
 
 
 class GateConfig(ShrinkGate):
-    """What the recommender must reach on the held-out days to be published."""
+    """What the recommender must achieve on the held-out days to be published."""
 
     users: int = Field(default=20, ge=1)
-    """Users who must have bought something on the held-out days."""
+    """Least number of users who bought something on the held-out days."""
     certain: bool = True
-    """Whether one list must be better than its baseline for certain, and neither may be worse: the 95 % interval
-    decides. With false the mean decides, which is all that a shop of some dozen users can show."""
+    """true: one list must beat its baseline with 95 % confidence, and neither list may be worse beyond `worse` with
+    that confidence. false: the mean gains decide; choose it for a shop with only some dozen users, where intervals are
+    wide."""
     worse: float = Field(default=0.01, ge=0)
-    """Share of NDCG@10 that a list may at most lose against its baseline, and for certain against the live model."""
+    """Greatest share of NDCG@10 that a list may lose against its baseline or against the live model; 0 allows no loss.
+    Against the live model, a list is refused only if the loss exceeds this share with 95 % confidence."""
 
 
 class TrainRecommenderConfig(JobConfig):
-    """Configuration of the job train_recommender."""
+    """Settings of the job (`conf/*/train_recommender.yaml`)."""
 
     source: SourceConfig = SourceConfig()
-    """Which entries are learnt from."""
+    """Which entries of `user_sequences` the recommender learns from."""
     holdout_days: int = Field(default=30, ge=1)
-    """The newest days, on which the recommender is judged before it is fitted to everything."""
+    """Number of newest days on which the recommender is judged. Afterwards it is fitted to all days, these included."""
     validation_days: int = Field(default=30, ge=1)
-    """The days before the held-out ones, on which everything is chosen."""
+    """Number of days before the held-out ones, on which settings and parts are chosen."""
     items: ItemsConfig = ItemsConfig()
-    """Which products take part."""
+    """Which products the recommender knows."""
     habit: HabitConfig = HabitConfig()
-    """What users buy again."""
+    """Settings of the habit part: what users buy again."""
     neighbours: NeighboursConfig = NeighboursConfig()
-    """Which products go together."""
+    """Settings of the neighbours part: which products go together."""
     sequence: SequencePartConfig = SequencePartConfig()
-    """The Transformer."""
+    """Settings of the Transformer over a user's purchases."""
     loop: LoopConfig = SEQUENCE_LOOP
-    """The training of the Transformer."""
+    """The training loop of the Transformer."""
     workers: WorkersConfig = WorkersConfig()
     """Where the Transformer is trained, and on how many workers."""
     text: TextConfig = TextConfig()
-    """Products with too few buyers."""
+    """Settings of the text part: products with too few buyers."""
     gates: GateConfig = GateConfig()
-    """What the recommender must reach to be published."""
+    """What the recommender must achieve to be published."""
 
     def required_tables(self) -> tuple[str, ...]:
-        """The table that a run reads."""
+        """Return the table with the users' histories, which every run reads."""
         return ("user_sequences",)
 
     def optional_tables(self) -> tuple[str, ...]:
-        """The tables that a run reads if they exist: texts and groups of products, and groups of users."""
+        """Return the tables that a run reads if they exist: texts and groups of products, and groups of users."""
         return ("products", "users")
 
     def required_models(self) -> dict[str, str]:
-        """The encoder, if one is named."""
+        """Return the reference of the text encoder, if the configuration names one."""
         return {} if self.text.encoder in ("auto", "off") else {"text.encoder": self.text.encoder}

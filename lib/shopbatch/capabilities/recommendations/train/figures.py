@@ -1,4 +1,4 @@
-"""The report of a training: quality beside the baselines, what is shown to whom, which parts were kept and why."""
+"""Fill the report of a training: quality next to the baselines, exposure of products, which parts were kept."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from shopbatch.capabilities.recommendations.train.parts import Added, Verdict
 from shopbatch.evaluation.paired import difference
 from shopbatch.runs.report import Figure, Report
 
-LEAST = 200  # users of a group whose quality is reported
-_POINTS = 100  # of a curve
+LEAST = 200  # least number of users of a group in the report
+_POINTS = 100  # points of a curve
 _LISTS = {"next basket": "buy_again", **{question: name for name, question in QUESTIONS.items()}}
 Quality = Mapping[str, Mapping[str, Measured]]
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What a training tells.
+    """The results of a training that the report shows.
 
     Attributes:
-        quality: What `evaluate.held_out` measured.
+        quality: The result of `evaluate.held_out`.
         before: The history before the held-out days.
-        after: The held-out days.
-        groups: The group of each user by what divides them.
-        choice: What was chosen for counting.
-        added: The other parts.
-        live: How the live model was judged.
-        seed: Of the bootstrap.
+        after: The purchases on the held-out days.
+        groups: {attribute: group name of each user, object [users]}, from `groups.groups_of`.
+        choice: The settings chosen for the counting parts (habit, neighbours).
+        added: The sequence and text parts that are used, and why each part is used or not.
+        live: Whether the live model could be judged, and how.
+        seed: Seed of the bootstrap.
     """
 
     quality: Quality
@@ -49,7 +49,7 @@ class Findings:
 
 
 def fill_report(report: Report, findings: Findings) -> None:
-    """Fill metrics, figures and highlights."""
+    """Fill the metrics, figures and highlights of the report."""
     numbers = evaluate.report(findings.quality, findings.seed)
     report.metrics["quality"] = {
         question: {
@@ -76,7 +76,10 @@ def fill_report(report: Report, findings: Findings) -> None:
 
 
 def by_group(findings: Findings) -> list[dict[str, Any]]:
-    """Return the quality of both lists and of their baselines for each group of at least LEAST users."""
+    """Return the NDCG@10 of each list and of its baseline for each group of users, one dictionary per list and group.
+
+    Groups with fewer than LEAST users are left out.
+    """
     out = []
     owned, month = findings.before.owned(), findings.after.owned()
     for name, question in QUESTIONS.items():
@@ -102,7 +105,7 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
 
 
 def _quality(numbers: Mapping[str, Mapping[str, Any]]) -> Figure:
-    """NDCG@10 of every model with its interval; the list itself comes last."""
+    """Return a figure with the NDCG@10 of every model and its interval; in each panel the list itself comes last."""
     panels = {}
     for question, name in _LISTS.items():
         order = sorted(numbers[question], key=lambda model: model == name)
@@ -122,7 +125,10 @@ def _quality(numbers: Mapping[str, Mapping[str, Any]]) -> Figure:
 
 
 def _exposure(quality: Quality) -> Figure:
-    """How many products take how many of the places."""
+    """Return a figure that shows, by model, how unevenly its recommendations are spread over the products.
+
+    A curve gives for each n the share (0 to 1) of all recommendations that the n most shown products take.
+    """
     shown = {
         "popularity": quality["window"]["popularity"],
         "frequency": quality["window"]["frequency"],

@@ -1,4 +1,4 @@
-"""Groups of users by which the quality of the lists is reported."""
+"""Divide users into groups (by activity, age, market, ...), for which the report shows the quality of the lists."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ TERCILES = ("least active third", "middle third", "most active third")
 
 
 def groups_of(users: Snapshot | None, names: list[str], before: History) -> dict[str, np.ndarray]:
-    """Return the name of each user's group by what divides them, object [users]; None for a user in no group.
+    """Return the group name of each user, object [users], by attribute ("activity", "age", ...); None: in no group.
 
     Args:
-        users: The table `users`, if there is one.
-        names: Names of the users of the history.
-        before: Their history before the held-out days, which says how active they are.
+        users: Snapshot of the table `users`; None if there is none, which leaves only "activity".
+        names: Ids of the users of the history.
+        before: The history before the held-out days. Users are divided into thirds by their number of days in it.
     """
     days = np.zeros(before.users, np.int64)
     position, some = before.positions(), np.diff(before.starts) > 0

@@ -1,4 +1,7 @@
-"""The live recommender on the same held-out days: as it is, or made again by its settings if it has seen them."""
+"""Prepare the live recommender for a comparison with the newly trained one on the held-out days.
+
+A live recommender that has already seen these days is fitted again without them.
+"""
 
 from __future__ import annotations
 
@@ -24,13 +27,13 @@ _WAYS = {kind.__name__: kind for kind in (EaseSettings, NextSettings)}
 
 @dataclass(frozen=True)
 class Live:
-    """The live recommender as a rival.
+    """The live recommender, prepared for the comparison with the newly trained one.
 
     Attributes:
-        others: Its scores as {"live": ...}; {} if it cannot be judged.
-        note: How it was judged, or why it was not.
-        digest: Of the model; "" if there is none.
-        exists: Whether there is one, be it one that cannot be judged.
+        others: {"live": function that returns its scores}, for `evaluate.held_out`; {} if it cannot be judged.
+        note: Sentence for the report: how the live model was judged, or why it was not.
+        digest: Digest of the live model; "" if there is none or it cannot be judged.
+        exists: True if there is a live model, even one that cannot be judged.
     """
 
     others: Mapping[str, ByList] = field(default_factory=dict)
@@ -40,17 +43,17 @@ class Live:
 
     @classmethod
     def find(cls, models: str, shop: Shop, held: int, before: History, least_users: int) -> Live:
-        """Find the live model.
+        """Find the live model and prepare it for the comparison.
 
-        A model that was fitted to the held-out days would be judged by what it knows already. Its counting parts are
-        then fitted again, with its settings, to the days before.
+        A model that was fitted to the held-out days would be judged by purchases that it already knows. In that case
+        its counting parts (habit, neighbours) are fitted again, with its settings, to the days before.
 
         Args:
-            models: The registry's root.
-            shop: The shop of this run.
+            models: Root folder of the model registry.
+            shop: The purchases and products of this run.
             held: The first held-out day.
-            before: The history before it.
-            least_users: Buyers below which a product has no neighbours, for a model that is fitted again.
+            before: The history before that day.
+            least_users: Number of buyers below which a product has no neighbours, for a model that is fitted again.
         """
         try:
             live = registry.find_live(models, NAME)
@@ -60,7 +63,7 @@ class Live:
                 scores = renumbered(Recommender.load(local(live.path)), shop.products, before)
                 note = "the live model has not seen the held-out days, and is judged as it is"
                 return cls({"live": scores}, note, live.digest, exists=True)
-        except UserError as error:  # it is damaged, or no recommender: training again is what helps
+        except UserError as error:  # damaged, or not a recommender: a new training replaces it
             return cls(note=f"the live model cannot be compared with: {error}", exists=True)
         choice = _choice(live.manifest.get("choice"))
         if choice is None:
@@ -76,12 +79,14 @@ class Live:
 
 
 def renumbered(live: Recommender, products: list[str], before: History) -> ByList:
-    """Return the scores of another recommender for this shop's products; what it does not know has none.
+    """Return a function that scores this run's products with another recommender, which numbers products differently.
+
+    Products that the other recommender does not know score 0 in the list "buy_again" and -inf in "discover".
 
     Args:
-        live: The recommender, with numbers of its own.
-        products: This shop's products.
-        before: The history, in this shop's numbers.
+        live: The other recommender.
+        products: Product ids of this run; product n is products[n].
+        before: The history whose purchases the scores are computed from, with this run's numbering.
     """
     number = {name: n for n, name in enumerate(live.product_ids)}
     to = np.array([number.get(name, -1) for name in products], np.int64)
@@ -99,7 +104,7 @@ def renumbered(live: Recommender, products: list[str], before: History) -> ByLis
 
 
 def _choice(tree: Any) -> Choice | None:
-    """The settings that a manifest tells; None if it tells none, or those of another version."""
+    """Return the settings that a model's manifest records; None if there are none, or those of another version."""
     try:
         way = dict(tree["way"])
         kind = _WAYS[way.pop("kind")]

@@ -1,4 +1,4 @@
-"""Which parts the recommender has beside counting: each is kept only if it pays on the validation days."""
+"""Decide whether the recommender gets a sequence and a text part: each must help on the validation days."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from shopbatch.evaluation.classification import Interval
 from shopbatch.evaluation.paired import difference
 from shopbatch.evaluation.ranking import ItemSets, judge, restricted
 
-SHARES = (0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)  # weights of the sequence part against counting
-WEIGHTS = (0.05, 0.1, 0.2, 0.4, 0.8)  # weights of the text part
-PLACES = 10  # of NDCG
-_MOST = 1000  # users by whom a choice is judged: evenly spaced ones
-_LEAST = 20  # users without whom a part is not judged
-_CELLS = 2_000_000  # users x items of a tile
+SHARES = (0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)  # weights of the sequence part to compare; counting has 1 - weight
+WEIGHTS = (0.05, 0.1, 0.2, 0.4, 0.8)  # weights of the text part to compare
+PLACES = 10  # places that NDCG looks at
+_MOST = 1000  # greatest number of users (evenly spaced ones) by whom a choice is judged
+_LEAST = 20  # least number of users by whom a part is judged
+_CELLS = 2_000_000  # greatest users x items of a matrix of scores
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a part is kept in a list, and why.
+    """The decision whether a part is used in a list, with the reason. It appears in the report.
 
     Attributes:
-        part: Its name.
-        list: The list.
-        weight: Its weight there; 0: not kept.
-        gain: Of NDCG@10 on the validation days; None if it was not measured.
+        part: Name of the part, "sequence" or "text".
+        list: Name of the list, "discover" or "buy_again".
+        weight: Weight of the part's scores in the list; 0: not used.
+        gain: Gain of NDCG@10 on the validation days, with its 95 % interval; None if it was not measured.
         why: The reason in words.
     """
 
@@ -50,13 +50,13 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Added:
-    """The parts that are kept, to be put onto a recommender that was fitted by counting.
+    """The sequence and text parts that are used, to be added to a recommender of counting parts (habit, neighbours).
 
     Attributes:
-        trained: The sequence part with its weights.
-        vectors: The products' texts as vectors; None: no text part.
-        text_weight: See `TextPart`.
-        verdicts: Why each part was kept or not.
+        trained: The trained sequence part with its weight in each list; its `part` is None if it is not used.
+        vectors: Vectors of the products' distinct texts; None if the text part is not used.
+        text_weight: Weight of the text part; see `TextPart.weight`.
+        verdicts: The decision for each part and list, with its reason.
     """
 
     trained: Trained
@@ -66,11 +66,18 @@ class Added:
 
     @property
     def weights(self) -> dict[str, float]:
-        """The weights of the parts, by part and list."""
+        """{"<part> in <list>": weight}, such as "sequence in discover"; the weight is 0 for a part that is not used."""
         return {f"{v.part} in {v.list}": v.weight for v in self.verdicts}
 
     def onto(self, recommender: Recommender, shop: Shop, history: History, least_users: int) -> Recommender:
-        """Return the recommender with the parts; the history says which products have too few buyers."""
+        """Return a copy of `recommender` with the kept parts added.
+
+        Args:
+            recommender: A recommender with only counting parts (habit, neighbours).
+            shop: The shop, whose texts the text part uses.
+            history: The purchases that `recommender` was fitted to; they tell which products have too few buyers.
+            least_users: Number of buyers below which a product is recommended by its text.
+        """
         text = None
         if self.vectors is not None:
             text = text_part(self.vectors, shop, history, least_users, self.text_weight)
@@ -78,20 +85,40 @@ class Added:
 
 
 def cold_items(shop: Shop, history: History, least_users: int) -> np.ndarray:
-    """Return the products with a text and too few buyers, ascending, int64 [n]."""
+    """Return the cold products: those with a text and fewer than `least_users` buyers, ascending, int64 [n]."""
     has_text = np.array([text is not None for text in shop.texts], bool)
     return np.flatnonzero(has_text & ~known_items(history, least_users))
 
 
 def text_part(vectors: TextVectors, shop: Shop, history: History, least_users: int, weight: float = 1.0) -> TextPart:
-    """Return the text part for the products with too few buyers in a history; vectors are of the different texts."""
+    """Return a text part that recommends the products with too few buyers in `history`.
+
+    Args:
+        vectors: Vectors of the shop's distinct texts, in the order of `text_part.numbered`.
+        shop: The purchases and products of this run, with the products' texts.
+        history: The purchases from which buyers are counted.
+        least_users: A product with fewer buyers is recommended by its text.
+        weight: See `TextPart.weight`.
+    """
     text = numbered(shop.texts)[1]
     buyers = np.bincount(history.owned().items, minlength=history.items)
     return TextPart(vectors, text, few_of_each(cold_items(shop, history, least_users), text, buyers), weight)
 
 
 def choose(training: SequenceTraining, shop: Shop, counting: Recommender, early: History, window: History) -> Added:
-    """Train the parts on the days before the validation window, and keep what pays in it beside counting."""
+    """Train a sequence and a text part on the days before the validation window; keep those that improve a list in it.
+
+    Args:
+        training: Trains the sequence part.
+        shop: The purchases and products of this run.
+        counting: A recommender of counting parts (habit, neighbours) fitted to `early`, which the new parts must
+            improve.
+        early: The purchases before the validation window.
+        window: The purchases in the validation window.
+
+    Returns:
+        The parts that are used, with their weights and the reasons.
+    """
     config = training.config
     least = config.items.min_users
     known = known_items(early, least)
@@ -105,7 +132,13 @@ def choose(training: SequenceTraining, shop: Shop, counting: Recommender, early:
 
 
 def refit(training: SequenceTraining, added: Added, whole: History) -> Added:
-    """Return the parts with the sequence part trained on everything, if it is kept."""
+    """Return the kept parts with the sequence part trained again on all days, if there is one.
+
+    Args:
+        training: Trains the sequence part.
+        added: The result of `choose`.
+        whole: All purchases.
+    """
     part = added.trained.part
     if part is None:
         return added
@@ -117,7 +150,18 @@ def refit(training: SequenceTraining, added: Added, whole: History) -> Added:
 def _sequence(
     trained: Trained, counting: Recommender, early: History, window: History, config: TrainRecommenderConfig
 ) -> tuple[Trained, list[Verdict]]:
-    """Choose the weight of the sequence part in both lists."""
+    """Choose the weight of the sequence part in each list; drop the part if both weights are 0.
+
+    Args:
+        trained: The trained sequence part, or the reason why there is none.
+        counting: The recommender that the part must improve.
+        early: The purchases before the validation window.
+        window: The purchases in the validation window.
+        config: Settings of the job.
+
+    Returns:
+        A copy of `trained` whose part has these weights (None if dropped), and the verdict for each list.
+    """
     part = trained.part
     if part is None:
         return trained, [Verdict("sequence", name, 0.0, None, trained.why) for name in ("discover", "buy_again")]
@@ -132,7 +176,18 @@ def _sequence(
 
 
 def _verdict(part: str, name: str, by_weight: Mapping[float, np.ndarray], seed: int, always: bool) -> Verdict:
-    """Keep a part with its best weight, if it gains for certain, or if it must be kept and gains at all."""
+    """Choose a part's best weight in a list, and decide whether the list uses the part.
+
+    It does if the lower end of the 95 % interval of the part's gain of NDCG@10 is above 0; if `always` is True, a mean
+    gain above 0 is enough. With fewer than 20 users to judge by, the part is never used.
+
+    Args:
+        part: Name of the part.
+        name: Name of the list.
+        by_weight: {weight of the part: NDCG@10 of each user}; the weight 0 is always one of them.
+        seed: Seed of the bootstrap.
+        always: True if the settings demand the part (`sequence.enabled=on`).
+    """
     base = by_weight[0.0]
     if len(base) < _LEAST:
         return Verdict(part, name, 0.0, None, f"{len(base)} users to judge it by, fewer than {_LEAST}")
@@ -145,7 +200,12 @@ def _verdict(part: str, name: str, by_weight: Mapping[float, np.ndarray], seed: 
 
 
 def _tiles(users: np.ndarray, items: int) -> list[np.ndarray]:
-    """Evenly spaced users, in tiles."""
+    """Return evenly spaced users in batches, small enough that a matrix of a batch x `items` fits into memory.
+
+    Args:
+        users: User numbers; of more than 1000, every second, third, ... one is taken.
+        items: Number of items.
+    """
     users = users[:: -(-len(users) // _MOST) or 1]
     step = max(1, _CELLS // max(1, items))
     return [users[a : a + step] for a in range(0, len(users), step)]
@@ -158,7 +218,7 @@ def _ndcg(scores: np.ndarray, wanted: ItemSets) -> np.ndarray:
 def _new_by_share(
     counting: Recommender, part: SequencePart, early: History, window: History
 ) -> dict[float, np.ndarray]:
-    """NDCG of new products for each user, by the weight of the sequence part."""
+    """Return {weight of the sequence part: NDCG@10 of each user for new products, float64 [users]}."""
     owned = early.owned()
     wanted = window.owned().without(owned)
     gains: dict[float, list[np.ndarray]] = {share: [] for share in (0.0, *SHARES)}
@@ -177,7 +237,7 @@ def _new_by_share(
 def _again_by_share(
     counting: Recommender, part: SequencePart, early: History, window: History
 ) -> dict[float, np.ndarray]:
-    """NDCG of products bought again for each user, by the weight of the sequence part."""
+    """Return {weight of the sequence part: NDCG@10 of each user for products bought again, float64 [users]}."""
     wanted = window.owned().within(early.owned())
     gains: dict[float, list[np.ndarray]] = {share: [] for share in (0.0, *SHARES)}
     for tile in _tiles(np.flatnonzero(wanted.sizes), early.items):
@@ -195,7 +255,14 @@ def _again_by_share(
 def _text(
     recommender: Recommender, shop: Shop, early: History, window: History, training: SequenceTraining
 ) -> tuple[TextVectors | None, float, Verdict]:
-    """Choose how texts become vectors, and the weight of the text part; drop it if it says nothing."""
+    """Choose how texts become vectors (tf-idf or an encoder), and the text part's weight in the list `discover`.
+
+    The text part is used only if it ranks the cold products (those with too few buyers) better than their numbers of
+    buyers do: the lower end of the 95 % interval of the difference of NDCG@10 must be above 0.
+
+    Returns:
+        The vectors (None if the part is not used), the weight (then 0), and the verdict.
+    """
     config = training.config
     if config.text.encoder == "off":
         return None, 0.0, Verdict("text", "discover", 0.0, None, "text.encoder=off")
@@ -233,7 +300,7 @@ def _text(
 
 
 def _text_weight(recommender: Recommender, part: TextPart, early: History, window: History) -> float:
-    """The weight by which the list of new products is best."""
+    """Return the weight in WEIGHTS with which the list of new products has the highest NDCG@10."""
     wanted = window.owned().without(early.owned())
     total = dict.fromkeys(WEIGHTS, 0.0)
     for tile in _tiles(np.flatnonzero(wanted.sizes), early.items):

@@ -1,7 +1,7 @@
-"""The entry point of `train_recommender`: `user_sequences` in, the model `recommender` and `product_neighbours` out.
+"""Run the job `train_recommender`: reads `user_sequences`, publishes the model `recommender` and `product_neighbours`.
 
-Time is cut once for all users. Everything is chosen on the validation days, judged on the held-out days after them, and
-then fitted to all days with what was chosen.
+Time is split at the same days for all users. All settings are chosen on the validation days and judged on the held-out
+days after them; then the chosen recommender is fitted to all days.
 """
 
 from __future__ import annotations
@@ -41,18 +41,18 @@ from shopbatch.warehouse.damage import move_away, put_in_order
 from shopbatch.warehouse.gates import Gate, explain, refuse_if_failed
 from shopbatch.warehouse.store import Store
 
-VERSION = 1  # of reading, choosing and fitting: raising it makes the next run train again
+VERSION = 1  # of reading, choosing and fitting; if it is raised, the next run trains again
 
 
 @dataclass
 class Training:
-    """One run.
+    """One run of `train_recommender`: reads the shop, chooses, judges, fits and publishes.
 
     Attributes:
-        config: Its configuration.
+        config: Settings of the job.
         store: The warehouse.
-        report: Is filled.
-        notes: What its message says besides.
+        report: The report to fill.
+        notes: Remarks that are added to the report's message.
     """
 
     config: TrainRecommenderConfig
@@ -61,7 +61,13 @@ class Training:
     notes: list[str] = field(default_factory=list)
 
     def run(self) -> None:
-        """Train, judge and publish what is not up to date. Raises UserError, GateRefused, Stopped."""
+        """Train the model and publish the table `product_neighbours`, each only if it is not up to date.
+
+        Raises:
+            UserError: A table is missing, or settings or data do not allow training.
+            GateRefused: A gate refuses the model or the table.
+            Stopped: Another run published the table meanwhile.
+        """
         check_devices(self.config.workers, self.config.platform)
         check_loop(self.config)
         self.report.unit = "users"
@@ -81,12 +87,12 @@ class Training:
 
     @property
     def models(self) -> str:
-        """The root of the registry."""
+        """Root folder of the model registry."""
         return f"{self.store.root}/_models"
 
     @cached_property
     def origin(self) -> str:
-        """The digest of everything that the model and the table are made from."""
+        """Digest of everything that model and table are made from; if it is unchanged, there is nothing to do."""
         config = self.config
         made_of = [config.source, config.items, config.habit, config.neighbours, config.sequence, config.loop]
         windows = [config.holdout_days, config.validation_days]
@@ -118,14 +124,14 @@ class Training:
 
     @cached_property
     def shop(self) -> Shop:
-        """The history of all users. It is read when it is first needed."""
+        """The purchases and products to train on, read at first use."""
         with self.report.stage("read") as stage:
             read = shop.read_shop(self._snapshot, self._catalogue, self.config)
             stage.rows = len(read.history.item)
         return read
 
     def _train(self) -> None:
-        """Choose, judge, fit and register. Raises GateRefused."""
+        """Choose settings, judge the recommender, fit it to all days and register it. Raises GateRefused."""
         config, report, whole = self.config, self.report, self.shop.history
         validation, held, end = self.shop.cut(config)
         first = int(whole.day.min())
@@ -161,7 +167,7 @@ class Training:
         report.rows.published = report.rows.computed = whole.users
 
     def _enough(self, after: History) -> Gate:
-        """Whether enough users bought something on the held-out days to judge by."""
+        """Return the gate that enough users bought something on the held-out days."""
         count, limit = int((after.owned().sizes > 0).sum()), self.config.gates.users
         what = f"{count:,} users bought something on the held-out days, less than gates.users={limit}"
         passed = count >= limit
@@ -169,7 +175,7 @@ class Training:
         return Gate("users to judge by", count, limit, passed, detail)
 
     def _groups(self, before: History) -> dict[str, np.ndarray]:
-        """The groups of users by which quality is reported."""
+        """Return each user's groups for the report, by attribute; see `groups.groups_of`."""
         from shopbatch.capabilities.recommendations.train.groups import groups_of
 
         snapshot = self.store.find(USERS.name)
@@ -178,7 +184,7 @@ class Training:
         return groups_of(snapshot, self.shop.users, before)
 
     def _register(self, final: Recommender, choice: Choice, added: Added, end: int) -> Model:
-        """Publish the model as the live one."""
+        """Publish the model in the registry as the live one, with its metrics and settings."""
         chosen = {**asdict(choice), "way": {"kind": type(choice.way).__name__, **asdict(choice.way)}}
         about = {
             "metrics": self.report.metrics["quality"],
@@ -195,5 +201,11 @@ class Training:
 
 
 def train_recommender(config: TrainRecommenderConfig, store: Store, report: Report) -> None:
-    """Train, judge and publish the recommender, and publish `product_neighbours`."""
+    """Train, judge and publish the recommender, and publish `product_neighbours`, unless they are up to date.
+
+    Raises:
+        UserError: A table is missing, or settings or data do not allow training.
+        GateRefused: A gate refuses the model or the table.
+        Stopped: Another run published the table meanwhile.
+    """
     Training(config, store, report).run()

@@ -1,4 +1,4 @@
-"""The training of the sequence part: documents of known products, and the best weights of a loop on N workers."""
+"""Train the sequence part: converts histories into documents and runs the training loop on one or more workers."""
 
 from __future__ import annotations
 
@@ -26,13 +26,17 @@ from shopbatch.training.parallel import Parallel
 from shopbatch.training.worker import Run
 from shopbatch.warehouse.store import Store
 
-VERSION = 1  # of documents and training: raising it makes the next run train again
-_JUDGED = 10_000  # purchases in the window, about, that choose the best weights: each is ranked among all products
-_LAST = 200  # users whose loss is computed at the end of a training that nothing stops
+VERSION = 1  # of making documents and training; if it is raised, the next run trains again
+_JUDGED = 10_000  # about so many purchases of the window choose the best weights; each is ranked among all products
+_LAST = 200  # users whose loss is computed at the end of a training with a fixed number of steps
 
 
 def check_loop(config: TrainRecommenderConfig) -> None:
-    """Check that a user's products fit into a block, and that the workers can share a batch. Raises UserError."""
+    """Raise UserError if the settings of the Transformer or of its training loop do not fit together.
+
+    A user's products must fit into a block, `heads` must divide `hidden`, and the workers must be able to share a
+    batch.
+    """
     sequence, loop = config.sequence, config.loop
     if sequence.enabled == "off":
         return
@@ -48,13 +52,14 @@ def check_loop(config: TrainRecommenderConfig) -> None:
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained sequence part, or why there is none.
+    """A trained sequence part, or the reason why there is none.
 
     Attributes:
-        part: The part, not mixed in anywhere yet.
-        steps: Steps to the best weights, for a batch of blocks each.
-        blocks: Blocks of the training data.
-        why: Why there is no part.
+        part: The trained part; its weights in both lists are 0 until `parts.choose` sets them. None if it was not
+            trained, or helps in no list.
+        steps: Number of optimizer steps up to the best weights.
+        blocks: Number of blocks of the training data.
+        why: Why no part was trained; "" if one was.
     """
 
     part: SequencePart | None = None
@@ -65,13 +70,13 @@ class Trained:
 
 @dataclass
 class SequenceTraining:
-    """Trains the sequence part of a run.
+    """Trains the sequence part during one run of `train_recommender`.
 
     Attributes:
-        config: Of the job.
+        config: Settings of the job.
         store: The warehouse.
-        report: Is filled.
-        runs: The trainings so far.
+        report: The report to fill.
+        runs: The trainings so far, whose checkpoints are deleted at the end.
     """
 
     config: TrainRecommenderConfig
@@ -80,17 +85,19 @@ class SequenceTraining:
     runs: list[Run] = field(default_factory=list)
 
     def delete_checkpoints(self) -> None:
-        """Delete the checkpoints of all trainings, once the model is published."""
+        """Delete the checkpoints of all trainings; called when the model is published."""
         for run in self.runs:
             runs.delete_checkpoints(run)
 
     def first(self, early: History, until: History, known: np.ndarray) -> Trained:
-        """Train on the days before the validation window, whose purchases choose the best weights and end the training.
+        """Train on the days before the validation window; purchases in the window choose the best weights.
+
+        Returns the reason instead of a part if training is turned off or there are too few users.
 
         Args:
-            early: What is trained on.
-            until: The same and the validation window.
-            known: Whether each product has enough buyers, bool [items].
+            early: The purchases before the validation window.
+            until: The purchases up to the end of the validation window.
+            known: True for products with enough buyers, bool [items].
         """
         sequence = self.config.sequence
         if sequence.enabled == "off":
@@ -107,7 +114,13 @@ class SequenceTraining:
         return self._train("sequence", known, train, judged, None)
 
     def again(self, first: Trained, whole: History, known: np.ndarray) -> SequencePart:
-        """Train on everything, for as many passes over the data as were best before."""
+        """Train on all days, for as many passes over the data as gave the best weights in the first training.
+
+        Args:
+            first: The first training.
+            whole: All purchases.
+            known: True for products with enough buyers, bool [items].
+        """
         train = histories(whole, known)
         steps_of = first.steps / max(first.blocks, 1)
         trained = self._train("sequence on everything", known, train, train.slice(0, _LAST), steps_of)
@@ -117,7 +130,15 @@ class SequenceTraining:
     def _train(
         self, stage: str, known: np.ndarray, train: pa.Table, judged: pa.Table, steps_of: float | None
     ) -> Trained:
-        """Train; `steps_of` are the steps for each block, None to find them out."""
+        """Train the Transformer and load its best weights.
+
+        Args:
+            stage: Name of the stage in the report.
+            known: True for products with enough buyers, bool [items].
+            train: Histories to train on, from `histories`.
+            judged: Histories to judge by.
+            steps_of: Number of steps for each block of training data; None to train until the loss stops improving.
+        """
         config, items = self.config, np.flatnonzero(known)
         sizes, seed = config.sequence.sizes, config.loop.seed
         with self.report.stage(stage) as timed:
@@ -137,13 +158,13 @@ class SequenceTraining:
         return Trained(SequencePart(SequenceModel(objective), items), int(state["best_step"]), pack.blocks["train"])
 
     def _tell(self, stage: str) -> None:
-        """Name the numbers and the curve of a training by its stage: a run can have two."""
+        """Rename the metrics and the loss curve of a training after its stage, because a run can have two trainings."""
         metrics, figures = self.report.metrics, self.report.figures
         metrics[f"training of the {stage}"] = metrics.pop("training")
         figures[-1] = replace(figures[-1], title=f"Loss of the {stage}")
 
     def _loop(self, blocks_: int, steps_of: float | None) -> LoopConfig:
-        """The loop for so many blocks."""
+        """Return the settings of the training loop for `blocks_` blocks of data; `steps_of` as for `_train`."""
         loop, least = self.config.loop, self.config.sequence.min_steps
         if steps_of is None:
             return loop.model_copy(update={"epochs": max(loop.epochs, least * loop.batch_blocks / max(blocks_, 1))})
@@ -160,15 +181,18 @@ class SequenceTraining:
 
 
 def histories(history: History, known: np.ndarray, since: int | None = None) -> pa.Table:
-    """Return the users' histories as `Encode` reads them: only known products, numbered among themselves.
+    """Return the users' histories as a table for `Encode`, with known products only.
+
+    The known products are renumbered from 0 in their old order.
 
     Args:
-        history: The users.
-        known: Whether each product is known, bool [items].
-        since: Day from which on products are targets; None for all days but the first.
+        history: The purchases.
+        known: True for products to keep, bool [items].
+        since: First day whose products are prediction targets; None for all days but each user's first.
 
     Returns:
-        A row for each user with a target; with `since`, of at most as many users as are needed to judge.
+        Columns products, days and since, with a row for each user who has a target. With `since`, only evenly spaced
+        users are returned if there are more than about 10,000 targets.
     """
     rows = history.of_items(np.flatnonzero(known))
     position, user = rows.positions(), rows.user

@@ -1,4 +1,4 @@
-"""The shop as the recommender learns it: `user_sequences` and the catalogue as one numbered history."""
+"""Read the shop for training: `user_sequences` and the catalogue as one numbered history with product texts."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from shopbatch.warehouse.store import Snapshot, Store
 
 ACTIONS = {"purchase": PURCHASE, "cart": CART, "view": VIEW}
 COLUMNS = ("user_id", "products", "days", "actions")
-_DAY = 1  # days are whole numbers since 1970
+_DAY = 1  # one day, in days
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """What is read of `products`.
+    """The columns of the table `products` that training needs.
 
     Attributes:
-        ids: Their names.
-        texts: Their texts; None without any.
-        excluded: Whether each takes no part, bool [n].
-        digest: Of all this: prices and stock may change without a model being trained again.
+        ids: Product ids.
+        texts: Text of each product; None for a product without text.
+        excluded: True for products left out by `items.exclude`, bool [n].
+        digest: Digest of these columns only, so that a changed price or stock does not cause a new training.
     """
 
     ids: list[str]
@@ -44,13 +44,14 @@ class Catalogue:
 
 @dataclass(frozen=True)
 class Shop:
-    """The shop, its products in alphabetical order.
+    """The purchases and products that the recommender is trained on.
 
     Attributes:
-        history: What users had, by numbers of users and products.
-        users: Names of the users.
-        products: Names of the products: all that were bought, and those with a text; none that is excluded.
-        texts: Text of each product; None without one.
+        history: Which user bought which product on which day, as indexes into `users` and `products`.
+        users: User ids.
+        products: Product ids, in alphabetical order. They are all products that were bought or have a text, except
+            excluded ones.
+        texts: Text of each product; None for a product without text.
     """
 
     history: History
@@ -59,10 +60,15 @@ class Shop:
     texts: list[str | None]
 
     def cut(self, config: TrainRecommenderConfig) -> tuple[int, int, int]:
-        """Return the first days of the validation and of the held-out window, and the day after the newest one.
+        """Return the first validation day, the first held-out day, and the day after the newest purchase.
+
+        All are days since 1970. The history is divided at them into training, validation and held-out days.
+
+        Args:
+            config: Settings with the lengths of both windows.
 
         Raises:
-            UserError: There is nothing before the windows.
+            UserError: There are no purchases before the validation days.
         """
         end = int(self.history.day.max()) + _DAY
         held = end - config.holdout_days
@@ -77,10 +83,14 @@ class Shop:
 
 
 def read_catalogue(snapshot: Snapshot | None, config: TrainRecommenderConfig) -> Catalogue:
-    """Read texts and groups of products.
+    """Read texts and exclusions of products from the catalogue.
+
+    Args:
+        snapshot: Pinned snapshot of `products`; None if there is none.
+        config: Settings that name the columns.
 
     Raises:
-        UserError: A column is none of `products`.
+        UserError: `products` has no text column of a configured name.
     """
     if snapshot is None:
         return Catalogue([], [], np.zeros(0, bool), "none")
@@ -103,10 +113,15 @@ def read_catalogue(snapshot: Snapshot | None, config: TrainRecommenderConfig) ->
 
 
 def read_shop(snapshot: Snapshot, catalogue: Catalogue, config: TrainRecommenderConfig) -> Shop:
-    """Read the history of all users, or of as many as `source.users` says.
+    """Read the history of all users, or of at most `source.users` users.
+
+    Args:
+        snapshot: Pinned snapshot of `user_sequences`.
+        catalogue: The catalogue, from `read_catalogue`.
+        config: Settings that select actions, users and products.
 
     Raises:
-        UserError: Nobody did anything that counts, or all products are excluded.
+        UserError: No user has an entry of the selected actions and products, or all products are excluded.
     """
     sequences = _some(snapshot.read(COLUMNS), config.source.users)
     actions = {ACTIONS[name] for name in config.source.actions}
@@ -130,17 +145,17 @@ def read_shop(snapshot: Snapshot, catalogue: Catalogue, config: TrainRecommender
 
 
 def find_catalogue(store: Store) -> Snapshot | None:
-    """Pin the catalogue; None if there is none."""
+    """Return a pinned snapshot of the table `products`; None if there is none."""
     return store.require(PRODUCTS, ["product_id"]) if store.exists(PRODUCTS.name) else None
 
 
 def find_sequences(store: Store) -> Snapshot:
-    """Pin the sequences. Raises UserError if there are none, or they lack a column."""
+    """Return a pinned snapshot of `user_sequences`. Raises UserError if it does not exist or lacks a column."""
     return store.require(USER_SEQUENCES, COLUMNS)
 
 
 def _some(sequences: pa.Table, most: int) -> pa.Table:
-    """At most so many users, by the hash of their names: the same ones in every run, whoever else is there."""
+    """Return the rows of at most `most` users, chosen by the hash of the user id: the same ones in every run."""
     if sequences.num_rows <= most:
         return sequences
     order = np.lexsort(hash128([sequences["user_id"]])[::-1])
@@ -148,7 +163,7 @@ def _some(sequences: pa.Table, most: int) -> pa.Table:
 
 
 def ways_of(config: TrainRecommenderConfig) -> Sequence[Any]:
-    """Return the ways of counting neighbours to choose from."""
+    """Return the settings of each way of counting neighbours that the configuration names."""
     from shopbatch.capabilities.recommendations.neighbours import EaseSettings, NextSettings
 
     of, seed = config.neighbours, config.loop.seed

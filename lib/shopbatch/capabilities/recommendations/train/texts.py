@@ -1,4 +1,4 @@
-"""The ways in which texts of products become vectors."""
+"""Compute vectors of product texts in each way that the training compares: words (tf-idf) and an encoder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ _PACKAGED = "e5-small"
 
 
 def encoder_of(config: TextConfig, models: str) -> Model | None:
-    """Return the encoder that the configuration names, in the registry; None if it names none.
+    """Return the encoder that the configuration names; None if `text.encoder` is `auto` or `off`.
+
+    Args:
+        config: Settings of the text part.
+        models: Root folder of the model registry.
 
     Raises:
         ModelError: There is no such encoder.
@@ -26,12 +30,12 @@ def encoder_of(config: TextConfig, models: str) -> Model | None:
 
 
 def ways_of(config: TextConfig, models: str, texts: Sequence[str]) -> dict[str, TextVectors]:
-    """Return the vectors of texts in each way to choose from.
+    """Return the vectors of the texts from each method to compare: {"tf-idf" or the encoder's reference: vectors}.
 
     Args:
-        config: The ways.
-        models: The registry's root.
-        texts: Different texts.
+        config: Settings of the text part, which say whether an encoder is used.
+        models: Root folder of the model registry.
+        texts: Distinct texts.
     """
     ways = {"tf-idf": TextVectors.tf_idf(texts)}
     encoder = encoder_of(config, models)
@@ -40,7 +44,7 @@ def ways_of(config: TextConfig, models: str, texts: Sequence[str]) -> dict[str, 
     if encoder is not None and texts:
         prepare(config.engine, encoder.path)
         encoded = encode_all(open_engine(config.engine, encoder.path), pa.array(texts, pa.string()))
-        # an encoder finds any two texts alike to a degree: without their mean, unlike texts have a likeness below 0
+        # an encoder's cosines are above 0 even for unrelated texts; after subtracting the mean, these are below 0
         vectors = encoded.vectors - encoded.vectors.mean(0, keepdims=True)
         ways[encoder.reference] = TextVectors.dense(vectors)
     return ways

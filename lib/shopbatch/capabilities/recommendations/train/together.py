@@ -1,4 +1,7 @@
-"""The table `product_neighbours`: what is bought together, and what next, counted from the model's own history."""
+"""Publish the table `product_neighbours`: which products are bought together, and which are bought next.
+
+It is counted from the same history as the model.
+"""
 
 from __future__ import annotations
 
@@ -24,21 +27,21 @@ from shopbatch.warehouse.publish import Publication, Superseded, unless_changed
 from shopbatch.warehouse.store import Snapshot, Store
 
 _PRODUCTS_PER_FILE = 25_000
-_BASKETS = 2_000_000  # greatest number of baskets counted
+_BASKETS = 2_000_000  # greatest number of baskets that are counted
 
 
 def publish_neighbours(
     shop: Shop, config: TrainRecommenderConfig, origin: str, store: Store, report: Report, live: Snapshot | None
 ) -> int:
-    """Publish the table in one commit.
+    """Count neighbours and publish the table `product_neighbours` in one commit.
 
     Args:
-        shop: The history.
-        config: How neighbours are counted.
-        origin: Digest of what the table is made from; kept with it.
+        shop: The shop with its history.
+        config: Settings of the job, which say how neighbours are counted.
+        origin: Digest of everything that the table is made from; stored with it.
         store: The warehouse.
-        report: Is filled.
-        live: What was live when the run began; what was published since then is not replaced.
+        report: The report to fill.
+        live: The live table when the run began, or None; a version that was published since then is not replaced.
 
     Returns:
         The number of rows.
@@ -74,7 +77,7 @@ def publish_neighbours(
 
 
 def _tables(shop: Shop, config: TrainRecommenderConfig, run_id: str) -> Iterator[pa.Table]:
-    """The rows, in files of many products."""
+    """Yield the rows of the table, one Arrow table per file to write."""
     known = known_items(shop.history, config.items.min_users)
     often = shop.history.where(known[shop.history.item])
     names = pa.array(shop.products, pa.string())
@@ -105,7 +108,7 @@ def _rows(counted: Neighbours, products: np.ndarray, names: pa.Array, kind: str,
 
 
 def baskets(history: History) -> History:
-    """Return the same purchases with every day of a user as a user of its own."""
+    """Split each user's purchases by day: return a history in which every (user, day) pair is a user (a basket)."""
     place = history.positions()
     new = np.ones(len(place), bool)
     new[1:] = (np.diff(history.user) != 0) | (np.diff(place) != 0)

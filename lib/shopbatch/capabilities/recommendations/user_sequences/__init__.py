@@ -1,1 +1,4 @@
-"""The history of each user as one row, which training and recommending read. Entry point: `run.build_sequences`."""
+"""Build the table `user_sequences`: each user's history as one row, read by training and recommending.
+
+The entry point is `run.build_sequences`.
+"""

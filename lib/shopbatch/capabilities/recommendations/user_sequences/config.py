@@ -1,4 +1,4 @@
-"""The configuration of `build_user_sequences`. Imports nothing heavy."""
+"""Settings of the job `build_user_sequences`. Cheap to import."""
 
 from __future__ import annotations
 
@@ -10,36 +10,38 @@ from shopbatch.core.config import JobConfig, Strict
 
 
 class Keep(Strict):
-    """How many entries of a user's history are kept: the newest ones."""
+    """How many of the newest entries of a user's history are kept."""
 
     purchases: int = Field(default=2000, ge=1, le=100_000)
-    """Greatest number of purchases and returns per user. Each product counts once a day."""
+    """Greatest number of purchases and returns kept per user, the newest ones. Several of one product on one day are
+    one entry."""
 
     visits: int = Field(default=200, ge=0, le=100_000)
-    """Greatest number of products viewed or put into the cart per user. Each product counts once a day."""
+    """Greatest number of product views and additions to the cart kept per user, the newest ones. Several of one product
+    on one day are one entry; 0 keeps none."""
 
 
 class Gates(Strict):
-    """Limits that the sequences must meet before they are published."""
+    """Limits that the new table must meet before it is published."""
 
     rows: float | Literal["any"] = 0.5
-    """Least users that a run may publish, as a share of those that are live if these are 20 or more. Tiles without
-    rows are refused, too. `any` lets every number pass."""
+    """Smallest number of users that a run may publish, as a share of the users in the live table, if that has 20 or
+    more. A table without rows is refused, too. `any` accepts every number."""
 
 
 class SequenceConfig(JobConfig):
-    """How much of each user's history is kept."""
+    """Settings of the job (`conf/*/build_user_sequences.yaml`)."""
 
     keep: Keep = Keep()
-    """How many entries of a user's history are kept."""
+    """How many entries of a user's history are kept: the newest ones."""
 
     gates: Gates = Gates()
-    """Limits that decide whether the sequences are published."""
+    """Limits that the new table must meet before it is published."""
 
     def required_tables(self) -> tuple[str, ...]:
-        """The table that a run reads."""
+        """Return the table of daily purchases, which every run reads."""
         return ("user_product_daily",)
 
     def optional_tables(self) -> tuple[str, ...]:
-        """The table that a run reads if the shop has events."""
+        """Return the table of daily views and cart additions, which a run reads if the shop has it."""
         return ("user_product_event_daily",)

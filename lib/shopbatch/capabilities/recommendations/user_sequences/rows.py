@@ -1,6 +1,6 @@
-"""Daily tiles -> one row per user: what the user did, with which product, on which day.
+"""Compute rows of `user_sequences` with Spark from the daily tiles (sums of one user, product and day).
 
-Called by `run`. Nothing here reads the clock or depends on the order of rows, so equal tiles give equal rows.
+`run` calls this. Nothing here reads the clock or depends on the order of rows, so equal tiles give equal rows.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ BOUGHT = {
     RETURN: "lines = 0 or sales_cents < purchase_cents",
 }
 VISITED = {CART: "carts > 0", VIEW: "views > 0"}
-_ENTRY = ("day", "product_id", "action")  # their order is the order of a sequence
+_ENTRY = ("day", "product_id", "action")  # entries of a sequence are sorted by these columns
 
 
 def entries(bought: DataFrame, visited: DataFrame | None) -> DataFrame:
-    """Return one row per user, product, day and action: user_id, day, product_id, action.
+    """Return one row per user, day, product and action, with the columns user_id, day, product_id, action.
 
     Args:
-        bought: Rows of user_product_daily. What cost nothing or had no quantity was not bought.
+        bought: Rows of user_product_daily. Products that cost nothing or had no quantity do not count as bought.
         visited: Rows of user_product_event_daily; None if the shop has no events.
     """
     parts = [_actions(bought, BOUGHT)] + ([] if visited is None else [_actions(visited, VISITED)])
@@ -44,12 +44,12 @@ def _actions(tiles: DataFrame, conditions: dict[int, str]) -> DataFrame:
 
 
 def sequences(entries: DataFrame, keep: Keep, run_id: str) -> DataFrame:
-    """Return rows of user_sequences from the entries of whole users.
+    """Return rows of `user_sequences`: each user's newest entries, collected into lists in order of day.
 
     Args:
-        entries: What `entries` returns, of any number of users.
+        entries: Result of the function `entries`; it must hold all entries of a user or none.
         keep: How many entries of a user are kept.
-        run_id: The run that computes the rows.
+        run_id: Id of the run that computes the rows; becomes a column.
     """
     is_visit = F.col("action").isin(*VISITED)
     newest = Window.partitionBy("user_id", "visit").orderBy(*(F.col(name).desc() for name in _ENTRY))
@@ -57,7 +57,7 @@ def sequences(entries: DataFrame, keep: Keep, run_id: str) -> DataFrame:
     ranked = entries.withColumn("visit", is_visit).withColumn("rank", F.row_number().over(newest))
     kept = F.when(F.col("rank") <= limit, F.struct(*_ENTRY))
     grouped = ranked.groupBy("user_id").agg(
-        F.array_sort(F.collect_list(kept)).alias("kept"),  # null, which an entry too old is, is not collected
+        F.array_sort(F.collect_list(kept)).alias("kept"),  # too old entries are null, and collect_list skips nulls
         F.count_if(F.col("rank") > limit).alias("dropped"),
     )
     return grouped.select(
@@ -71,12 +71,18 @@ def sequences(entries: DataFrame, keep: Keep, run_id: str) -> DataFrame:
 
 
 def _each(name: str) -> Column:
-    # Written out as a condition, because the declared lists may hold nulls, and Spark would say that these do not.
+    # The condition is always true. It makes Spark declare the lists' elements as nullable, as the table's schema does.
     return F.transform("kept", lambda entry: F.when(F.size("kept") > 0, entry[name]))
 
 
 def changed_users(added: DataFrame, removed: DataFrame, table: Table) -> DataFrame:
-    """Return the users (user_id) for whom two sets of rows of a tile table differ."""
+    """Return the users (column user_id) whose rows differ between two versions of a tile table.
+
+    Args:
+        added: Rows of the files that only the newer version has.
+        removed: Rows of the files that only the older version has.
+        table: Declaration of the tile table.
+    """
     signed = added.select(*table.names, F.lit(1).alias("sign")).union(
         removed.select(*table.names, F.lit(-1).alias("sign"))
     )
@@ -85,6 +91,9 @@ def changed_users(added: DataFrame, removed: DataFrame, table: Table) -> DataFra
 
 
 def total(rows: DataFrame) -> int:
-    """Return the number of entries that rows of user_sequences account for: those that they hold and those dropped."""
+    """Return the number of history entries that rows of `user_sequences` hold or have dropped.
+
+    Rows drop entries beyond the limits of `Keep`; the column `dropped` counts them.
+    """
     counted = rows.agg(F.sum(F.size("products") + F.col("dropped")).alias("entries")).first()
     return int(counted["entries"] or 0) if counted else 0

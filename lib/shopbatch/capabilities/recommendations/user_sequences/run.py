@@ -1,8 +1,8 @@
-"""The entry point of `build_user_sequences`: tiles in, `user_sequences` out.
+"""Run the job `build_user_sequences`: reads the daily tiles and publishes the table `user_sequences`.
 
-A run pins the tiles, finds the users whose tiles changed since the published version, computes their rows, keeps all
-other rows as they are, and publishes the whole table in one commit. Without a published version, or if too little is
-known about it, all rows are computed. Both ways give the same rows, except for `run_id`.
+A run pins the tiles, finds the users whose tiles changed since the published version, computes the rows of these users,
+keeps all other rows, and publishes the whole table in one commit. All rows are computed if there is no published
+version, or if the older tiles cannot be compared. Both ways give the same rows, except for `run_id`.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ from shopbatch.warehouse.store import Snapshot, Store
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-VERSION = 1  # of the rows; raised when their meaning changes, so that all are computed again
+VERSION = 1  # of the rows; if it is raised, all rows are computed again
 _USERS_PER_FILE = 25_000
 
 
 @dataclass
 class Builder:
-    """One run.
+    """One run of `build_user_sequences`: finds the users with changes, computes their rows and publishes the table.
 
     Attributes:
-        spark: Its session.
+        spark: The Spark session.
         store: The warehouse.
-        config: Its configuration.
-        report: Is filled.
+        config: Settings of the job.
+        report: The report to fill.
     """
 
     spark: SparkSession
@@ -54,7 +54,13 @@ class Builder:
     report: Report
 
     def run(self) -> None:
-        """Bring the table up to date. Raises UserError, GateRefused, Stopped."""
+        """Bring the table `user_sequences` up to date, or find that there is nothing to do.
+
+        Raises:
+            UserError: A tile table is missing, or a table cannot be read or written.
+            GateRefused: A gate refuses the new table.
+            Stopped: Another run published the table meanwhile.
+        """
         report, store = self.report, self.store
         report.unit = "users"
         damaged, undone = put_in_order(store, USER_SEQUENCES, report.run_id)
@@ -78,7 +84,7 @@ class Builder:
         report.message = "; ".join(filter(None, [undone, report.message]))
 
     def _tiles(self) -> dict[str, Snapshot]:
-        """One snapshot of each tile table that the warehouse has."""
+        """Return a pinned snapshot of each tile table that the warehouse has, by table name."""
         tiles = {USER_PRODUCT_DAILY.name: self.store.require(USER_PRODUCT_DAILY, USER_PRODUCT_DAILY.names)}
         if self.store.exists(USER_PRODUCT_EVENT_DAILY.name):
             tiles[USER_PRODUCT_EVENT_DAILY.name] = self.store.require(
@@ -88,7 +94,10 @@ class Builder:
         return tiles
 
     def _origin(self, tiles: Mapping[str, Snapshot]) -> dict[str, Any]:
-        """What the rows are made from: the recipe, and the version of each tile table."""
+        """Return what the rows are computed from: version of the code, limits, and version of each tile table.
+
+        It is stored with the table; an equal origin means that there is nothing to do.
+        """
         made_from = {name: {"table_id": s.table_id, "version": s.version} for name, s in sorted(tiles.items())}
         return {"version": VERSION, "keep": self.config.keep.model_dump(), "tiles": made_from}
 
@@ -134,7 +143,14 @@ class Builder:
         return spark_bridge.read(self.spark, snapshot, TABLES[snapshot.name].names, only)
 
     def _changed(self, tiles: dict[str, Snapshot], live: Snapshot | None) -> DataFrame | None:
-        """The users whose rows must be computed; None if these are all users."""
+        """Return the users (column user_id) whose tiles changed since the live table was built.
+
+        None means that the rows of all users must be computed.
+
+        Args:
+            tiles: Pinned snapshots of the tile tables by name.
+            live: Snapshot of the live `user_sequences`; None if there is none.
+        """
         before = {} if live is None else live.metadata.get("origin", {})
         now = self._origin(tiles)
         known = before.get("tiles", {})
@@ -165,7 +181,12 @@ class Builder:
         return shrinking(self.config.gates.rows, USER_PRODUCT_DAILY.name, read, published, before)
 
     def _judge(self, written: list[DataFile], read: int) -> list[Gate]:
-        """Judge the files just written: what is judged is what readers will see."""
+        """Return the gates on the new files: one row per user, and no history entry lost or added.
+
+        Args:
+            written: The files just written.
+            read: Number of history entries in the tiles.
+        """
         uris = [f"{self.store.uri(USER_SEQUENCES.name)}/{f.path}" for f in written]
         twice = files.duplicate_keys(uris, ["user_id"])
         schema, base = from_arrow_schema(USER_SEQUENCES.file_schema()), self.store.uri(USER_SEQUENCES.name)
@@ -181,11 +202,23 @@ class Builder:
 
 
 def _defect(name: str, difference: int, what: str) -> Gate:
-    """A gate that only a defect of the job can fail."""
+    """Return a gate that passes only if `difference` is 0; only a bug in the job can make it fail.
+
+    Args:
+        name: Name of the gate.
+        difference: Number of rows or entries that are wrong.
+        what: What is wrong, for the message of the gate.
+    """
     passed = difference == 0
     return Gate(name, difference, 0, passed, explain(passed, what, "recommendations would rest on wrong facts", DEFECT))
 
 
 def build_sequences(spark: SparkSession, config: SequenceConfig, store: Store, report: Report) -> None:
-    """Bring `user_sequences` up to date and fill the report. Raises UserError, GateRefused, Stopped."""
+    """Bring `user_sequences` up to date and fill the report.
+
+    Raises:
+        UserError: A tile table is missing, or a table cannot be read or written.
+        GateRefused: A gate refuses the new table.
+        Stopped: Another run published the table meanwhile.
+    """
     Builder(spark, store, config, report).run()

@@ -1,1 +1,1 @@
-"""Judgements from clicks: judge_by_clicks."""
+"""Learns relevance judgements from shoppers' clicks: the job `judge_by_clicks`."""

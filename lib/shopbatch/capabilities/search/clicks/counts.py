@@ -1,4 +1,7 @@
-"""Rows of search_events -> how often each product was shown, clicked and bought for a query, by place."""
+"""Counts in `search_events` the impressions, clicks and purchases of each product for each query, by position.
+
+`judge_by_clicks` fits its click model to these counts.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +22,13 @@ _OF_1000 = 1000
 
 @dataclass(frozen=True)
 class Counted:
-    """What was counted.
+    """Impressions, clicks and purchases by query, product and position in the list of results.
 
     Attributes:
-        rows: query, product_id, position, held_out, shown, clicked, purchased; a visit counts once for each.
-        events: Rows that were read.
-        queries: Queries, and how many of them too few visits typed.
+        rows: Columns query, product_id, position (from 1), held_out (True: visits on which the model is tested), shown
+            (impressions), clicked and purchased. One visit adds at most 1 to each number.
+        events: Number of rows of `search_events` (all of the snapshot).
+        queries: (number of distinct queries, number of those that were dropped because too few visits typed them).
     """
 
     rows: pl.DataFrame
@@ -33,13 +37,20 @@ class Counted:
 
     @cached_property
     def pairs(self) -> pl.DataFrame:
-        """Every query and product once, with its number `pair`, sorted, and its counts."""
+        """One row per (query, product) pair, sorted by both, with its totals over all positions.
+
+        The columns are pair (the pair's number, from 0), query, product_id, shown, clicked and purchased.
+        """
         sums = [pl.col(name).sum() for name in ("shown", "clicked", "purchased")]
         grouped = self.rows.group_by("query", "product_id").agg(*sums).sort("query", "product_id")
         return grouped.with_row_index("pair")
 
     def clicks(self, held_out: bool | None = None) -> Clicks:
-        """Return the clicks of all visits, or of those that are held out or not."""
+        """Return the impressions and clicks of each (query, product) pair by position, as input of the click model.
+
+        Args:
+            held_out: True: only held-out visits; False: only the others; None: all visits.
+        """
         rows = self.rows if held_out is None else self.rows.filter(pl.col("held_out") == held_out)
         numbered = rows.join(self.pairs.select("pair", "query", "product_id"), on=["query", "product_id"])
         sums = numbered.group_by("pair", "position").agg(pl.col("shown").sum(), pl.col("clicked").sum())
@@ -56,10 +67,14 @@ class Counted:
 
 
 def count(events: Snapshot, config: JudgeByClicksConfig) -> Counted:
-    """Count the showings and clicks of the queries that enough visits typed.
+    """Count impressions, clicks and purchases for the queries that enough visits typed (`config.least_visits`).
 
-    A visit is a session, else a user, else the row itself. Queries are compared in small letters, without the blanks at
-    their ends.
+    A visit is identified by its session, else by its user; an event without either is a visit of its own. Queries are
+    compared in lower case, without spaces at their ends.
+
+    Args:
+        events: A snapshot of `search_events`.
+        config: Settings of the job.
     """
     rows = files.scan([file.uri for file in events.files], events.schema).select(_COLUMNS)
     text = pl.col("query").str.strip_chars().str.to_lowercase()

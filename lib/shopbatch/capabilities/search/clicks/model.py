@@ -1,4 +1,8 @@
-"""Counts of showings and clicks -> the position-based model, its judgements, and how well it forecasts clicks."""
+"""Fits the position-based click model, tests its forecasts, and turns it into relevance judgements.
+
+The model assumes that a product is clicked if the shopper looks at its position in the list and finds the product
+attractive for the query (see `evaluation.click_model`). `clicks/run.py` uses it. A pair is a query and a product.
+"""
 
 from __future__ import annotations
 
@@ -16,17 +20,20 @@ from shopbatch.evaluation.click_model import Clicks, attraction, examination, lo
 from shopbatch.evaluation.paired import difference
 from shopbatch.tables.search_judgements import CLICKS, SEARCH_JUDGEMENTS
 
-_BLOCKS = 2000  # of queries, which the intervals are over
+_BLOCKS = 2000  # groups of queries, over which the bootstrap draws
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """The model of all visits.
+    """The position-based click model (see the module), fitted to clicks.
 
     Attributes:
-        clicks: What it was fitted to.
-        examined: How likely each place is looked at, beside the one that is looked at most; nan where unknown.
-        attractive, looks: Of each pair, [pairs].
+        clicks: The impressions and clicks that the model was fitted to.
+        examined: Probability that shoppers look at each position, relative to the position that they look at most
+            (1.0); nan where unknown, float64 [places].
+        attractive: Probability that each (query, product) pair is clicked when it is looked at, float64 [pairs].
+        looks: Estimated number of times that shoppers looked at each pair: its impressions, weighted by `examined` of
+            their positions, float64 [pairs].
     """
 
     clicks: Clicks
@@ -36,19 +43,28 @@ class Fitted:
 
     @classmethod
     def of(cls, clicks: Clicks, prior: float) -> Fitted:
-        """Fit it."""
+        """Fit the model to clicks.
+
+        Args:
+            clicks: The impressions and clicks by pair and position.
+            prior: Strength of the smoothing: every pair is pulled towards the mean of all pairs, as if shoppers had
+                looked at it this many more times and clicked at the mean rate.
+        """
         examined = examination(clicks)
         return cls(clicks, examined, *attraction(clicks, examined, prior))
 
     @property
     def moved_share(self) -> float:
-        """Share of the showings that are of pairs shown at several places."""
+        """Share of the impressions, 0 to 1, whose (query, product) pair was shown at more than one position.
+
+        Only these pairs tell the effect of a position from that of a product.
+        """
         shown = self.clicks.shown
         return float(shown[self.clicks.moved].sum() / shown.sum()) if len(shown) else 0.0
 
     @property
     def click_rates(self) -> np.ndarray:
-        """Share of the showings at each place that were clicked, float64 [places]; nan where nothing was shown."""
+        """Click rate (clicks / impressions) of each position, float64 [places]; nan where nothing was shown."""
         places = self.clicks.places
         shown = np.bincount(self.clicks.place, self.clicks.shown, places)
         clicked = np.bincount(self.clicks.place, self.clicks.clicked, places)
@@ -56,11 +72,16 @@ class Fitted:
 
 
 def forecasts(counted: Counted, config: JudgeByClicksConfig) -> dict[str, Interval]:
-    """Fit the model to some visits and compare its forecast of the others' clicks with simpler ones.
+    """Compare the model's forecast of held-out clicks with two simpler forecasts; all are fitted to the other visits.
+
+    Args:
+        counted: Impressions, clicks and purchases by query, product and position.
+        config: Settings of the job.
 
     Returns:
-        Log likelihood of a showing by the model - by click rates of each product, and of each place. The intervals are
-        over queries.
+        The model's mean log likelihood per impression minus that of a simpler forecast, with a confidence interval over
+        queries; above 0 the model is better. "products": the forecast is the click rate of each (query, product) pair;
+        "places": the forecast is the click rate of each position.
     """
     train, test = counted.clicks(held_out=False), counted.clicks(held_out=True)
     fitted = Fitted.of(train, config.prior)
@@ -83,7 +104,14 @@ def forecasts(counted: Counted, config: JudgeByClicksConfig) -> dict[str, Interv
 
 
 def judgements(counted: Counted, fitted: Fitted, config: JudgeByClicksConfig, run_id: str) -> pa.Table:
-    """Return the rows of search_judgements: the pairs that were looked at often enough."""
+    """Return the rows of `search_judgements`, one per (query, product) pair that was looked at often enough.
+
+    Args:
+        counted: Impressions, clicks and purchases by query, product and position.
+        fitted: The click model, fitted to all visits.
+        config: Settings of the job; `least_looks` is the least estimated number of looks.
+        run_id: The run.
+    """
     pairs = counted.pairs.with_columns(
         pl.Series("attraction", fitted.attractive, pl.Float64), pl.Series("looks", fitted.looks, pl.Float64)
     ).filter(pl.col("looks") >= config.least_looks)

@@ -1,4 +1,4 @@
-"""What the job judge_by_clicks does: showings and clicks -> judgements that are corrected for where a product stood."""
+"""Runs the job `judge_by_clicks`: learns relevance judgements from clicks, corrected for the products' positions."""
 
 from __future__ import annotations
 
@@ -22,16 +22,22 @@ from shopbatch.warehouse.publish import Publication, Superseded, unless_changed
 from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
 
-VERSION = 1  # of what is learnt: another one learns again
+VERSION = 1  # of the learning rules; after a change the judgements are learnt again
 _NEEDED, _OPTIONAL = ("query", "product_id", "position"), ("event_id", "clicked", "purchased", "session_id", "user_id")
 
 
 def judge_by_clicks(config: JudgeByClicksConfig, store: Store, report: Report) -> None:
-    """Learn judgements from clicks and publish them, if the model tells places from products.
+    """Run the job: fit the click model to `search_events`, check it by the gates, and publish its judgements.
+
+    Args:
+        config: Settings of the job.
+        store: The warehouse.
+        report: The run's report; it is filled in.
 
     Raises:
         UserError: No query was typed often enough.
-        GateRefused: The products never changed places, or the model forecasts clicks worse than simple rates do.
+        GateRefused: Too few products were shown at several positions, or the model forecasts clicks worse than simple
+            click rates do.
     """
     events = store.require(SEARCH_EVENTS, _NEEDED, optional=_OPTIONAL)
     report.unit, report.tables[SEARCH_EVENTS.name] = "judgements", {"read": events.version}
@@ -72,7 +78,7 @@ def _origin(config: JudgeByClicksConfig, events: Snapshot) -> dict[str, Any]:
 def _describe(
     config: JudgeByClicksConfig, report: Report, counted: Counted, fitted: Fitted, against: dict[str, Interval]
 ) -> None:
-    """Enter counts, gates and the picture of the places into the report."""
+    """Add to the report the counts, the gates, and a chart of how often each position is clicked and looked at."""
     known = np.flatnonzero(~np.isnan(fitted.examined))
     rates = fitted.click_rates
     report.metrics["clicks"] = {
@@ -137,7 +143,16 @@ def _publish(
     learnt: tuple[Counted, Fitted],
     live: tuple[Snapshot | None, dict[str, Any]],
 ) -> None:
-    """Publish the judgements in one commit. live: what was live when the run began, and what these are made of."""
+    """Publish the judgements in one commit; the outcome is "superseded" if another run published meanwhile.
+
+    Args:
+        config: Settings of the job.
+        store: The warehouse.
+        report: The run's report.
+        learnt: The impressions and clicks, and the click model fitted to them.
+        live: The version of `search_judgements` that was live when the run began (None: none), and the origin of the
+            new judgements (source version and settings), which the commit stores.
+    """
     rows, (before, origin) = judgements(*learnt, config, report.run_id), live
     with Publication(store, report.run_id) as publication:
         written = [store.write_file(SEARCH_JUDGEMENTS, rows, report.run_id, 0)] if rows.num_rows else []

@@ -1,1 +1,1 @@
-"""The shopping guide: requests in the shopper's words -> products that meet them, each with reasons and evidence."""
+"""The shopping guide: answers requests in the shopper's words with products, each with reasons and evidence."""

@@ -1,4 +1,7 @@
-"""What the guide answers to a request: products with reasons, what left nothing, or one question."""
+"""The `Guide` of the job `guide_shoppers`: answers one request of a shopper.
+
+The answer is a list of products with reasons, an explanation why no product fits, or a question back to the shopper.
+"""
 
 from __future__ import annotations
 
@@ -18,17 +21,17 @@ from shopbatch.capabilities.search.understanding.understand import understand
 from shopbatch.capabilities.search.understanding.vocabulary import key_of
 
 PRODUCTS, NOTHING, QUESTION = "products", "nothing_fits", "question"
-_POOL = 5  # times k products are looked at for what the shopper may like
+_POOL = 5  # the shopper's preferences are checked for the best 5 * k products
 
 
 @dataclass(frozen=True)
 class Pick:
-    """A product that is shown.
+    """A product that the guide recommends.
 
     Attributes:
-        ranked: Its number and scores.
-        reason: Why, in the language of the request.
-        evidence: Each claim of the reason with its place in the catalogue.
+        ranked: The product (its row in the catalogue) and its scores.
+        reason: The reason for the shopper, in the language of the request.
+        evidence: The claims of the reason, each with the quoted words of the catalogue that back it.
     """
 
     ranked: Ranked
@@ -38,13 +41,14 @@ class Pick:
 
 @dataclass(frozen=True)
 class Advice:
-    """The answer to a request.
+    """The guide's answer to a request.
 
     Attributes:
-        need: What was understood; `unknown` holds what the catalogue cannot tell.
-        outcome: products, nothing_fits or question.
-        message: What to say beside the products: the question, what left nothing, what the catalogue does not say.
-        picks: The products, best first.
+        need: The request as it was understood; `unknown` holds the conditions that the catalogue cannot check.
+        outcome: "products", "nothing_fits" or "question".
+        message: Text for the shopper: the question, why nothing fits, or (with products) which wishes the catalogue
+            cannot confirm; "" for none.
+        picks: The products, best first; empty unless `outcome` is "products".
     """
 
     need: Need
@@ -58,11 +62,13 @@ class Guide:
     """Answers requests from one catalogue.
 
     Attributes:
-        catalogue: The catalogue.
-        retriever: What ranks the products that meet a request.
-        k: Most products of an answer.
+        catalogue: The products and the facts that they state.
+        retriever: Ranks the products that meet a request.
+        k: Number of products of an answer, at most.
         available_only: Whether products that are out of stock are left out.
-        margin: How much lower the score of a product may be that counts as fitting equally well, as a share.
+        margin: Share (0 to 1) by which the scores of two products may differ if they are to count as matching a request
+            equally well. Among such products, those that suit the shopper's history come first (see
+            `history.reordered`).
     """
 
     catalogue: Catalogue
@@ -78,13 +84,13 @@ class Guide:
         vector: np.ndarray | None = None,
         history: History = NO_HISTORY,
     ) -> Advice:
-        """Answer one request.
+        """Answer one request of a shopper.
 
         Args:
             text: The request.
-            language: ISO 639-1 code, if it is known.
-            vector: The request's vector, where the retriever needs one.
-            history: What its shopper bought before.
+            language: ISO 639-1 code; None if unknown.
+            vector: The request's vector, float32 [dim]; None if the retriever needs none.
+            history: The earlier purchases of the shopper who asks.
         """
         need = self.read(text, language)
         words = sentences(need.language)
@@ -114,7 +120,16 @@ class Guide:
         return Advice(need, PRODUCTS, " ".join(said), picks)
 
     def read(self, text: str, language: str | None = None) -> Need:
-        """Read a request. A type that no product states of itself is looked for in the categories, as it is named."""
+        """Parse a request into a `Need`: the type of product, the constraints, and the words to search for.
+
+        Some types of product occur only in the column `category`: no product states "tent" as its type, but a category
+        contains the word "tent". For such a request the result has `type` None, `subjects` ("tent",) and `by_category`
+        True, and `advise` accepts only products whose texts or category contain that word.
+
+        Args:
+            text: The request.
+            language: ISO 639-1 code; None if unknown.
+        """
         need = understand(text, self.catalogue.vocabulary, language)
         if need.type is None or f"type={key_of(need.type)}" in self.catalogue.facts.stated:
             return need
@@ -124,10 +139,11 @@ class Guide:
         return replace(need, type=None, subjects=(named,), head=named, by_category=True)
 
     def _says_subject(self, need: Need) -> np.ndarray:
-        """Products that name the thing.
+        """Return a mask, bool [n]: True where a product's texts or category name the requested product.
 
-        Without a known type, half of the words that could name it must stand there, and among them the head of a
-        compound: a bed for dogs is no dog food.
+        All are True if `need.type` is known (a constraint then checks it) or if `need.subjects` is empty. Otherwise at
+        least half of the words in `need.subjects` must occur, and so must `need.head`: a request for a "bed for dogs"
+        is not met by dog food.
         """
         rows = self.catalogue.facts.rows
         if need.type is not None or not need.subjects:
@@ -139,11 +155,14 @@ class Guide:
         return np.asarray(keep & self._naming(need.head) if need.head else keep)
 
     def _naming(self, word: str) -> np.ndarray:
-        """Products that say a word, or that stand in a category of that name, bool [n]."""
+        """Return a mask, bool [n]: True where a product's texts or category contain a word."""
         return np.asarray(self.catalogue.facts.having(word) | self.catalogue.categorised(word))
 
     def _saying(self, modifiers: Sequence[str], keep: np.ndarray) -> np.ndarray | None:
-        """Those of some products that say all the words before the type; None if none does."""
+        """Return a mask, bool [n], of the products of `keep` whose texts or category contain all modifiers.
+
+        Returns None if there is no such product, or if there are no modifiers.
+        """
         if not modifiers:
             return None
         for word in modifiers:
@@ -159,7 +178,17 @@ class Guide:
         likes: Preferences | None,
         said: Sequence[str] = (),
     ) -> tuple[Pick, ...]:
-        """The best products that meet everything and of which something can be claimed."""
+        """Return the best products with their reasons, at most k; products without any reason are left out.
+
+        Args:
+            need: The request as it was understood.
+            known: The constraints that the catalogue can check.
+            shown: The products that meet the request, bool [n].
+            vector: The request's vector, or None.
+            likes: The shopper's preferences from earlier purchases; None: products are not reordered by them.
+            said: Words of the request that occur in the texts or category of each product of `shown`; each reason
+                quotes them.
+        """
         first = shown if any(c.kind == "age" for c in known) else shown & ~self.catalogue.for_children
         most = self.k if likes is None else _POOL * self.k
         ranked = self._ranked(need, first, vector, most)
@@ -179,7 +208,19 @@ class Guide:
     def _by_history(
         self, ranked: list[Ranked], known: Sequence[Constraint], first: np.ndarray, likes: Preferences
     ) -> tuple[list[Ranked], dict[int, dict[str, Evidence]]]:
-        """Put what the shopper may like first among products that fit equally well; also what may be said of each."""
+        """Move products that suit the shopper's history up, but only among those that match the request equally well.
+
+        Args:
+            ranked: The ranked products, best first.
+            known: The constraints that the catalogue can check. Products that match equally well meet the same ones.
+            first: True for the products that are listed before all others, bool [n]: all but children's products, or
+                all if the request asks for an age.
+            likes: The shopper's preferences.
+
+        Returns:
+            The reordered products; and {row of a product in the catalogue: its claims from the history}, by "size",
+            "brand" and "price".
+        """
         looked = [found for c in known if (found := look(self.catalogue.facts, c, known)) is not None]
         claims = {}
         for each in ranked:
@@ -195,7 +236,17 @@ class Guide:
         return reordered(ranked, fits, lambda each: each.score, liked, self.margin), claims
 
     def _ranked(self, need: Need, mask: np.ndarray, vector: np.ndarray | None, most: int) -> list[Ranked]:
-        """Rank some products; of a known type all of them, since what meets a request is shown in any language."""
+        """Rank the products of a mask, best first.
+
+        If the type of product is known, products that the retriever does not find are appended with the score 0: they
+        meet the request, although their texts may be in another language.
+
+        Args:
+            need: The request as it was understood.
+            mask: The products that may be returned, bool [n].
+            vector: The request's vector, or None.
+            most: Number of products, at most.
+        """
         ranked = self.retriever.search(need.text, need.language, vector, mask, most) if mask.any() else []
         if need.type is None or len(ranked) >= most:
             return ranked
@@ -204,7 +255,14 @@ class Guide:
         return [*ranked, *(Ranked(n, 0.0, float("nan"), float("nan")) for n in others)][:most]
 
     def _nothing(self, text: str, need: Need, filtered: Filtered, keep: np.ndarray) -> str:
-        """Say which constraint left nothing."""
+        """Return the sentence that tells the shopper why no product fits, such as which constraint no product meets.
+
+        Args:
+            text: The request.
+            need: The request as it was understood.
+            filtered: The result of the filter, with the number of products that remain after each constraint.
+            keep: The products that meet the request, in stock or not, bool [n].
+        """
         words = sentences(need.language)
         if keep.any():
             return words.nothing_available
@@ -218,11 +276,11 @@ class Guide:
 
 
 def wanted(need: Need) -> list[Constraint]:
-    """Return all constraints of a need, its type first."""
+    """Return all constraints of a need, with its type of product as the first one."""
     kind = [Constraint("type", "=", need.type, *need.type_span)] if need.type is not None else []
     return [*kind, *need.constraints]
 
 
 def span(text: str, constraint: Constraint) -> str:
-    """Return what the request says, word for word."""
+    """Return the words of the request that state a constraint; the constraint's value if no words do."""
     return text[constraint.start : constraint.end].strip() or str(constraint.value)

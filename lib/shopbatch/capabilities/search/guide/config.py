@@ -1,4 +1,4 @@
-"""The configuration of guide_shoppers. Cheap to import."""
+"""The configuration of `guide_shoppers`; imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -13,27 +13,28 @@ class GuideShoppersConfig(InferenceConfig):
     """Configuration of the job guide_shoppers."""
 
     k: int = Field(default=3, ge=1, le=100)
-    """Most products of an answer."""
+    """Number of products in an answer, at most."""
     ranking: Literal["index", "words"] = "index"
-    """What ranks the products that meet a request. index: the index of `embed_products`, by words and meaning.
-    words: the words of the catalogue alone, which needs neither an index nor a model."""
+    """How the products that meet a request are ranked. index: by the index of `embed_products` (words and vectors).
+    words: by the words of the catalogue alone, which needs neither an index nor a model."""
     available_only: bool = True
     """Whether products that are out of stock are left out."""
     history: bool = False
-    """Whether what the shopper of a request bought before (sizes, brands, and the price level of `user_profiles`, where
-    there are any) reorders products that fit equally well, and is named in the reason. A request gets the history of
-    its own `user_id` and no other. Needs `user_sequences`."""
+    """Whether the shopper's earlier purchases (sizes, brands, and the price level of `user_profiles`, if there are any)
+    reorder products that match a request equally well, and appear in the reason. Only the history of the request's own
+    `user_id` is used. Needs `user_sequences`."""
     history_margin: float = Field(default=0.1, ge=0, lt=1)
-    """How much lower, as a share, the score of a product may be that counts as fitting equally well."""
+    """Share (0 to 1) by which the scores of two products may differ if they are to count as matching the request
+    equally well. 0: only products with equal scores are reordered by the history."""
     max_bytes: int = Field(default=2000, ge=1)
     """Largest request in bytes; a longer one is rejected as too_long."""
 
     def required_tables(self) -> tuple[str, ...]:
-        """The tables that a run reads."""
+        """Return the tables that a run reads."""
         history = ("user_sequences",) if self.history else ()
         index = ("product_embeddings",) if self.ranking == "index" else ()
         return ("shopper_requests", "products", *history, *index)
 
     def optional_tables(self) -> tuple[str, ...]:
-        """The profiles, for price levels."""
+        """Return the tables that a run reads if they exist: the profiles, for price levels."""
         return ("user_profiles",) if self.history else ()

@@ -1,4 +1,7 @@
-"""What a shopper bought before, as soft preferences: they reorder products that fit equally well, and never filter."""
+"""A shopper's earlier purchases as soft preferences for sizes, brands and prices.
+
+They reorder products that match a request equally well; they never filter.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +20,9 @@ from shopbatch.capabilities.search.understanding.need import Need
 from shopbatch.capabilities.search.understanding.vocabulary import fold, key_of
 from shopbatch.text.word_files import WordFile, read_words
 
-VERSION = 1  # of what is read from a history, of what it prefers, and of its sentences
-NEAR = math.log(1.25)  # how far a price may be from the usual level
-ANY_TYPE = "*"  # letters of sizes mean the same for all types of clothes; numbers do not
+VERSION = 1  # of reading histories, of preferences, and of their sentences
+NEAR = math.log(1.25)  # tolerance (log ratio): a price within 25 % of the usual level
+ANY_TYPE = "*"  # sizes in letters mean the same for all types of clothes; sizes in numbers do not
 _LETTERS = re.compile(r"(?:\d?X*[SML]|X{2,}|XXS|F)", re.IGNORECASE)
 _Item = TypeVar("_Item")
 
@@ -43,12 +46,13 @@ def _languages() -> _Languages:
 
 @dataclass(frozen=True)
 class History:
-    """What one shopper bought.
+    """The sizes, brands and price level that one shopper bought.
 
     Attributes:
-        sizes: (type of product, size): a size of letters is of ANY_TYPE.
-        brands: Folded names of brands.
-        price_level: Money paid over what the same would have cost at the mean prices; None where unknown.
+        sizes: (type of product, size); for a size in letters ("XL") the type is ANY_TYPE.
+        brands: Names of brands, normalised by `key_of`.
+        price_level: Money paid, divided by the cost of as many units at the mean prices of their categories (1.0 is
+            average), from `user_profiles`; None if unknown.
     """
 
     sizes: frozenset[tuple[str, str]] = frozenset()
@@ -57,14 +61,14 @@ class History:
 
     @classmethod
     def of(cls, text: str | None) -> History:
-        """Read what `text` of another history wrote."""
+        """Decode a history from the JSON text that `History.text` made; None or "" is an empty history."""
         tree = json.loads(text) if text else {}
         sizes = frozenset((kind, size) for kind, size in tree.get("sizes", ()))
         return cls(sizes, frozenset(tree.get("brands", ())), tree.get("price_level"))
 
     @property
     def text(self) -> str | None:
-        """The history as one text, the same for the same history; None if there is none."""
+        """The history encoded as JSON, always the same text for equal histories; None if it is empty."""
         tree: dict[str, Any] = {}
         if self.sizes:
             tree["sizes"] = sorted(map(list, self.sizes))
@@ -79,18 +83,18 @@ NONE = History()
 
 
 def size_name(kind: str, size: str) -> tuple[str, str]:
-    """Return a size as a history keeps it."""
+    """Return the pair under which a history stores a size: (type, size), or (ANY_TYPE, size) for a size in letters."""
     return (ANY_TYPE if _LETTERS.fullmatch(size) else key_of(kind), size)
 
 
 @dataclass(frozen=True)
 class Preferences:
-    """The preferences of one shopper for one request.
+    """A shopper's preferences that apply to one request.
 
     Attributes:
-        history: What counts of the history.
-        language: Of the reason.
-        mean_prices: The mean price by (type, currency).
+        history: The part of the history that applies.
+        language: Language of the reason.
+        mean_prices: Mean price by (type of product, currency).
     """
 
     history: History
@@ -101,10 +105,16 @@ class Preferences:
     def of(
         cls, history: History, need: Need, text: str, mean_prices: Mapping[tuple[str, str], float]
     ) -> Preferences | None:
-        """Return what counts for a request; None if nothing does.
+        """Return the preferences that apply to a request; None if none does.
 
-        What the request itself says goes before the history: a size that it names, a brand, a price. A request for a
-        child, or that may be for somebody else, is not the shopper's own.
+        What the request itself says takes precedence: if it names a size, a brand or a price, that part of the history
+        is dropped. A request for a child, or one that may be for somebody else, gets no preferences.
+
+        Args:
+            history: The shopper's earlier purchases.
+            need: The request as it was understood.
+            text: The request.
+            mean_prices: Mean price by (type of product, currency).
         """
         asked = {constraint.kind for constraint in need.constraints}
         if "age" in asked or for_others(text):
@@ -117,11 +127,14 @@ class Preferences:
         return cls(left, need.language, mean_prices) if left.text else None
 
     def claims(self, row: Mapping[str, Any], stated: Sequence[Statement]) -> dict[str, Evidence]:
-        """Return what a product shares with the history, by size, brand and price, each with its place in the row.
+        """Return the points in which a product suits the history, each as a claim with its proof in the row.
 
         Args:
             row: The product's row.
-            stated: What it states.
+            stated: The values that the row states.
+
+        Returns:
+            Evidence by "size", "brand" and "price"; a point in which the product does not suit the history is missing.
         """
         words = _languages().zh if self.language == "zh" else _languages().en
         out: dict[str, Evidence] = {}
@@ -148,7 +161,7 @@ class Preferences:
 
 
 def for_others(text: str) -> bool:
-    """Whether a request may be for somebody else."""
+    """Return True if a request may be for somebody else ("gift", "for my", 礼物)."""
     folded = fold(text)
     languages = _languages()
     return any(re.search(phrase_pattern(p), folded) for p in (*languages.en.for_others, *languages.zh.for_others))
@@ -161,14 +174,18 @@ def reordered(
     liked: Callable[[_Item], tuple[bool, ...]],
     margin: float,
 ) -> list[_Item]:
-    """Reorder items that fit equally well by what is liked; all others stay where they are.
+    """Move preferred items up, but only among neighbours that match the request equally well.
+
+    The ranking is cut into groups of neighbours. A group ends where `fits` returns another value, or where the score is
+    more than the share `margin` below that of the group's first item. Each group is sorted by `liked`; items with equal
+    preferences keep their order.
 
     Args:
-        items: Best first.
-        fits: What must be equal.
-        score: What they are ranked by; equal means less than `margin` below the first one of the group, as a share.
-        liked: What is liked of an item, the most important first.
-        margin: 0 to 1.
+        items: The items, best first.
+        fits: Returns how an item meets the request, as a value that is equal for all items of a group.
+        score: Returns the score that the items are ranked by.
+        liked: Returns whether an item meets each preference, the most important preference first.
+        margin: Greatest difference of the scores in a group, as a share of the first item's score, 0 to 1.
     """
     groups: list[list[_Item]] = []
     for item in items:

@@ -1,4 +1,7 @@
-"""Writes `requests_with_history`: the requests, each with what its own shopper bought before."""
+"""Writes the table `requests_with_history`: each request with the earlier purchases of the shopper who asked.
+
+`guide_shoppers` reads it instead of `shopper_requests` if `history=true`.
+"""
 
 from __future__ import annotations
 
@@ -29,17 +32,23 @@ from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
 
 _KEPT = ("request_id", "text", "user_id", "language", "asked_at")
-LEAST_OF_BRAND = 2  # products of a brand that make it a preference
+LEAST_OF_BRAND = 2  # products of a brand that a user must have bought to prefer it
 
 
 def join_history(config: GuideShoppersConfig, store: Store, report: Report) -> str:
-    """Join the requests with the history of their shoppers and show the rows, unless that was done already.
+    """Join requests with their shoppers' histories, and publish the rows unless the live ones have the same sources.
+
+    Args:
+        config: Settings of `guide_shoppers`.
+        store: The warehouse.
+        report: The run's report.
 
     Returns:
-        What others had done to the table and was undone; "" for nothing.
+        One line for the report if another client had changed the table `requests_with_history` and the change was
+        undone, or if the table had damaged files; else "".
 
     Raises:
-        UserError: There are no requests or no sequences of users.
+        UserError: `shopper_requests`, `user_sequences` or `products` does not exist.
         GateRefused: One of the tables has shrunk too far.
         Superseded: Another run wrote the table meanwhile.
     """
@@ -76,12 +85,14 @@ def join_history(config: GuideShoppersConfig, store: Store, report: Report) -> s
 def joined(
     requests: Snapshot, sequences: Snapshot, products: Snapshot, profiles: Snapshot | None, run_id: str
 ) -> pa.Table:
-    """Return the rows of requests_with_history. A request gets the history of the user that it names, and no other.
+    """Return the rows of `requests_with_history`. Each request gets the history of its own `user_id` only.
 
     Args:
-        requests, sequences, products: The tables.
-        profiles: The table, if there is one; its newest day counts.
-        run_id: Of this run.
+        requests: The table `shopper_requests`.
+        sequences: The table `user_sequences`.
+        products: The table `products`.
+        profiles: The table `user_profiles`, of which only the newest day (`as_of`) is read; None if there is none.
+        run_id: The run.
     """
     rows = requests.read(list(_KEPT))
     users = pl.Series("user_id", rows["user_id"].to_pylist(), pl.String).drop_nulls().unique()
@@ -99,7 +110,7 @@ def joined(
 
 
 def _bought(sequences: Snapshot, users: pl.Series) -> dict[str, list[str]]:
-    """The products that each user bought and gave nothing of back."""
+    """Return a dict from user to the sorted ids of the products that the user bought and did not return."""
     rows = pl.DataFrame(sequences.read(["user_id", "products", "actions"]))
     rows = rows.filter(pl.col("user_id").is_in(users.implode())).explode("products", "actions")
     back = rows.filter(pl.col("actions") == RETURN).select("user_id", "products")
@@ -109,7 +120,7 @@ def _bought(sequences: Snapshot, users: pl.Series) -> dict[str, list[str]]:
 
 
 def _levels(profiles: Snapshot | None, users: pl.Series) -> dict[str, float]:
-    """The price level of each user on the newest day of the profiles."""
+    """Return a dict from user to price level (see `History`) on the profiles' newest day; empty without profiles."""
     if profiles is None or not profiles.files:
         return {}
     rows = pl.DataFrame(profiles.read(["user_id", "as_of", "price_level"])).drop_nulls("price_level")
@@ -118,7 +129,10 @@ def _levels(profiles: Snapshot | None, users: pl.Series) -> dict[str, float]:
 
 
 def _of_products(products: Snapshot, wanted: set[str]) -> dict[str, tuple[tuple[str, str] | None, str]]:
-    """Of each product that was bought its size, if it comes in one, and its brand."""
+    """Return a dict from the id of each `wanted` product to its size (see `size_name`) and its brand (see `key_of`).
+
+    The size is None unless the product's row states exactly one; the brand is "" if the row states none.
+    """
     table = products.read(list(READ))
     rows = table.filter(pa.array([product in wanted for product in table["product_id"].to_pylist()], pa.bool_()))
     vocabulary = Vocabulary.from_products(table)
@@ -128,7 +142,7 @@ def _of_products(products: Snapshot, wanted: set[str]) -> dict[str, tuple[tuple[
 def _size_and_brand(row: Mapping[str, Any], vocabulary: Vocabulary) -> tuple[tuple[str, str] | None, str]:
     sizes = {s.value for s in statements(row, vocabulary) if s.kind == "size" and s.is_main}
     kind = str(row.get("product_type") or "")
-    # of a product that comes in several sizes nobody knows which one was bought
+    # if a product comes in several sizes, the size that was bought is unknown
     return size_name(kind, sizes.pop()) if len(sizes) == 1 else None, key_of(str(row.get("brand") or ""))
 
 

@@ -1,4 +1,8 @@
-"""Why a product fits, by template: every claim is a span of the product's row in the catalogue (reasons.yaml)."""
+"""Writes the sentence that tells a shopper why a product fits; `Guide` uses it.
+
+The sentences come from templates (`reasons.yaml`). Each claim quotes a part of the product's row, so that it can be
+checked against the catalogue.
+"""
 
 from __future__ import annotations
 
@@ -25,12 +29,12 @@ from shopbatch.capabilities.search.understanding.vocabulary import Vocabulary, k
 from shopbatch.capabilities.search.variants import KIND, excluded_colours
 from shopbatch.text.word_files import WordFile, read_words
 
-VERSION = 2  # of the sentences and of what is claimed
-_MOST = 6  # claims of one reason
+VERSION = 2  # of the sentences and of the choice of claims
+_MOST = 6  # claims per reason, at most
 
 
 class Sentences(WordFile):
-    """The sentences of one language; reasons.yaml explains them."""
+    """The sentence templates of one language; `reasons.yaml` explains them."""
 
     claims: dict[str, str]
     reason: str
@@ -53,14 +57,14 @@ class _Languages(WordFile):
 
 @dataclass(frozen=True)
 class Evidence:
-    """One claim, and where the catalogue says it.
+    """One claim of a reason, with the part of the product's row that proves it.
 
     Attributes:
-        claim: The claim as the reason words it.
-        column: Column of the product's row, `attributes.NAME` or `tags.NUMBER`.
-        start: Where the span begins in that column's text.
-        end: Where it ends.
-        text: The span.
+        claim: The claim as the reason words it ("the colour is “black”").
+        column: The quoted column of the row, or `attributes.NAME` or `tags.NUMBER`.
+        start: Where the quoted part begins in the column's text.
+        end: Where the quoted part ends.
+        text: The quoted part.
     """
 
     claim: str
@@ -72,7 +76,7 @@ class Evidence:
 
 @lru_cache(maxsize=2)
 def sentences(language: str) -> Sentences:
-    """Return the sentences of a language; those of English for others than Chinese."""
+    """Return the sentence templates of a language: Chinese for "zh", English for all others."""
     words = read_words(_Languages, "shopbatch.capabilities.search.guide", "reasons.yaml")
     return words.zh if language == "zh" else words.en
 
@@ -85,15 +89,15 @@ def evidence_of(
     language: str,
     said: Sequence[str] = (),
 ) -> list[Evidence]:
-    """Find what a row says of what was asked for.
+    """Return the claims that a product meets a request, each with the part of its row that proves it; at most 6.
 
     Args:
         row: The product's row.
-        constraints: What was asked for, the type among them. One that excludes something needs no claim.
-        terms: Words of the request; they are looked for if the constraints give no claim.
-        vocabulary: The catalogue's.
-        language: Of the reason.
-        said: Words that the row says, which are claimed in any case.
+        constraints: The constraints of the request, including the type of product. An exclusion (`!=`) needs no claim.
+        terms: Words of the request. They are looked for in the row only if `constraints` and `said` give no claim.
+        vocabulary: The names of types, brands and values to look for in the row.
+        language: Language of the reason.
+        said: Words of the request that the row is known to contain; each gives a claim.
     """
     stated = statements(row, vocabulary)
     spans: list[tuple[str, str, int, int]] = []
@@ -113,7 +117,7 @@ def evidence_of(
 
 
 def reason_of(evidence: Sequence[Evidence], language: str) -> str:
-    """Put the claims into one sentence."""
+    """Join the claims into one sentence in a language ("It fits: the colour is “black”; ...")."""
     words = sentences(language)
     return words.reason.format(claims=words.joined.join(dict.fromkeys(e.claim for e in evidence)))
 
@@ -121,21 +125,29 @@ def reason_of(evidence: Sequence[Evidence], language: str) -> str:
 def _spans(
     row: Mapping[str, Any], stated: Sequence[Statement], constraint: Constraint
 ) -> list[tuple[str, str, int, int]]:
-    """Where a row says that it meets a constraint: the place that says it most often, of several the first."""
+    """Return where a row states that it meets a constraint, as [(kind of claim, column, start, end)]; [] if nowhere.
+
+    If several places state it, the place with most matching values is returned, else the first one. A price also yields
+    the place of its currency.
+    """
     if constraint.kind == "price":
         return _price_spans(row, constraint)
     if constraint.kind == "contains":
         place = _said(row, str(constraint.value))
         return [("contains", *place)] if place else []
     hits = [s for s in stated if s.kind == constraint.kind and s.is_main and _meets(s, constraint)]
-    places = Counter((s.kind, s.column, s.start, s.end) for s in hits)  # 200x200 says twice what 140x200 says once
+    places = Counter((s.kind, s.column, s.start, s.end) for s in hits)  # 200x200 states 200 cm twice, 140x200 once
     return [place for place, _ in places.most_common(1)]
 
 
 def _variant(
     row: Mapping[str, Any], stated: Sequence[Statement], constraints: Sequence[Constraint], vocabulary: Vocabulary
 ) -> list[tuple[str, str, int, int]]:
-    """The first colour of a list that is not excluded, if the row speaks of one that is: it fits by that variant."""
+    """Return the place of an acceptable colour variant, for a product that also mentions an excluded colour.
+
+    The product fits only because of that variant, its first one without an excluded colour. Returns [("variant",
+    column, start, end)]; [] if the row mentions no excluded colour or lists no such variant.
+    """
     excluded = excluded_colours(constraints)
     if not any(s.kind == KIND and s.value in excluded for s in stated):
         return []
@@ -163,7 +175,11 @@ def _price_spans(row: Mapping[str, Any], constraint: Constraint) -> list[tuple[s
 
 
 def _said(row: Mapping[str, Any], phrase: str) -> tuple[str, int, int] | None:
-    """The first place where a text of the row names something."""
+    """Return the first place where the row says that the product has `phrase` (such as "pockets").
+
+    Returns:
+        (column, start, end); None if no text says so, or each text only denies it.
+    """
     pattern = phrase_pattern(phrase)
     for column, text in texts(row, ("title", "product_type", "description", "category")).items():
         if place := says(text, pattern):

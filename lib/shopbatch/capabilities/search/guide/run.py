@@ -1,4 +1,4 @@
-"""Requests -> guided_products: what the job guide_shoppers does."""
+"""Runs the job `guide_shoppers`: answers the requests of shoppers, and publishes the table `guided_products`."""
 
 from __future__ import annotations
 
@@ -26,10 +26,15 @@ JOB = "guide_shoppers"
 
 
 def guide_spec(config: GuideShoppersConfig, store: Store, report: Report) -> Spec:
-    """The inference job that answers requests.
+    """Return the inference job that answers requests (`shopper_requests` -> `guided_products`).
+
+    Args:
+        config: Settings of the job.
+        store: The warehouse.
+        report: The run's report; it gets the engine, the models and the tables read.
 
     Raises:
-        UserError: There is no catalogue, or no index where one ranks.
+        UserError: There is no catalogue, or no index although `ranking=index`.
     """
     products = store.require(PRODUCTS, READ)
     sources, embedding = Sources(products), None
@@ -47,12 +52,26 @@ def guide_spec(config: GuideShoppersConfig, store: Store, report: Report) -> Spe
 
 
 def guide_specs(config: GuideShoppersConfig, store: Store, report: Report) -> list[Spec]:
-    """The inference jobs that guide_shoppers is made of: one. The histories are joined by a run only."""
+    """Return the inference jobs that make up `guide_shoppers`: a list of one, configured with `history=false`.
+
+    With histories the job reads `requests_with_history`, a table that only a run (`guide_shoppers`) writes.
+
+    Args:
+        config: Settings of the job.
+        store: The warehouse.
+        report: The run's report.
+    """
     return [guide_spec(config.model_copy(update={"history": False}), store, report)]
 
 
 def guide_shoppers(config: GuideShoppersConfig, store: Store, report: Report) -> None:
-    """Answer the requests and publish them. Raises what `run_inference` and `guide_spec` raise."""
+    """Run the job: answer the requests and publish the answers. Raises what `run_inference` and `guide_spec` raise.
+
+    Args:
+        config: Settings of the job.
+        store: The warehouse.
+        report: The run's report; it is filled in.
+    """
     report.unit = "requests"
     if config.history:
         try:

@@ -1,8 +1,8 @@
-"""Requests -> products with reasons: the stage of guide_shoppers.
+"""The inference stage of `guide_shoppers`: turns requests into products with reasons.
 
-What the memo keeps is what a request costs: its vector, if the index ranks. Everything that depends on the catalogue is
-made when the table is published: so a changed catalogue (its version is part of `checks`) answers every request again
-and embeds none.
+The memo keeps only the costly part of a request: its vector, if the index ranks. Everything that depends on the
+catalogue is computed when the table is published. So a changed catalogue (its version is part of `checks`) answers
+every request again and embeds none.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ from shopbatch.text.injection import is_injection
 from shopbatch.vectors.columns import matrix
 from shopbatch.warehouse.snapshot import Snapshot
 
-VERSION = 2  # of what is answered
+VERSION = 2  # of the answers; after a change every request is answered again
 _VECTOR = pa.schema([("vector", pa.binary())])
 
 
 @dataclass(frozen=True)
 class Sources:
-    """What the answers come from. Pinned by the run.
+    """The catalogue and the search index that answers are made from, each in the version that the run has pinned.
 
     Attributes:
-        products: The catalogue.
-        folder: The index's folder; "" if the words alone rank.
-        manifest: Of the index.
+        products: The snapshot of the catalogue (table `products`).
+        folder: The index's folder; "" if products are ranked by words alone.
+        manifest: The index's manifest; empty if products are ranked by words alone.
     """
 
     products: Snapshot
@@ -54,22 +54,24 @@ class Sources:
 
     @property
     def name(self) -> str:
-        """What the answers depend on, in one text."""
+        """A text that identifies the versions of catalogue and index: `TABLE_ID@VERSION/INDEX_KEY`."""
         return f"{self.products.table_id}@{self.products.version}/{self.manifest.get('key', 'words')}"
 
 
 @dataclass(frozen=True)
 class GuideStage(BaseStage):
-    """The stage of guide_shoppers.
+    """The inference stage of `guide_shoppers`: answers each shopper's request with products and reasons.
 
     Attributes:
-        sources: The catalogue and the index.
-        k: Most products of an answer.
-        available_only: Whether products that are out of stock are left out.
-        max_bytes: Largest request.
-        embedding: Makes the requests' vectors; None if the words alone rank.
-        margin: How much lower a score may be that counts as equal where a history reorders; None: none does, and the
-            source has no column `history`.
+        sources: The versions of the catalogue and of the search index that the answers are made from.
+        k: Greatest number of products of an answer.
+        available_only: True to recommend only products that are in stock.
+        max_bytes: Longest request, in bytes of UTF-8; longer ones are rejected.
+        embedding: The stage that encodes a request as a vector; None if products are ranked by words alone.
+        margin: Share (0 to 1) by which the scores of two products may differ, so that the shopper's earlier purchases
+            (column `history`) may change their order (see `Guide.margin`). None: earlier purchases are not used, and
+            the source has no such column.
+        outputs: Schema of the raw results that the memo keeps: the column `vector`, the encoded request.
     """
 
     sources: Sources
@@ -82,35 +84,46 @@ class GuideStage(BaseStage):
 
     @property
     def content(self) -> tuple[str, ...]:
-        """The text, and what the shopper bought before: a changed history is another content."""
+        """The columns that an answer depends on: the text and, if used, the history."""
         return ("text",) if self.margin is None else ("history", "text")
 
     @property
     def passthrough_columns(self) -> tuple[str, ...]:
+        """The columns of a request that the published row takes over."""
         return ("text", "user_id", "language", *(() if self.margin is None else ("history",)))
 
     @property
     def stateless(self) -> bool:
+        """True if no encoder has to be loaded, so that the stage runs in tasks instead of actors."""
         return self.embedding is None or self.embedding.stateless
 
     @property
     def engine_kind(self) -> str:
+        """Name of the encoder's engine; "none" if products are ranked by words alone."""
         return self.embedding.engine.kind if self.embedding is not None else "none"
 
     @property
     def checks(self) -> str:
-        """The versions of the rules, and what the answers come from."""
+        """Text of what an answer depends on besides the request: versions of rules, settings, catalogue and index.
+
+        If it changes, all requests are answered again, and none is embedded.
+        """
         rules = f"{VERSION}.{UNDERSTANDING}.{STATEMENTS}.{reasons.VERSION}"
         liked = "" if self.margin is None else f"/{history.VERSION}.{self.margin}"
         return f"{rules}/{self.k}/{self.available_only}{liked}/{self.sources.name}"
 
     def recipe(self) -> Mapping[str, Any]:
+        """Return everything that can change a request's vector, as nested mappings."""
         vectors = dict(self.embedding.recipe()) if self.embedding is not None else "none"
         liked = {} if self.margin is None else {"history": history.VERSION}
         return {"stage": "guide", "vectors": vectors, **liked}
 
     def check(self, content: pa.Table) -> pa.Array:
-        """Return empty, too_long, invalid_utf8, control_characters, unknown_script, injected, or null."""
+        """Return per request why it cannot be answered, or null.
+
+        The reasons are `empty`, `too_long`, `invalid_utf8`, `control_characters`, `unknown_script` and `injected` (a
+        prompt injection).
+        """
         texts = content["text"].combine_chunks()
         reason = refusals(texts, self.max_bytes)
         readable = pc.if_else(pc.is_null(reason), texts, "")
@@ -118,19 +131,20 @@ class GuideStage(BaseStage):
         return pc.if_else(hostile, "injected", reason)
 
     def open(self) -> Any:
-        """The encoder, if there is one."""
+        """Load the encoder; nothing is loaded if products are ranked by words alone."""
         if self.embedding is None:
             return _NoVectors()
         encoder = open_engine(self.embedding.engine, self.embedding.encoder or None)
         return _Vectors(Embedder(encoder, self.embedding.prefix, _text))
 
     def judge(self, raw: pa.Table) -> pa.Array:
+        """Return per request `invalid_output` if its vector is not finite or has length 0, else null."""
         if self.embedding is None:
             return pa.nulls(raw.num_rows, pa.string())
         return self.embedding.judge(raw)
 
     def publish(self, passed: pa.Table, raw: pa.Table) -> dict[str, pa.Array]:
-        """Answer the requests from the catalogue."""
+        """Answer the requests from the catalogue, and return the published columns."""
         none = pa.nulls(passed.num_rows, pa.string())
         before = none if self.margin is None else passed["history"]
         asked = zip(passed["text"].to_pylist(), passed["language"].to_pylist(), before.to_pylist(), strict=True)
@@ -148,7 +162,12 @@ class GuideStage(BaseStage):
         return [None] * raw.num_rows if self.embedding is None else list(matrix(raw["vector"]))
 
     def measure(self, published: pa.Table) -> dict[str, float]:
-        """Count, against the catalogue, claims that it does not say and products that break a constraint."""
+        """Count errors in published answers by checking them against the catalogue, for the gates of the stage.
+
+        Returns:
+            "unbacked claims": the number of claims whose quoted text is not in the product's row. "broken constraints":
+            the number of products that violate a constraint of their request.
+        """
         guide = _guide(self)
         catalogue = guide.catalogue
         numbers = {name: number for number, name in enumerate(catalogue.ids)}
@@ -164,6 +183,7 @@ class GuideStage(BaseStage):
         return {"unbacked claims": float(unbacked), "broken constraints": float(broken)}
 
     def limits(self) -> dict[str, float]:
+        """Return the largest allowed values of `measure`: 0 unbacked claims and 0 broken constraints."""
         return {"unbacked claims": 0.0, "broken constraints": 0.0}
 
 
@@ -176,7 +196,7 @@ _NAMES = ("language", "type", "constraints", "unknown", "outcome", "message", "p
 
 
 def _row(catalogue: Catalogue, advice: Advice) -> dict[str, Any]:
-    """The published columns of an answer."""
+    """Return the published columns of one answer, by name."""
     need = advice.need
     constraints = [
         {"kind": c.kind, "op": c.op, "value": _text_of(c.value), "currency": c.currency, "start": c.start, "end": c.end}
@@ -217,7 +237,7 @@ def _text(content: pa.Table) -> pa.Array:
 
 
 class _Vectors:
-    """The requests' vectors."""
+    """Encodes requests inside a Ray worker, if products are ranked by the search index; the memo stores the vectors."""
 
     def __init__(self, embedder: Embedder) -> None:
         self.embedder = embedder
@@ -230,7 +250,7 @@ class _Vectors:
 
 
 class _NoVectors:
-    """Nothing is computed before the answers are made."""
+    """Takes the encoder's place if products are ranked by words alone: returns null vectors."""
 
     def plan(self, content: pa.Table) -> list[np.ndarray]:
         return [np.arange(content.num_rows)] if content.num_rows else []
@@ -241,13 +261,13 @@ class _NoVectors:
 
 
 def _guide(stage: GuideStage) -> Guide:
-    """The guide of a stage; a process reads a catalogue once."""
+    """Return the guide of a stage. A process reads the catalogue and the index once and caches them."""
     catalogue, retriever = _loaded(_Pinned(stage.sources))
     return Guide(catalogue, retriever, stage.k, stage.available_only, stage.margin or 0.0)
 
 
 class _Pinned:
-    """The sources as a key: equal names are equal."""
+    """Wraps `Sources` as a cache key: two keys are equal if their versions of catalogue and index are equal."""
 
     def __init__(self, sources: Sources) -> None:
         self.sources = sources

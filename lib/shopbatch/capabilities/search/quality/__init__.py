@@ -1,1 +1,1 @@
-"""How good the search is: evaluate_search."""
+"""Measures and judges the quality of the search on judged queries: the job `evaluate_search`."""

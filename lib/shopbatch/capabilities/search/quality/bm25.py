@@ -1,7 +1,7 @@
-"""Several BM25s, each tuned: what a search must be better than.
+"""Tunes three BM25 variants on judged queries, as the baselines that `evaluate_search` compares a search with.
 
-They differ in the terms that they count, which decides more than any parameter: whole words (of scripts without spaces
-the pairs of characters, as most search engines do), stems (and single characters), and the terms of the index together.
+The variants count different terms, which matters more than any parameter: whole words (in scripts without spaces, pairs
+of characters, as in most search engines); stems (and single characters); all terms that the index has.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ B = (0.0, 0.3, 0.6, 0.9)
 
 @dataclass(frozen=True)
 class Baselines:
-    """Makes BM25s of a catalogue, of the terms of some queries only: no other term adds to a score.
+    """Makes BM25 indexes of a catalogue, limited to the terms of given queries, since no other term adds to a score.
 
     Attributes:
         index: The index whose products are ranked.
-        settings: Its own lexical settings.
-        texts: All queries that will be asked.
+        settings: The lexical settings of that index.
+        texts: The texts of all queries that the BM25 indexes will be searched for.
     """
 
     index: SearchIndex
@@ -41,7 +41,7 @@ class Baselines:
 
     @cached_property
     def counts(self) -> Counts:
-        """The terms of the catalogue that stand in the queries."""
+        """The counts of those terms of the catalogue that occur in the queries."""
         counts = count_terms(lexical_fields(self.index.products))
         asked = terms_of(pl.Series("text", self.texts, pl.String))["term"].unique()
         numbers = np.flatnonzero(counts.vocabulary.is_in(asked.implode()).to_numpy())
@@ -57,12 +57,12 @@ class Baselines:
         )
 
     def made(self, settings: LexicalSettings) -> LexicalIndex:
-        """Make one."""
+        """Return the BM25 index with these settings."""
         return weigh(self.counts, settings)
 
     @property
     def families(self) -> dict[str, tuple[float, float, float, float, float]]:
-        """The weights of the kinds of terms, by name."""
+        """The BM25 variants: name -> weights of the kinds of term, in the order of `LexicalSettings.kinds`."""
         return {
             "BM25 of words": (1.0, 0.0, 0.0, 0.0, 1.0),
             "BM25 of stems": (0.0, 1.0, 0.0, 1.0, 0.0),
@@ -71,7 +71,10 @@ class Baselines:
 
     @property
     def field_weights(self) -> list[dict[str, float]]:
-        """Weights of the fields to be tried: the index's, all alike, and the title alone; those that differ here."""
+        """The weights of fields that `tuned` tries: those of the index, all fields alike, and the title alone.
+
+        Fields without any text in this catalogue are left out; weights that then are equal are tried once.
+        """
         filled = [name for name, row in zip(self.counts.fields, self.counts.lengths, strict=True) if row.any()]
         tried = [self.settings.fields, dict.fromkeys(self.counts.fields, 1.0), {"title": 1.0}]
         shares = []
@@ -83,20 +86,26 @@ class Baselines:
 
 
 def ranked_lists(lexical: LexicalIndex, prepared: Prepared, depth: int) -> list[np.ndarray]:
-    """Return the best products of each query by a BM25, best first."""
+    """Return the best products of each query by a BM25 index, as row numbers of the index, best first.
+
+    Args:
+        lexical: The BM25 index.
+        prepared: The queries.
+        depth: Number of products of a query, at most.
+    """
     terms = lexical.look_up(prepared.texts)
     return [lexical.top(t, depth, plan.mask)[0] for t, plan in zip(terms, prepared.plans, strict=True)]
 
 
 def tuned(baselines: Baselines, tuning: Prepared) -> dict[str, LexicalSettings]:
-    """Tune each family on queries: first the weights of the fields, then k1 and b together.
+    """Tune each BM25 variant for the best mean nDCG@10: first the weights of the fields, then k1 and b together.
 
     Args:
-        baselines: The BM25s.
-        tuning: The queries to tune on; if there are none, nothing is tuned.
+        baselines: Makes the BM25 indexes.
+        tuning: The judged queries to tune on; without any, nothing is tuned.
 
     Returns:
-        The best settings of each family by its name.
+        The best settings of each variant by its name ("BM25 of words").
     """
 
     def quality(settings: LexicalSettings) -> float:

@@ -1,4 +1,4 @@
-"""The configuration of evaluate_search. Cheap to import."""
+"""The configuration of `evaluate_search`; imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -12,65 +12,74 @@ from shopbatch.core.shrink_gate import ShrinkGate
 
 
 class Gates(Strict):
-    """What a search must reach."""
+    """Conditions that a search must meet to be accepted."""
 
     max_unjudged: float = Field(default=0.4, ge=0, le=1)
-    """Greatest share of the first ten products that nobody judged. Above it the verdict is `cannot tell`."""
+    """Greatest share (0 to 1) of the first ten products that nobody judged. Above it the verdict is `cannot tell`:
+    judge more products."""
     min_queries: int = Field(default=30, ge=2)
-    """Fewest judged queries of the test half. Below it the verdict is `cannot tell`."""
+    """Least number of judged queries in the test half. Below it the verdict is `cannot tell`."""
     max_drop: float = Field(default=0.005, ge=0)
-    """How much nDCG@10 may be lost on average against what is live."""
+    """How much lower the mean nDCG@10 may be than that of the live search. A larger drop, or one that is significant,
+    gives the verdict `below live`."""
 
 
 class JudgedSearchConfig(JobConfig):
-    """How a search is judged on judged queries. The encoder and its settings are those of the index."""
+    """Settings that evaluate_search and finetune_retriever share: how a search is measured on judged queries.
+
+    The encoder and its settings are those of the index.
+    """
 
     judged_by: Literal["people", "clicks"] = "people"
-    """Whose judgements count. people: the table `judgements`. clicks: `search_judgements`, which judge_by_clicks learns
-    from clicks. Never both together."""
+    """Which judgements count. people: the table `judgements`. clicks: the table `search_judgements`, which
+    judge_by_clicks learns from clicks. The two are never mixed."""
     sources: tuple[str, ...] = ()
-    """Sources of judgements that count (their column `source`). Empty: all."""
+    """Only judgements with one of these values in their column `source` are used. Empty: all."""
     min_labelled: int = Field(default=100, ge=2)
-    """Fewest judged queries of the tuning half, in all and in a language, from which fusion weights are tuned."""
+    """Least number of judged queries in the tuning half to tune fusion weights. With fewer, no weight is tuned; a
+    language with fewer queries uses the weight of all languages."""
     max_queries: int = Field(default=3000, ge=2)
-    """Most queries of each half; which ones are taken is decided by their hash."""
+    """Largest number of judged queries used of each half (tuning, test). A hash of the text selects them. More is
+    slower and more exact."""
     max_tuning: int = Field(default=1000, ge=2)
-    """Most queries of the tuning half that fusion weights are tuned on; half as many for each BM25."""
+    """Largest number of queries of the tuning half on which fusion weights are tuned; half as many for each BM25."""
     depth: int = Field(default=1000, ge=50)
-    """Products of a list that are looked at."""
+    """Length of the rankings that are measured. A longer one lets the measure `judged only` see judged products further
+    down."""
     listed: int = Field(default=15, ge=1, le=100)
-    """Queries in each list of the report: won, lost, not found, without result, without click."""
+    """Number of queries in each list of the report: won, lost, not found, without result, without click."""
     seed: int = 0
-    """Seed of the intervals' bootstrap."""
+    """Seed of the bootstrap that computes the confidence intervals."""
     gates: Gates = Gates()
-    """What a search must reach."""
+    """Conditions that the search must meet."""
 
     @property
     def judgements(self) -> str:
-        """The name of the table of the judgements."""
+        """Name of the table with the judgements that are used."""
         return "search_judgements" if self.judged_by == "clicks" else "judgements"
 
     def required_tables(self) -> tuple[str, ...]:
-        """The tables that a run reads."""
+        """Return the tables that a run reads."""
         return (self.judgements, "product_embeddings")
 
     def optional_tables(self) -> tuple[str, ...]:
-        """The events: queries without result or click are reported where there are any."""
+        """Return the tables that a run reads if they exist: the events, to report queries without result or click."""
         return ("events",)
 
 
 class EvaluateGates(Gates, ShrinkGate):
-    """What a search must reach, and how far what it is judged by may shrink."""
+    """Conditions that a search must meet, and how far the judgements and the published table may shrink."""
 
 
 class EvaluateSearchConfig(JudgedSearchConfig):
     """Configuration of the job evaluate_search. The encoder and its settings are those of the index."""
 
     rerank: RerankSettings = RerankSettings()
-    """A cross-encoder whose order is judged; accepted only if it is surely better than the search without it."""
+    """A cross-encoder whose reranking is judged. It is accepted only if the search is significantly better than without
+    it."""
     gates: EvaluateGates = EvaluateGates()
-    """What a search must reach."""
+    """Conditions that the search must meet."""
 
     def required_models(self) -> dict[str, str]:
-        """The cross-encoder, if there is one."""
+        """Return the models that a run needs, by key: the cross-encoder, if one is configured."""
         return {} if self.rerank.model is None else {"rerank.model": self.rerank.model}

@@ -1,6 +1,6 @@
-"""The pictures of evaluate_search's report: methods side by side, queries won and lost, and what is not found.
+"""The charts and tables of the report of `evaluate_search`: methods compared, queries won and lost, queries not found.
 
-The report masks every cell that is text.
+The report masks personal data in all cells that are text.
 """
 
 from __future__ import annotations
@@ -20,7 +20,12 @@ _BINS = 20
 
 
 def methods(measures: Mapping[str, Measured], seed: int) -> list[Figure]:
-    """Draw the quality of each method with its interval, and the other measures as a table."""
+    """Return a chart of each method's nDCG@10 with its interval, and a table of all its measures.
+
+    Args:
+        measures: The quality of each method, by its name.
+        seed: Seed of the bootstrap.
+    """
     intervals = {name: interval(m.ndcg, seed) for name, m in measures.items()}
     chart = {"panels": {"nDCG@10": {name: [i.value, i.low, i.high] for name, i in intervals.items()}}}
     rows = [
@@ -41,7 +46,15 @@ def methods(measures: Mapping[str, Measured], seed: int) -> list[Figure]:
 
 
 def won_and_lost(prepared: Prepared, candidate: Measured, baseline: Measured, name: str, most: int) -> list[Figure]:
-    """Draw how far the candidate is ahead of BM25 query by query, and list the queries at both ends."""
+    """Return a histogram of the gain over BM25 by query, and tables of the queries with the largest gains and losses.
+
+    Args:
+        prepared: The queries.
+        candidate: The quality of the search.
+        baseline: The quality of the best BM25.
+        name: Name of the best BM25.
+        most: Number of queries in each table, at most.
+    """
     gap = candidate.ndcg - baseline.ndcg
     known = np.flatnonzero(~np.isnan(gap))
     counts, _ = np.histogram(gap[known], _BINS, (-1, 1))
@@ -65,7 +78,13 @@ def won_and_lost(prepared: Prepared, candidate: Measured, baseline: Measured, na
 
 
 def not_found(prepared: Prepared, candidate: Measured, most: int) -> list[Figure]:
-    """List the queries of which no useful product is among the first fifty, those with most useful products first."""
+    """Return a table of the queries for which no useful product is among the first fifty.
+
+    Args:
+        prepared: The queries.
+        candidate: The quality of the search.
+        most: Number of queries in the table, at most; those with most useful products come first.
+    """
     missed = np.flatnonzero(candidate.recall == 0)
     useful = np.array([prepared.queries[row].judged.useful for row in missed], np.int64)
     rows = [
@@ -78,7 +97,11 @@ def not_found(prepared: Prepared, candidate: Measured, most: int) -> list[Figure
 
 
 def slices(tree: Mapping[str, Mapping[str, Any]]) -> list[Figure]:
-    """List the slices: queries, quality of the candidate, and its gain over the best BM25 with the interval."""
+    """Return a table of the slices: number of queries, quality, and the gain over the best BM25 with its interval.
+
+    Args:
+        tree: The measures by slice, as `slices.sliced` returns them.
+    """
 
     def cells(name: str, part: Mapping[str, Any]) -> list[Any]:
         gap = part["against_bm25"]
@@ -91,7 +114,7 @@ def slices(tree: Mapping[str, Mapping[str, Any]]) -> list[Figure]:
 
 
 def traffic(counts: Unanswered) -> list[Figure]:
-    """List what shoppers searched for in vain."""
+    """Return tables of the most frequent queries that led to no result, or to no click."""
     figures = []
     for title, rows in (
         ("Searches without a result", counts.most_without_result),

@@ -1,4 +1,4 @@
-"""What the lists of one method are worth, query by query, and how certain the means are."""
+"""Measures the quality of the ranked lists of one method, query by query, with confidence intervals of the means."""
 
 from __future__ import annotations
 
@@ -18,11 +18,19 @@ from shopbatch.evaluation.classification import Interval
 from shopbatch.evaluation.judged import DEPTH, list_quality, mean
 from shopbatch.evaluation.paired import difference
 
-Breaks = Callable[[SearchIndex, Plan, np.ndarray], np.ndarray]  # products shown -> which break the query's conditions
+Breaks = Callable[[SearchIndex, Plan, np.ndarray], np.ndarray]  # shown products -> bool: violates a condition
 
 
 def breaks_conditions(index: SearchIndex, plan: Plan, shown: np.ndarray) -> np.ndarray:
-    """Say which products break what a query demands, bool [shown], from their rows and not from the mask."""
+    """Return which products of a list violate a condition of the query, bool [shown].
+
+    The products' rows are read again and the plan's mask is not used, so that errors of the mask are found.
+
+    Args:
+        index: The index.
+        plan: The query's conditions.
+        shown: The products of the list, as row numbers of the index.
+    """
     rows = index.products.take(pa.array(shown, pa.int64()))
     meets = mask_of(rows, plan.conditions)
     out = np.zeros(len(shown), bool) if meets is None else ~meets
@@ -36,9 +44,14 @@ def breaks_conditions(index: SearchIndex, plan: Plan, shown: np.ndarray) -> np.n
 
 @dataclass(frozen=True)
 class Measured:
-    """The quality of the lists of one method. Each field is an array [queries]; see `evaluation.judged.ListQuality`.
+    """The quality of one method's lists; each field is an array [queries]. See `evaluation.judged.ListQuality`.
 
     Attributes:
+        ndcg: nDCG@10, where an unjudged product counts as useless; nan if the query has no useful product.
+        ndcg_judged: nDCG@10 of the list without unjudged products; nan if the query has no useful product.
+        recall: Share of the useful products that are among the first fifty; nan if the query has no useful product.
+        unjudged: Share of the first ten products that nobody judged; nan for an empty list.
+        shown: Number of products in the list, at most ten.
         broken: How many of the first ten products violate a condition of the query.
     """
 
@@ -50,11 +63,11 @@ class Measured:
     broken: np.ndarray
 
     def of(self, rows: np.ndarray) -> Measured:
-        """Return the quality for some queries."""
+        """Return the measures of some queries only, given by their indexes, int [m]."""
         return Measured(*(getattr(self, f.name)[rows] for f in fields(self)))
 
     def tree(self, seed: int) -> dict[str, Any]:
-        """Return the means, with 95 % intervals over queries."""
+        """Return the means over queries, with 95 % intervals, as a tree for the report."""
         return {
             "ndcg_10": interval(self.ndcg, seed).tree(),
             "ndcg_10_judged": interval(self.ndcg_judged, seed).tree(),
@@ -68,13 +81,13 @@ class Measured:
 def measured(
     index: SearchIndex, prepared: Prepared, lists: Sequence[np.ndarray], breaks: Breaks = breaks_conditions
 ) -> Measured:
-    """Judge the lists of one method.
+    """Measure the lists of one method.
 
     Args:
         index: The index.
-        prepared: The queries.
-        lists: Product numbers of each query, best first.
-        breaks: Says which products break a query's conditions.
+        prepared: The queries, [n].
+        lists: For each query its products as row numbers of the index, best first, [n].
+        breaks: Returns which products violate a query's conditions, bool [shown].
     """
     rows = [list_quality(ranked, q.judged) for ranked, q in zip(lists, prepared.queries, strict=True)]
     broken = [
@@ -87,12 +100,12 @@ def measured(
 
 
 def interval(values: np.ndarray, seed: int) -> Interval:
-    """Return the mean of the numbers that are not nan, with its interval."""
+    """Return the mean of the values that are not nan, with its bootstrap interval."""
     known = values[~np.isnan(values)]
     return difference(known, np.zeros(len(known)), seed)
 
 
 def gain(first: np.ndarray, second: np.ndarray, seed: int) -> Interval:
-    """Return the mean of first - second over the queries for which both are known, with its interval."""
+    """Return the mean of `first - second` over the queries where neither is nan, with its bootstrap interval."""
     both = ~np.isnan(first) & ~np.isnan(second)
     return difference(first[both], second[both], seed)

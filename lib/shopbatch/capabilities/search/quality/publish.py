@@ -1,4 +1,4 @@
-"""search_quality: what is kept of an accepted search, and what the last accepted one was worth."""
+"""Publishes the table `search_quality`: the quality of an accepted search, with its tuned weights as metadata."""
 
 from __future__ import annotations
 
@@ -25,19 +25,20 @@ from shopbatch.warehouse.publish import Publication, Superseded, unless_changed
 from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
 
-VERSION = 2  # of how a search is judged: another one judges again
+VERSION = 2  # of the rules of judging: after a change the search is judged again
 
 
 @dataclass(frozen=True)
 class Searched:
-    """What the methods are worth on the test half.
+    """The measured quality of all methods on the test half.
 
     Attributes:
-        manifest: The index.
-        test: The queries.
-        measures: By the method's name.
-        candidate, baseline: Names of the method that is judged and of the best BM25.
-        fusion: The fusion of the candidate.
+        manifest: The manifest of the index.
+        test: The queries of the test half.
+        measures: The quality of each method, by its name.
+        candidate: Name of the method that is judged.
+        baseline: Name of the best BM25.
+        fusion: The fusion settings of the candidate.
     """
 
     manifest: Manifest
@@ -51,7 +52,16 @@ class Searched:
 def origin_of(
     config: EvaluateSearchConfig, manifest: Manifest, judgements: Snapshot, reranker: Reranker | None
 ) -> dict[str, Any]:
-    """Return all that a verdict depends on."""
+    """Return everything that a verdict depends on, as JSON values; the commit of `search_quality` stores it.
+
+    If the live table has an equal origin, the run has nothing to do.
+
+    Args:
+        config: Settings of the job.
+        manifest: The manifest of the index.
+        judgements: The snapshot of the judgements.
+        reranker: The cross-encoder; None if nothing is reranked.
+    """
     settings = config.model_dump(mode="json", exclude={"platform", "wait", "listed"})
     made_from = {"table_id": judgements.table_id, "version": judgements.version}
     origin = {"version": VERSION, "index": manifest.key, "judgements": made_from, "settings": settings}
@@ -59,7 +69,7 @@ def origin_of(
 
 
 def accepted_before(store: Store, judgements: Snapshot, test: Prepared) -> np.ndarray | None:
-    """Return what the last accepted search was worth on the same judgements.
+    """Return the quality of the search that was accepted last, if it was measured on the same judgements.
 
     Args:
         store: The warehouse.
@@ -67,7 +77,7 @@ def accepted_before(store: Store, judgements: Snapshot, test: Prepared) -> np.nd
         test: The queries of this run.
 
     Returns:
-        nDCG@10 by query, nan where unknown, float64 [queries]; None if none was accepted, or by other judgements.
+        nDCG@10 of each query, nan where unknown, float64 [queries]; None if no search was accepted on these judgements.
     """
     before = store.find(SEARCH_QUALITY.name)
     origin = before.metadata.get("origin", {}) if before is not None else {}
@@ -82,12 +92,12 @@ def accepted_before(store: Store, judgements: Snapshot, test: Prepared) -> np.nd
 
 @dataclass(frozen=True)
 class Live:
-    """What a publication is judged by.
+    """The state of the warehouse when a run began, against which `publish` checks the new table.
 
     Attributes:
-        before: What was live when the run began; what was published since then is not replaced.
-        origin: What the verdict depends on.
-        judgements: Rows of the judgements.
+        before: The version of `search_quality` that was live when the run began; a later version is not replaced.
+        origin: Everything that the verdict depends on (see `origin_of`).
+        judgements: Number of rows of the judgements.
     """
 
     before: Snapshot | None
@@ -96,7 +106,20 @@ class Live:
 
 
 def publish(config: EvaluateSearchConfig, store: Store, report: Report, searched: Searched, live: Live) -> None:
-    """Publish the quality of an accepted search, with its weights, in one commit. GateRefused: it would shrink."""
+    """Publish the quality of an accepted search and its fusion weights in one commit.
+
+    The outcome is "superseded" if another run published meanwhile.
+
+    Args:
+        config: Settings of the job.
+        store: The warehouse.
+        report: The run's report.
+        searched: The measured quality.
+        live: The state that the publication is checked against.
+
+    Raises:
+        GateRefused: The table would shrink too far.
+    """
     before, origin = live.before, live.origin
     with Publication(store, report.run_id) as publication:
         written = store.write_file(SEARCH_QUALITY, _rows(searched, report.run_id), report.run_id, 0)

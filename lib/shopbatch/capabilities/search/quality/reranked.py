@@ -1,4 +1,4 @@
-"""The lists of a search, reranked by a cross-encoder, and whether that helps."""
+"""Reranks the lists of judged queries with a cross-encoder, and decides whether reranking helps."""
 
 from __future__ import annotations
 
@@ -25,7 +25,19 @@ def reranked_lists(
     index: SearchIndex,
     test: tuple[Prepared, list[Ranked]],
 ) -> list[np.ndarray]:
-    """Rerank the lists of queries; product numbers, best first."""
+    """Rerank the lists of queries with a cross-encoder.
+
+    Args:
+        config: Settings of the job.
+        store: The warehouse.
+        report: The run's report.
+        reranker: The cross-encoder.
+        index: The index.
+        test: The queries, and their lists before reranking.
+
+    Returns:
+        For each query its products as row numbers of the index, best first.
+    """
     prepared, ranked = test
     depth, texts = config.rerank.depth, [query.text for query in prepared.queries]
     pairs = pairs_of(index, texts, [each.products[:depth] for each in ranked])
@@ -41,7 +53,11 @@ def reranked_lists(
 
 
 def helps(gap: Interval) -> Gate:
-    """Ask that the search is surely better with reranking than without."""
+    """Return the gate that demands that reranking makes the search significantly better.
+
+    Args:
+        gap: nDCG@10 with reranking minus that without; the gate passes if its interval is above 0.
+    """
     passed = gap.low > 0
     what = f"nDCG@10 is {gap.value:+.4f} [{gap.low:+.4f}, {gap.high:+.4f}] against the search without reranking"
     why = "a cross-encoder reads every product of every answer, and this one is not surely worth it"

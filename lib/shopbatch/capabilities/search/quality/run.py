@@ -1,4 +1,4 @@
-"""What the job evaluate_search does: judged queries -> lists of several methods -> measures, verdict, tuned weights."""
+"""Runs the job `evaluate_search`: answers judged queries by several methods, measures them, and gives a verdict."""
 
 from __future__ import annotations
 
@@ -45,11 +45,17 @@ RERANKED = "reranked"
 
 
 def evaluate_search(config: EvaluateSearchConfig, store: Store, report: Report) -> None:
-    """Judge the published index; if it is accepted, publish how good it is and the weights that were tuned.
+    """Run the job: judge the published index; if it is accepted, publish its quality and the tuned fusion weights.
+
+    Args:
+        config: Settings of the job.
+        store: The warehouse.
+        report: The run's report; it is filled in.
 
     Raises:
         UserError: There is no index, or no judgement is of a product of the index.
-        GateRefused: It is not above the best tuned BM25, below what is live, or the judgements cannot tell.
+        GateRefused: The search is not above the best tuned BM25, is below the live search, or there are too few
+            judgements.
     """
     live = live_index(store)
     report.unit = "queries"
@@ -85,7 +91,13 @@ def evaluate_search(config: EvaluateSearchConfig, store: Store, report: Report) 
 
 @dataclass(frozen=True)
 class Halves:
-    """The judged queries of both halves, in an index."""
+    """The judged queries of both halves, prepared for one index.
+
+    Attributes:
+        index: The index.
+        tuning: The queries on which weights are tuned.
+        test: The queries on which methods are measured.
+    """
 
     index: SearchIndex
     tuning: Prepared
@@ -116,7 +128,14 @@ def _queries(
 
 @dataclass(frozen=True)
 class Made:
-    """What a run has: its configuration, the warehouse, the report, and the cross-encoder, if there is one."""
+    """The inputs of one run.
+
+    Attributes:
+        config: Settings of the job.
+        store: The warehouse.
+        report: The run's report.
+        reranker: The cross-encoder; None if nothing is reranked.
+    """
 
     config: EvaluateSearchConfig
     store: Store
@@ -127,7 +146,11 @@ class Made:
 def _searched(
     made: Made, manifest: Manifest, halves: Halves, judgements: Snapshot
 ) -> tuple[Searched, tuple[bytes, int]]:
-    """Tune on one half and answer the other one by every method; also make the sheet of what to judge next."""
+    """Tune on the tuning half, answer the test half by every method, and measure the answers.
+
+    Returns:
+        The measured quality of all methods; the sheet of products to judge next (CSV) with its number of rows.
+    """
     config, report = made.config, made.report
     index, tuning, test = halves.index, halves.tuning.first(config.max_tuning), halves.test
     with report.stage("tuning") as stage:
@@ -153,7 +176,7 @@ def _searched(
             ranked = searched_for(replace(index, fusion=fused[base] or index.fusion), test, config.depth)
             lists[RERANKED] = reranked_lists(config, made.store, report, made.reranker, index, (test, ranked))
     measures = {name: measured(index, test, found) for name, found in lists.items()}
-    baseline = max(bm25, key=lambda name: mean(measures[name].ndcg))  # chosen on the test half: in favour of BM25
+    baseline = max(bm25, key=lambda name: mean(measures[name].ndcg))  # chosen on the test half, which favours BM25
     candidate = base if made.reranker is None else RERANKED
     searched = Searched(manifest, test, measures, candidate, baseline, fusion or index.fusion)
     _describe(config, report, searched, bm25)
@@ -166,12 +189,27 @@ def _origin_of_weights(judgements: Snapshot) -> str:
 
 
 def answered(index: SearchIndex, prepared: Prepared, depth: int) -> list[np.ndarray]:
-    """Search as `search_products` does; product numbers, best first."""
+    """Answer queries as `search_products` does, without reranking.
+
+    Args:
+        index: The index.
+        prepared: The queries.
+        depth: Number of products of a query, at most.
+
+    Returns:
+        For each query its products as row numbers of the index, best first.
+    """
     return [ranked.products for ranked in searched_for(index, prepared, depth)]
 
 
 def searched_for(index: SearchIndex, prepared: Prepared, depth: int) -> list[Ranked]:
-    """Search as `search_products` does, without reranking."""
+    """Answer queries as `search_products` does, without reranking, and return the lists with their scores.
+
+    Args:
+        index: The index.
+        prepared: The queries.
+        depth: Number of products of a query, at most.
+    """
     if not prepared.queries:
         return []
     masks = [plan.mask for plan in prepared.plans]
@@ -183,7 +221,7 @@ def searched_for(index: SearchIndex, prepared: Prepared, depth: int) -> list[Ran
 def _describe(
     config: EvaluateSearchConfig, report: Report, searched: Searched, bm25: Mapping[str, LexicalSettings]
 ) -> None:
-    """Enter the measures, the slices and the figures into the report."""
+    """Add the measures, the slices and the figures to the report."""
     candidate, baseline = searched.measures[searched.candidate], searched.measures[searched.baseline]
     trees = {name: m.tree(config.seed) for name, m in searched.measures.items()}
     others = {name: gain(candidate.ndcg, m.ndcg, config.seed).tree() for name, m in searched.measures.items()}
@@ -204,7 +242,7 @@ def _describe(
 
 
 def _count_traffic(config: EvaluateSearchConfig, store: Store, report: Report) -> None:
-    """Report what shoppers searched for in vain, if there are events."""
+    """Add to the report the searches that led to no result or no click; nothing is added without events."""
     events = store.find(EVENTS.name)
     if events is None or not events.files:
         return
@@ -220,7 +258,14 @@ def _count_traffic(config: EvaluateSearchConfig, store: Store, report: Report) -
 
 
 def _judge(config: EvaluateSearchConfig, report: Report, searched: Searched, accepted: np.ndarray | None) -> None:
-    """Make the verdict, and refuse unless it is `above`."""
+    """Give the verdict, add it to the report, and refuse the search unless the verdict is "above".
+
+    Args:
+        config: Settings of the job.
+        report: The run's report.
+        searched: The measured quality.
+        accepted: nDCG@10 of each query by the search that was accepted last; None if there is none.
+    """
     candidate = searched.measures[searched.candidate]
     live = {LIVE: gain(candidate.ndcg, searched.measures[LIVE].ndcg, config.seed)} if searched.candidate != LIVE else {}
     without = searched.measures[HYBRID if HYBRID in searched.measures else LIVE]

@@ -1,4 +1,4 @@
-"""The quality of kinds of queries: by language, by length, and with or without conditions."""
+"""Measures a search by slices of queries: by language, by length, and with or without conditions."""
 
 from __future__ import annotations
 
@@ -11,33 +11,35 @@ from shopbatch.capabilities.search.quality.measure import Measured, gain, interv
 from shopbatch.capabilities.search.quality.queries import Prepared
 from shopbatch.capabilities.search.terms import is_unspaced
 
-FEWEST = 10  # queries of a slice
+FEWEST = 10  # least number of queries of a slice
 _LENGTHS = ((1, "1 word"), (3, "2-3 words"), (5, "4-5 words"))
 
 
 def words_of(text: str) -> int:
-    """Count words; of scripts without spaces two characters are one."""
+    """Return the number of words of a text; in scripts without spaces, two characters are taken as one word."""
     unspaced = sum(map(is_unspaced, text))
     spaced = "".join(" " if is_unspaced(c) else c for c in text).split()
     return len(spaced) + -(-unspaced // 2)
 
 
 def length_of(text: str) -> str:
-    """Return the slice of a query by its length."""
+    """Return the name of the slice that a query belongs to by its length, such as "2-3 words"."""
     count = words_of(text)
     return next((name for most, name in _LENGTHS if count <= most), "6 words or more")
 
 
 def sliced(prepared: Prepared, candidate: Measured, baseline: Measured, seed: int) -> dict[str, dict[str, Any]]:
-    """Measure every slice of at least FEWEST queries with a useful product.
+    """Measure each slice of the queries, such as a language, with at least FEWEST queries that have a useful product.
 
     Args:
         prepared: The queries.
-        candidate, baseline: Their quality by two methods.
+        candidate: The quality of the search, for these queries.
+        baseline: The quality of the best BM25, for the same queries.
         seed: Seed of the bootstrap.
 
     Returns:
-        By the slice's name: n, the candidate's quality, and its gain over the baseline.
+        By the slice's name ("language zh"): the number of queries `n`, the candidate's measures (`ndcg_10`, ...) and
+        `against_bm25`, its mean nDCG@10 minus the baseline's.
     """
     names: list[Sequence[str]] = [
         [f"language {language}" for language in prepared.languages],

@@ -1,6 +1,7 @@
-"""What people should judge next: products that were shown and that nobody judged, as a sheet to be filled in.
+"""Writes the sheet `to_judge.csv`: products that were shown and not judged yet, for people to fill in their grades.
 
-The first ten products of the candidate and of the best BM25 are pooled, so that neither gains from what is judged.
+The first ten products of the candidate and of the best BM25 are pooled. If only one method's products were judged, the
+other method would look worse than it is.
 """
 
 from __future__ import annotations
@@ -18,12 +19,17 @@ from shopbatch.core.spreadsheet_cells import protect
 from shopbatch.evaluation.judged import DEPTH
 
 FILE = "to_judge.csv"
-MOST = 1000  # rows of the sheet
+MOST = 1000  # rows of the sheet, at most
 COLUMNS = ("query", "language", "product_id", "title", "source", "grade")
 
 
 def pooled(query: JudgedQuery, lists: Sequence[np.ndarray]) -> list[int]:
-    """Return the products among the first ten of any list that nobody judged, those in high places first."""
+    """Return the unjudged products among the first ten of several lists, sorted by their best position in any list.
+
+    Args:
+        query: The query with its judgements.
+        lists: The list of each search method: products as row numbers of the index, best first.
+    """
     first = [ranked[:DEPTH] for ranked in lists]
     places = [int(ranked[n]) for n in range(DEPTH) for ranked in first if n < len(ranked)]
     judged = set(query.judged.products.tolist())
@@ -31,19 +37,19 @@ def pooled(query: JudgedQuery, lists: Sequence[np.ndarray]) -> list[int]:
 
 
 def sheet(index: SearchIndex, prepared: Prepared, lists: Sequence[Sequence[np.ndarray]]) -> tuple[bytes, int]:
-    """Make the sheet: whole queries, in the order of their hashes. `shopbatch load judgements` reads it once filled in.
+    """Make the sheet as CSV; `shopbatch load judgements` reads it once the grades are filled in.
 
-    A query that holds a number or an address of a person is left out, and so is what a spreadsheet would take for a
-    formula: a query, an id of a product. `source` is that of the query's other judgements, since the grades of one
-    source are of one scale.
+    Queries are taken in the order of their hashes, each with all its unjudged products, up to MOST rows. Queries with
+    personal data (a number or an address) are left out, and so are queries and product ids that a spreadsheet would
+    take for a formula. `source` is that of the query's other judgements, since the grades of one source share a scale.
 
     Args:
         index: The index.
         prepared: The queries.
-        lists: For each method, product numbers of each query, best first.
+        lists: For each search method, the products found for each query, as row numbers of the index, best first.
 
     Returns:
-        The sheet as UTF-8, and its number of rows.
+        The CSV as UTF-8, and its number of rows.
     """
     titles, ids = index.products["title"], index.products["product_id"]
     text = io.StringIO()
@@ -64,5 +70,5 @@ def sheet(index: SearchIndex, prepared: Prepared, lists: Sequence[Sequence[np.nd
 
 
 def _is_safe(text: str | None) -> bool:
-    """Whether a spreadsheet leaves a text as it is."""
+    """Return True if a spreadsheet shows a text as it is, and does not take it for a formula."""
     return text is None or protect(text) == text

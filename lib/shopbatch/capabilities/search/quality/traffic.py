@@ -1,8 +1,8 @@
-"""Queries that shoppers typed and that led to nothing: no result, or no click. Counted in `events`.
+"""Counts in `events` the searches that led to no result or to no click, for the report of `evaluate_search`.
 
-A search without a result has no list of products; since an empty list is loaded as null, that is told only where some
-search of the shop has a list. A click is a view of a product that names the query, in the same session (or by the same
-user where no session is known). Nothing is learnt from clicks here.
+A search that found nothing has null in `results_shown`, and so has every search of a shop that does not record results.
+Searches are therefore only reported if some search has a list of results. A click is a view of a product that names the
+query, in the same session (or by the same user if the session is unknown). Nothing is learnt from clicks here.
 """
 
 from __future__ import annotations
@@ -14,19 +14,23 @@ import polars as pl
 from shopbatch.warehouse import files
 from shopbatch.warehouse.snapshot import Snapshot
 
-FEWEST = 3  # a query that fewer visits typed may say who typed it, and is not listed
+FEWEST = 3  # least visits of a listed query: a rarer one may reveal who typed it
 _COLUMNS = ("event_type", "query", "results_shown", "session_id", "user_id")
 
 
 @dataclass(frozen=True)
 class Unanswered:
-    """What shoppers searched for in vain.
+    """Counts of the searches that led to nothing.
 
     Attributes:
-        searches: Searches in all.
-        with_result: Searches that showed products; if there are none, the events do not tell.
-        without_result, without_click: How many of them; only those with results can be without click.
-        most_without_result, most_without_click: The most frequent queries: query, searches, share of its searches.
+        searches: Number of all searches.
+        with_result: Number of searches that showed products; if it is 0, the events do not record results, and the
+            fields below are 0 or empty.
+        without_result: Number of searches that showed no product.
+        without_click: Number of searches that showed products and led to no click.
+        most_without_result: The queries with most searches without result: (query, number of these searches, their
+            share of all searches for the query).
+        most_without_click: The queries with most searches without click, in the same form.
     """
 
     searches: int
@@ -42,7 +46,7 @@ def unanswered(events: Snapshot, most: int) -> Unanswered:
 
     Args:
         events: A snapshot of `events`.
-        most: Queries in each list, at most.
+        most: Number of queries in each list, at most.
     """
     rows = files.scan([file.uri for file in events.files], events.schema).select(_COLUMNS)
     text = pl.col("query").str.strip_chars().str.to_lowercase()

@@ -1,4 +1,4 @@
-"""The fusion weights that evaluate_search tuned and accepted, as embed_products takes them into the next index."""
+"""Passes the fusion weights that `evaluate_search` tuned and accepted on to `embed_products`, for the next index."""
 
 from __future__ import annotations
 
@@ -15,16 +15,26 @@ from shopbatch.warehouse.store import Store
 
 
 def remembered(fusion: FusionSettings, manifest: Manifest) -> dict[str, Any]:
-    """Return what the commit of `search_quality` says of the weights, and of the index that they are for."""
+    """Return the metadata of the commit of `search_quality`: the weights, and the index that they are valid for.
+
+    Args:
+        fusion: The tuned fusion settings.
+        manifest: The manifest of the index.
+    """
     dumped = {"fusion": fusion.model_dump(mode="json"), "lexical": manifest.lexical.model_dump(mode="json")}
     return {**dumped, "encoder": _encoder(manifest)}
 
 
 def with_tuned_weights(config: EmbedProductsConfig, store: Store) -> EmbedProductsConfig:
-    """Return a configuration with the accepted weights.
+    """Return the configuration with the accepted fusion weights, or unchanged if they do not apply.
 
-    They are taken if the configuration asks for it (`tuned`), names no weights of its own, and makes the index that
-    they were tuned for: the same encoder and lexical settings.
+    They apply if the configuration allows it (`tuned`), has the fusion method `rrf`, and makes an index like the one
+    that the weights were tuned for: with the same encoder and lexical settings. Weights in `fusion.dense` are then
+    replaced.
+
+    Args:
+        config: Settings of `embed_products`.
+        store: The warehouse.
     """
     if not config.tuned or config.fusion != FusionSettings():
         return config
@@ -35,7 +45,7 @@ def with_tuned_weights(config: EmbedProductsConfig, store: Store) -> EmbedProduc
         return config
     try:
         fusion = FusionSettings.model_validate(kept.get("fusion"))
-    except ValidationError:  # of another version of shopbatch: the next evaluation writes them anew
+    except ValidationError:  # written by another version; the next evaluation writes them again
         return config
     return config.model_copy(update={"fusion": fusion})
 

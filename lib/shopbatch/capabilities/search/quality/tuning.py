@@ -1,4 +1,4 @@
-"""The weights of the fusion, tuned on judged queries: one for all, one for each language, one for each pair of them."""
+"""Tunes the fusion weights on judged queries: one for all, one per query language, one per pair of languages."""
 
 from __future__ import annotations
 
@@ -16,19 +16,22 @@ from shopbatch.evaluation.judged import DEPTH, list_quality, mean
 from shopbatch.vectors.ranking import best
 
 SHARES = tuple(round(0.05 * n, 2) for n in range(21))
-_OWN = 0.05  # share of the products in a language from which a pair with it has a weight of its own
+_OWN = 0.05  # least share of the products in a language for it to get its own weight
 _SURE = 1e-9
 _List = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
 class Lists:
-    """The two lists of each query, from which any fusion is made without searching again.
+    """The lexical and the dense list of each query, from which any fusion is computed without searching again.
 
     Attributes:
         index: The index.
-        prepared: The queries.
-        lexical, dense: Product numbers and scores, best first, [queries].
+        prepared: The queries, [n].
+        lexical: For each query the products found by words (as row numbers of the index) and their scores, best first,
+            [n].
+        dense: For each query the products found by vectors (as row numbers of the index) and their scores, best first,
+            [n].
     """
 
     index: SearchIndex
@@ -38,9 +41,9 @@ class Lists:
 
     @cached_property
     def parts(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Of each query the products of either list, and what the two lists add to their scores at full weight.
+        """For each query: the products of both lists, and their fused scores for the dense weights 0 and 1.
 
-        A fused score is linear in the weight, so that `fuse` is needed at its two ends only.
+        A fused score is linear in the weight, so that the scores for any other weight follow from these without `fuse`.
         """
         out = []
         for lexical, dense in zip(self.lexical, self.dense, strict=True):
@@ -55,7 +58,7 @@ class Lists:
         return out
 
     def quality(self, settings: FusionSettings, rows: np.ndarray) -> float:
-        """Return the mean nDCG@10 of some queries under a convex fusion."""
+        """Return the mean nDCG@10 of the queries with numbers `rows` under a convex fusion with these settings."""
         names, codes = self.index.languages
         values = []
         for row in rows.tolist():
@@ -73,7 +76,13 @@ def _constant(weight: float, products: np.ndarray) -> np.ndarray:
 
 
 def dense_lists(index: SearchIndex, prepared: Prepared, depth: int) -> list[_List]:
-    """Return the nearest products of each query with their scores, best first."""
+    """Return the nearest products of each query by vectors (as row numbers of the index) and their scores, best first.
+
+    Args:
+        index: The index.
+        prepared: The queries.
+        depth: Number of products of a query, at most.
+    """
     if not prepared.queries:
         return []
     vectors = index.spoken.of_queries(prepared.vectors, prepared.languages, index.shares)
@@ -89,7 +98,7 @@ def dense_lists(index: SearchIndex, prepared: Prepared, depth: int) -> list[_Lis
 
 
 def both_lists(index: SearchIndex, prepared: Prepared) -> Lists:
-    """Search for queries in both ways."""
+    """Search for queries by words and by vectors separately, as input of `tuned_fusion`."""
     depth = index.fusion.depth
     terms = index.lexical.look_up(prepared.texts)
     lexical = [index.lexical.top(t, depth, plan.mask) for t, plan in zip(terms, prepared.plans, strict=True)]
@@ -97,15 +106,15 @@ def both_lists(index: SearchIndex, prepared: Prepared) -> Lists:
 
 
 def tuned_fusion(lists: Lists, least: int, origin: str) -> FusionSettings | None:
-    """Tune the share of the dense score.
+    """Tune the weight of the dense score for the best mean nDCG@10.
 
     Args:
         lists: The queries to tune on.
-        least: Fewest queries with a useful product, in all and in a language.
-        origin: What the weights come from, as the settings remember it.
+        least: Least number of queries with a useful product, overall and per language.
+        origin: Version of the judgements, which the settings record.
 
     Returns:
-        The settings; None if there are too few queries.
+        The settings (convex fusion); None if there are too few queries.
     """
     useful = np.array([query.judged.useful > 0 for query in lists.prepared.queries], bool)
     rows = np.flatnonzero(useful)
@@ -129,7 +138,16 @@ def tuned_fusion(lists: Lists, least: int, origin: str) -> FusionSettings | None
 
 
 def _best(lists: Lists, rows: np.ndarray, settings: FusionSettings, pair: str) -> float:
-    """The share of one pair with the best quality; of equal ones the nearest to what it is now, else to a half."""
+    """Try the weights 0, 0.05, ..., 1 for one pair of languages, and return the one with the best mean nDCG@10.
+
+    If several are equally good, the one nearest to the pair's weight in `settings` (0.5 if it has none) is returned.
+
+    Args:
+        lists: The queries.
+        rows: Numbers of the queries to measure.
+        settings: The weights of all other pairs, which stay as they are.
+        pair: The pair of languages, such as "zh-en" or "zh-*".
+    """
     now = settings.dense.get(pair, 0.5)
     quality = {s: lists.quality(_with(settings, {**settings.dense, pair: s}), rows) for s in SHARES}
     most = max(quality.values())

@@ -1,4 +1,4 @@
-"""Whether a search is accepted: above the best tuned BM25, not below what is live, and judged well enough to tell."""
+"""Decides whether a search is accepted: above the best tuned BM25, not below the live one, and judged enough."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _UNDO = "keep the live one: set embed_products back to what it was and run it ag
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a verdict is made from.
+    """The measurements that a verdict is based on.
 
     Attributes:
-        queries: Queries of the test half that have a useful product.
-        unjudged: Share of the first ten products of the candidate that nobody judged.
-        baseline: Name of the best BM25.
-        above: nDCG@10 of the candidate - that of the best BM25.
-        live: The same against each search that is live, by its name.
+        queries: Number of queries of the test half that have a useful product.
+        unjudged: Share of the candidate's first ten products that nobody judged, 0 to 1.
+        baseline: Name of the best BM25 variant.
+        above: Mean nDCG@10 of the candidate minus that of the best BM25 variant.
+        live: Name of a live or earlier search -> mean nDCG@10 of the candidate minus that of this search.
     """
 
     queries: int
@@ -34,12 +34,16 @@ class Evidence:
 
 
 def verdict(evidence: Evidence, limits: Gates, undo: str = _UNDO) -> tuple[Verdict, list[Gate]]:
-    """Judge a candidate. `cannot tell` comes before all else, and a loss against what is live before BM25.
+    """Judge a candidate by its measurements.
 
     Args:
-        evidence: What it is worth.
-        limits: What it must reach.
-        undo: What to do about a candidate that is below what is live.
+        evidence: The measurements.
+        limits: The conditions that the candidate must meet.
+        undo: Advice for a candidate that is below the live search.
+
+    Returns:
+        The verdict and all gates. The verdict is the first that applies of "cannot tell" (too few judgements), "below
+        live", "not above" (the best BM25) and "above".
     """
     enough = _enough(evidence, limits)
     live = [_live(name, gap, limits, undo) for name, gap in evidence.live.items()]

@@ -1,1 +1,1 @@
-"""Reranking: a cross-encoder reads query and product together, for the best products of a search."""
+"""Reranking: a cross-encoder reads query and product text together, and reorders the best products of a search."""

@@ -1,4 +1,4 @@
-"""The order of a search and the scores of a cross-encoder -> one order."""
+"""Combines the ranking of a search with the scores of a cross-encoder into one ranking."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Reordered:
-    """An order.
+    """The order of a query's products after reranking.
 
     Attributes:
-        places: Where each product stood before, best first, int64 [n].
-        scores: The scores that they are now sorted by, float32 [n]: 0 to 1 for those that were reranked, else less.
+        places: For each position in the new order, the product's former position (from 0), int64 [n].
+        scores: The scores that the products are now sorted by, float32 [n]: 0 to 1 for reranked products, below 0 for
+            the others.
     """
 
     places: np.ndarray
@@ -21,13 +22,13 @@ class Reordered:
 
 
 def reordered(scores: np.ndarray, pairs: np.ndarray, weight: float) -> Reordered:
-    """Reorder the best products of a search.
+    """Reorder the best products of a search by a weighted mean of the search's and the cross-encoder's scores.
 
     Args:
-        scores: What the search sorts by, best first, float32 [n].
-        pairs: Scores of the cross-encoder for the first products, float64 [at most n]; nan where there is none: such a
-            product takes the least score.
-        weight: Share of the cross-encoder's score.
+        scores: The scores of the search, best first, float32 [n].
+        pairs: The cross-encoder's scores of the first products, float64 [at most n]. A product with nan gets the lowest
+            of these scores.
+        weight: Weight of the cross-encoder's score, 0 to 1.
     """
     depth = min(len(scores), len(pairs))
     first = _relative(np.asarray(scores[:depth], np.float64))
@@ -41,7 +42,7 @@ def reordered(scores: np.ndarray, pairs: np.ndarray, weight: float) -> Reordered
 
 
 def _relative(scores: np.ndarray) -> np.ndarray:
-    """Scale so that the least is 0 and the greatest 1; where all are equal, all are 1."""
+    """Scale scores linearly so that the lowest becomes 0 and the highest 1; if all are equal, all become 1."""
     if not len(scores):
         return scores
     low, high = float(scores.min()), float(scores.max())

@@ -1,4 +1,7 @@
-"""Scores pairs of queries and products through the memo, so that no pair is ever read twice by one cross-encoder."""
+"""Scores pairs of query and product through the memo, so that one cross-encoder never reads the same pair twice.
+
+`search_products` and `evaluate_search` use it for reranking.
+"""
 
 from __future__ import annotations
 
@@ -29,18 +32,18 @@ from shopbatch.warehouse.store import Store
 
 JOB, STEP = "search_products", "rerank"
 _MEANWHILE = "another run had its own pairs of queries and products scored meanwhile; what was scored is kept"
-ANY = Gates(rows="any", accept_recipe="any", reject_share=1.0)  # the pairs of a run are all that it needs
+ANY = Gates(rows="any", accept_recipe="any", reject_share=1.0)  # no gates: each run replaces the pairs by its own
 
 
 @dataclass(frozen=True)
 class Reranker:
-    """A cross-encoder, found and checked.
+    """A cross-encoder that was found in the registry, with the inference job that runs it.
 
     Attributes:
-        settings: How it is used.
-        spec: The inference job that scores pairs.
-        model: The model's reference.
-        digest: Of the model.
+        settings: How many products are reranked, and the weight of the score.
+        spec: The inference job that scores pairs (`rerank_pairs` -> `pair_scores`).
+        model: The model's folder.
+        digest: Digest of the model.
     """
 
     settings: RerankSettings
@@ -50,10 +53,14 @@ class Reranker:
 
     @classmethod
     def of(cls, settings: RerankSettings, store: Store) -> Reranker | None:
-        """Find the cross-encoder; None if nothing is reranked.
+        """Find the configured cross-encoder; None if no model is configured.
+
+        Args:
+            settings: The settings of reranking.
+            store: The warehouse.
 
         Raises:
-            ModelError: It is missing or damaged.
+            ModelError: The model is missing or damaged.
         """
         if settings.model is None:
             return None
@@ -64,20 +71,23 @@ class Reranker:
 
     @property
     def identity(self) -> dict[str, object]:
-        """All that an order depends on."""
+        """Everything that the order after reranking depends on: recipe, depth and weight.
+
+        Jobs store it in the origin of their table; if it has changed, they make the table again.
+        """
         return {"recipe": self.spec.recipe, "depth": self.settings.depth, "weight": self.settings.weight}
 
     def scores(self, pairs: pa.Table, store: Store, report: Report, config: InferenceConfig) -> Mapping[str, float]:
-        """Score pairs; those that the memo knows are not computed.
+        """Score pairs of query and product; pairs that the memo holds are not computed again.
 
         Args:
             pairs: The columns pair_id, query and text, each pair once.
             store: The warehouse.
-            report: The run's; only its stages, messages and metrics are filled.
-            config: How it is computed; its gates do not count.
+            report: The run's report; only its models, message and metrics are filled in.
+            config: Settings of the computation; its gates and limit are ignored.
 
         Returns:
-            The score of each pair that has one, by pair_id.
+            Score by `pair_id`. A pair that the stage rejected is missing.
 
         Raises:
             Stopped: Not all pairs were scored.
@@ -88,7 +98,7 @@ class Reranker:
             return {}
         prepare_cross_encoder(self.settings.engine, self.model)
         undone = _write(pairs, store, report)
-        apart = Report(job=report.job, run_id=report.run_id)  # the rows of the run are queries, not pairs
+        apart = Report(job=report.job, run_id=report.run_id)  # its own report: the run counts queries, not pairs
         run_inference(self.spec, config.model_copy(update={"gates": ANY, "limit": None}), store, apart)
         report.models["cross-encoder"] = self.digest
         report.message = "; ".join(filter(None, [report.message, undone, apart.message]))
@@ -100,12 +110,20 @@ class Reranker:
         scores = {row["pair_id"]: row["score"] for row in rows}
         refused = [] if rejects is None else rejects.read(["pair_id"])["pair_id"].to_pylist()
         if not {*scores, *refused} >= set(pairs["pair_id"].to_pylist()):
-            raise Stopped(_MEANWHILE)  # what is missing would stand where the search had put it, and nobody would know
+            raise Stopped(_MEANWHILE)  # a missing pair would silently keep its place
         return scores
 
 
 def _write(pairs: pa.Table, store: Store, report: Report) -> str:
-    """Show the pairs as a table, which the inference reads; returns what others had done to it and was undone."""
+    """Publish the (query, product text) pairs as the table `rerank_pairs`, from which the inference job reads them.
+
+    Returns:
+        One line for the report if another client had changed the table `rerank_pairs` and the change was undone, or if
+        the table had damaged files; else "".
+
+    Raises:
+        Stopped: Another run published its own pairs meanwhile.
+    """
     damaged, undone = put_in_order(store, RERANK_PAIRS, report.run_id)
     before = store.find(RERANK_PAIRS.name)
     rows = RERANK_PAIRS.fill(
@@ -126,15 +144,15 @@ def _write(pairs: pa.Table, store: Store, report: Report) -> str:
 
 
 def pairs_of(index: SearchIndex, texts: Sequence[str], lists: Sequence[np.ndarray]) -> pa.Table:
-    """Return the pairs of queries and the products that were found for each.
+    """Return the pairs of each query and the products found for it, as the cross-encoder reads them.
 
     Args:
         index: The index.
         texts: The queries, [n].
-        lists: Product numbers of each query, best first.
+        lists: For each query its products as row numbers of the index, best first, [n].
 
     Returns:
-        pair_id, query, text; row for row as the lists stand one after the other.
+        The columns pair_id (hash of query and text), query and text, in the order of `lists`; pairs may repeat.
     """
     numbers = np.concatenate([np.zeros(0, np.int64), *lists]).astype(np.int64)
     query = pa.array([text for text, some in zip(texts, lists, strict=True) for _ in range(len(some))], pa.string())
@@ -146,6 +164,6 @@ def pairs_of(index: SearchIndex, texts: Sequence[str], lists: Sequence[np.ndarra
 
 
 def distinct(pairs: pa.Table) -> pa.Table:
-    """Return each pair once."""
+    """Return each (query, product text) pair once, in the order of its first occurrence."""
     _, first = np.unique(np.array(pairs["pair_id"].to_pylist(), object).astype(str), return_index=True)
     return pairs.take(pa.array(np.sort(first)))

@@ -1,1 +1,1 @@
-"""The encoder of a search, trained on the shop's own queries: finetune_retriever."""
+"""Trains the encoder of a search on the shop's own queries: the job `finetune_retriever`."""

@@ -1,4 +1,4 @@
-"""Examples -> documents of tokens, packed into blocks, in Ray tasks."""
+"""Tokenises training examples into documents, in Ray tasks; blocks of documents are then packed for training."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from shopbatch.training.packing import Document
 
 @dataclass(frozen=True)
 class Encode:
-    """Examples, as `pairs.EXAMPLES` has them -> documents. Runs in Ray tasks.
+    """Tokenises a batch of training examples; Ray tasks call it.
 
     Attributes:
         model: The encoder's folder.
-        query, passage: Text put before a query and before a product.
+        query: Prefix put before a query ("query: ").
+        passage: Prefix put before a product's text ("passage: ").
         max_tokens: Number of tokens to which a text is cut.
     """
 
@@ -28,6 +29,7 @@ class Encode:
     max_tokens: int
 
     def __call__(self, batch: pa.Table) -> list[Document]:
+        """Tokenise a batch with the columns of `pairs.EXAMPLES`; returns one document per example."""
         folder = local(self.model)
         queries = Reader(folder, self.query, self.max_tokens, 1).rows(batch["query"].combine_chunks())
         texts = batch["texts"].combine_chunks()
@@ -41,5 +43,5 @@ class Encode:
         return documents
 
     def longest(self, hard: int) -> int:
-        """Return the greatest number of tokens of an example with so many hard negatives."""
+        """Return the greatest number of tokens that an example with `hard` hard negatives can have."""
         return 1 + hard + (2 + hard) * self.max_tokens

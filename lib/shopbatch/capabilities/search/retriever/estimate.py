@@ -1,4 +1,4 @@
-"""What a run of finetune_retriever would take, for a dry run: counted, with lengths from a sample."""
+"""Estimates the cost of a run of `finetune_retriever` for `--dry-run`: counts, with text lengths from a sample."""
 
 from __future__ import annotations
 
@@ -20,16 +20,21 @@ from shopbatch.runs.report import Report
 from shopbatch.training.loop import steps
 from shopbatch.warehouse.store import Store
 
-_SAMPLE = 500  # texts whose tokens are counted
+_SAMPLE = 500  # number of texts whose tokens are counted
 
 
 def estimate(config: FinetuneRetrieverConfig, store: Store) -> dict[str, Any]:
-    """Return what is trained on and what judging costs: every product is embedded once by the trained encoder.
+    """Return the estimated amounts of training data, training steps and products to embed, by name.
 
-    If it is accepted, `embed_products` takes these vectors; if it is refused, they were computed for nothing.
+    Every product is embedded once by the trained encoder. If the encoder is accepted, `embed_products` reuses the
+    vectors; if it is refused, they were computed for nothing.
+
+    Args:
+        config: Settings of the job.
+        store: The warehouse.
 
     Raises:
-        UserError: As the job raises it.
+        UserError: As in `finetune_retriever`.
     """
     shop = Shop.of(config, store)
     groups = Retriever(config, store, Report(job="finetune_retriever"), shop).groups()
@@ -41,7 +46,7 @@ def estimate(config: FinetuneRetrieverConfig, store: Store) -> dict[str, Any]:
     queries = _tokens(Reader(folder, spec.query, longest, 1), [query.text for query in groups.train])
     pairs = sum(_pairs(query, config) for query in groups.train)
     example = queries + (1 + products) * (1 + config.pairs.hard)
-    # an example is not cut in two: on average half of one is left free at the end of a block
+    # examples are not split, so on average half an example's length stays free at the end of a block
     blocks = max(1, round(pairs * example / (config.loop.block_tokens - example / 2)))
     return {
         "queries trained on": sum(_pairs(query, config) > 0 for query in groups.train),
@@ -60,5 +65,5 @@ def _pairs(query: JudgedQuery, config: FinetuneRetrieverConfig) -> int:
 
 
 def _tokens(reader: Reader, texts: Sequence[str]) -> float:
-    """Return the mean tokens of a text."""
+    """Return the mean number of tokens of a text, over the first `_SAMPLE` texts."""
     return float(np.mean([len(row) for row in reader.rows(pa.array(texts[:_SAMPLE], pa.string()))] or [0]))

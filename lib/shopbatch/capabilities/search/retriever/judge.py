@@ -1,4 +1,4 @@
-"""How good the search would be with a trained encoder: the same queries, products and words, other vectors."""
+"""Measures the search with a trained encoder against the live one, on the same queries, products and words."""
 
 from __future__ import annotations
 
@@ -43,12 +43,13 @@ DENSE, DENSE_LIVE = "dense, trained encoder", "dense, live encoder"
 
 @dataclass(frozen=True)
 class Searches:
-    """The judged queries, in one index.
+    """The judged queries, prepared for one index.
 
     Attributes:
         index: The index.
-        tuning: The queries of the tuning half, without vectors: BM25s are tuned on them.
-        choosing, test: Those that choose, and those of the test half.
+        tuning: The queries of the tuning half, without vectors; BM25 variants are tuned on them.
+        choosing: The queries of the tuning half that are not trained on; fusion weights are tuned on them.
+        test: The queries of the test half.
     """
 
     index: SearchIndex
@@ -60,13 +61,25 @@ class Searches:
     def of(
         cls, index: SearchIndex, encoder: SearchEncoder, groups: Groups, config: FinetuneRetrieverConfig
     ) -> Searches:
-        """Plan and embed queries."""
+        """Plan and embed the judged queries.
+
+        Args:
+            index: The index.
+            encoder: The encoder of the index.
+            groups: The queries by their use.
+            config: Settings of the job.
+        """
         choosing, test = groups.val[: config.max_tuning], groups.test[: config.max_queries]
         tuning = _without_vectors(index, groups.tuning[: config.max_tuning // 2])
         return cls(index, tuning, prepare(index, encoder, choosing), prepare(index, encoder, test))
 
     def with_encoder(self, index: SearchIndex, encoder: SearchEncoder) -> Searches:
-        """Return the same with the vectors of another encoder. What queries ask for is read from words alone."""
+        """Return the same queries with the vectors of another encoder; plans stay, since they depend on words alone.
+
+        Args:
+            index: The index with the other encoder's vectors.
+            encoder: The other encoder.
+        """
         halves = [self.choosing, self.test]
         vectors = [encoder.embed_queries([query.text for query in half.queries]) for half in halves]
         choosing, test = (replace(half, vectors=own) for half, own in zip(halves, vectors, strict=True))
@@ -87,24 +100,24 @@ def candidate_index(
     report: Report,
     config: InferenceConfig,
 ) -> SearchIndex:
-    """Return the published index with the vectors of another encoder.
+    """Return the published index with its vectors replaced by those of another encoder.
 
-    The vectors are computed as embed_products computes them, into its memo: if the encoder is accepted, embed_products
-    computes none of them again; and a run that was killed goes on with those that are missing.
+    The vectors are computed as `embed_products` computes them, into its memo. So if the encoder is accepted,
+    `embed_products` computes none of them again; and a run that was killed continues with the missing ones.
 
     Args:
         live: The published index.
         contents: Content hash of each of its products, [products].
-        encoder: The encoder.
+        encoder: The other encoder.
         store: The warehouse.
-        report: Is filled.
+        report: The run's report; it is filled in.
         config: How the vectors are computed.
 
     Raises:
-        Stopped: Products have no vector; the same command tries them again.
+        Stopped: Some products have no vector; the same command tries them again.
     """
     spec = spec_of(EmbedProductsConfig(engine=encoder.engine, encoder=encoder.used.asked), encoder)
-    apart = Report(job=spec.job, run_id=report.run_id)  # the rows of the run are queries, not products
+    apart = Report(job=spec.job, run_id=report.run_id)  # its own report: the run counts queries, not products
     put_right = compute_inference(spec, config, store, apart)
     report.engine, report.metrics["products"] = (
         apart.engine,
@@ -126,11 +139,13 @@ def candidate_index(
 
 @dataclass(frozen=True)
 class Judgement:
-    """What the candidate is worth.
+    """The verdict on a trained encoder: whether it may replace the live one.
 
     Attributes:
-        word, gates: The verdict.
-        sheet: What to judge next, as CSV, and how many rows.
+        word: The verdict ("above", "not above", "below live" or "cannot tell"; see `quality.verdict`).
+        gates: All gates, passed or not.
+        sheet: A CSV file with (query, product) rows for people to grade next, and the number of its rows (see
+            `quality.to_judge`).
     """
 
     word: Verdict
@@ -141,9 +156,16 @@ class Judgement:
 def judged(
     config: FinetuneRetrieverConfig, manifest: Manifest, live: Searches, trained: Searches, report: Report
 ) -> Judgement:
-    """Answer the test half by every method and compare.
+    """Answer the test half with the trained and the live encoder and by BM25, and give the verdict.
 
-    The fusion weights of the trained and of the live encoder are tuned on the same queries, which neither training saw.
+    For each encoder, fusion weights are tuned on the same queries, on which neither was trained.
+
+    Args:
+        config: Settings of the job.
+        manifest: The manifest of the published index.
+        live: The queries, prepared for the live encoder.
+        trained: The queries of `live`, prepared for the trained encoder.
+        report: The run's report; it is filled in.
     """
     test, depth = live.test, config.depth
     baselines = Baselines(live.index, manifest.lexical, [*live.tuning.texts, *test.texts])
@@ -157,7 +179,7 @@ def judged(
         report.metrics[f"fusion: {name}"] = index.fusion.model_dump(mode="json")
     lists |= {name: ranked_lists(baselines.made(s), test, depth) for name, s in bm25.items()}
     measures = {name: measured(live.index, test, ranked) for name, ranked in lists.items()}
-    baseline = max(bm25, key=lambda name: mean(measures[name].ndcg))  # chosen on the test half: in favour of BM25
+    baseline = max(bm25, key=lambda name: mean(measures[name].ndcg))  # chosen on the test half, which favours BM25
     word, gates = _verdict(config, test, measures, baseline, report)
     _describe(config, report, test, measures, baseline)
     return Judgement(word, gates, sheet(live.index, test, [lists[CANDIDATE], lists[baseline]]))
@@ -196,7 +218,11 @@ def _verdict(
 
 
 def _languages(test: Prepared, candidate: np.ndarray, live: np.ndarray, config: FinetuneRetrieverConfig) -> list[Gate]:
-    """Judge each language of queries: one that is surely worse off is not made up for by another."""
+    """Return one gate per query language: none may be significantly worse than with the live encoder.
+
+    A gain in one language does not make up for a loss in another. There are no gates if all queries have one language;
+    languages with fewer than FEWEST queries are not checked.
+    """
     gates, languages = [], np.asarray(test.languages, object)
     names = sorted(set(test.languages))
     for language in names if len(names) > 1 else ():
@@ -227,7 +253,7 @@ def _gap(gap: Interval) -> str:
 def _describe(
     config: FinetuneRetrieverConfig, report: Report, test: Prepared, measures: dict[str, Measured], baseline: str
 ) -> None:
-    """Enter the slices and the figures into the report."""
+    """Add the slices and the figures to the report."""
     parts = sliced(test, measures[CANDIDATE], measures[baseline], config.seed)
     report.metrics["search"]["slices"] = parts
     report.figures += figures.methods(measures, config.seed)
@@ -236,10 +262,10 @@ def _describe(
 
 
 def useful(queries: Sequence[JudgedQuery]) -> int:
-    """Count the queries that have a useful product."""
+    """Return how many queries have at least one useful product."""
     return sum(query.judged.useful > 0 for query in queries)
 
 
 def contents_of(rows: pa.Table) -> list[str]:
-    """The content hash of each row of product_embeddings, in the order of an index."""
+    """Return the content hash of each row of `product_embeddings`, in the order of an index (by `product_id`)."""
     return list(rows.sort_by("product_id")["content_hash"].to_pylist())

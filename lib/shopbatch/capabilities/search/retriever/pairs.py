@@ -1,7 +1,8 @@
-"""Judged queries, and clicks if asked for -> training examples: a query, a useful product, and hard negatives.
+"""Makes training examples from judged queries (and clicks): a query, a useful product, and hard negatives.
 
-Of the judged queries only those of the tuning half take part: 70 % train, 30 % say which weights are best and tune the
-fusion. A query that resembles one of the test half, or one that chooses, is not trained on.
+Only judged queries of the tuning half are used: 70 % are trained on; the other 30 % choose the best checkpoint and tune
+the fusion. A query is not trained on if it resembles one of these 30 % or one of the test half. The job
+`finetune_retriever` uses the examples.
 """
 
 from __future__ import annotations
@@ -38,12 +39,14 @@ EXAMPLES = pa.schema(
 
 @dataclass(frozen=True)
 class Groups:
-    """The queries by what they are for.
+    """The judged queries by their use.
 
     Attributes:
-        train, val: Those that are trained on, and those that choose.
-        tuning, test: All judged ones of either half.
-        alike: How many were left out since they resemble one that is not trained on.
+        train: The queries that are trained on, including those known from clicks.
+        val: The queries of the tuning half on which the checkpoints are compared, to choose the best.
+        tuning: All judged queries of the tuning half.
+        test: All judged queries of the test half.
+        alike: How many queries are not trained on because they resemble one of `val` or `test`.
     """
 
     train: list[JudgedQuery]
@@ -54,7 +57,12 @@ class Groups:
 
     @classmethod
     def of(cls, queries: Sequence[JudgedQuery], clicked: Sequence[JudgedQuery] = ()) -> Groups:
-        """Split judged queries, and add those that are only known from clicks to those that are trained on."""
+        """Split judged queries by their use.
+
+        Args:
+            queries: The judged queries.
+            clicked: Queries with useful products from clicks; they are only trained on.
+        """
         val = [query for query in queries if query.is_choosing]
         tuning, test = ([query for query in queries if query.is_tuning == half] for half in (True, False))
         train = _joined([query for query in tuning if not query.is_choosing], clicked)
@@ -64,7 +72,7 @@ class Groups:
 
 
 def _joined(judged: Sequence[JudgedQuery], clicked: Sequence[JudgedQuery]) -> list[JudgedQuery]:
-    """Make one query of all of the same text: what was judged is not changed by a click."""
+    """Merge queries with the same text; a grade from `judged` is never changed by a click."""
     by_text: dict[str, JudgedQuery] = {}
     for query in (*judged, *clicked):
         known = by_text.get(query.text)
@@ -78,13 +86,14 @@ def _joined(judged: Sequence[JudgedQuery], clicked: Sequence[JudgedQuery]) -> li
 
 
 def clicked_queries(events: Snapshot, index: SearchIndex, least: int) -> list[JudgedQuery]:
-    """Return queries with the products that were opened from them in so many visits; queries of the test half and
-    those that choose are left out.
+    """Return queries of shoppers with the products that were opened from their results, as queries to train on.
+
+    Left out are queries of the test half, and queries that choose the best checkpoint (`JudgedQuery.is_choosing`).
 
     Args:
         events: A snapshot of `events`.
-        index: The index that the products are looked up in.
-        least: Fewest visits.
+        index: The index that products are looked up in.
+        least: Least number of visits in which a product was opened from a query.
     """
     rows = files.scan([file.uri for file in events.files], events.schema)
     visit = pl.coalesce("session_id", "user_id", "event_id")  # as judge_by_clicks tells visits and queries apart
@@ -108,7 +117,14 @@ def clicked_queries(events: Snapshot, index: SearchIndex, least: int) -> list[Ju
 
 
 def judged_by_clicks(judgements: Snapshot, index: SearchIndex) -> list[JudgedQuery]:
-    """Return the queries of `search_judgements`; those of the test half and those that choose are left out."""
+    """Return the judged queries of the table `search_judgements` that may be trained on.
+
+    Left out are queries of the test half, and queries that choose the best checkpoint (`JudgedQuery.is_choosing`).
+
+    Args:
+        judgements: A snapshot of `search_judgements`.
+        index: The index that products are looked up in.
+    """
     rows = judgements.read(["query", "product_id", "grade", "language", "source"])
     queries, _ = read_judgements(rows, index, ())
     return [query for query in queries if query.is_tuning and not query.is_choosing]
@@ -116,12 +132,12 @@ def judged_by_clicks(judgements: Snapshot, index: SearchIndex) -> list[JudgedQue
 
 @dataclass(frozen=True)
 class Examples:
-    """Makes training examples.
+    """Makes the training examples of a catalogue.
 
     Attributes:
-        index: The published index: its words find hard negatives.
-        config: Which examples.
-        seed: Seed of what is drawn.
+        index: The published index; its lexical part finds hard negatives.
+        config: Which queries and products become examples.
+        seed: Seed of the random choices.
     """
 
     index: SearchIndex
@@ -130,17 +146,24 @@ class Examples:
 
     @cached_property
     def texts(self) -> list[str]:
-        """What the encoder reads of each product, [products]."""
+        """The text of each product that the encoder reads, [products]."""
         return list(encoder_text(self.index.products).to_pylist())
 
     @cached_property
     def numbers(self) -> np.ndarray:
-        """The number of each product's text, int32 [products]: products of equal texts have one number."""
+        """The index of each product's text among the distinct texts, int32 [products]; equal texts share an index."""
         coded = pa.array(self.texts, pa.string()).dictionary_encode()
         return np.asarray(coded.indices.to_numpy(), np.int32)
 
     def useful(self, numbers: Mapping[str, int], queries: Sequence[JudgedQuery]) -> np.ndarray:
-        """Return the pairs of a query and a useful product, as `training.contrast.useful_keys` makes them."""
+        """Return all pairs of a query and a useful product as sorted keys (see `training.contrast.useful_keys`).
+
+        With them the training recognises products that must not count as negatives of a query.
+
+        Args:
+            numbers: The number of each query's text.
+            queries: The queries.
+        """
         of, products = [], []
         for query in queries:
             here = self.numbers[query.judged.products[query.judged.gains > 0]]
@@ -152,12 +175,16 @@ class Examples:
     def table(
         self, numbers: Mapping[str, int], queries: Sequence[JudgedQuery], per_query: int | None = None
     ) -> pa.Table:
-        """Return the examples of some queries, with the columns of EXAMPLES, in the order of the queries.
+        """Return the training examples of queries, in the order of the queries.
 
         Args:
             numbers: The number of each query's text.
             queries: The queries.
-            per_query: Most examples of a query; None for `pairs.per_query`.
+            per_query: Number of examples of a query, at most; None: `pairs.per_query`.
+
+        Returns:
+            The columns of EXAMPLES: query, number (of its text), and the numbers and texts of the useful product
+            followed by its hard negatives (`products`, `texts`).
         """
         most = self.config.per_query if per_query is None else per_query
         rows: list[tuple[str, int, list[int], list[str]]] = []
@@ -171,7 +198,7 @@ class Examples:
             )
             hard = draw.permutation(self._not_useful(near, query))
             for turn, product in enumerate(wanted.tolist()):
-                # the examples of a query take their negatives in turn, so that as many as possible take part
+                # a query's examples take different negatives in turn, so that as many as possible are used
                 taken = np.roll(hard, -turn * self.config.hard)[: self.config.hard].tolist()
                 chosen = [product, *taken]
                 rows.append(
@@ -181,7 +208,7 @@ class Examples:
         return pa.table([pa.array(c, f.type) for c, f in zip(columns, EXAMPLES, strict=True)], schema=EXAMPLES)
 
     def _not_useful(self, products: np.ndarray, query: JudgedQuery) -> np.ndarray:
-        """The products whose text is that of no useful product, each text once."""
+        """Drop products whose text equals that of a useful product of the query, and keep each other text once."""
         known = self.numbers[query.judged.products[query.judged.gains > 0]]
         _, first = np.unique(self.numbers[products], return_index=True)
         once = products[np.sort(first)]
@@ -189,12 +216,17 @@ class Examples:
 
 
 def numbered(queries: Sequence[JudgedQuery]) -> dict[str, int]:
-    """Number the texts of queries."""
+    """Number the distinct texts of queries, in alphabetical order from 0; returns number by text."""
     return {text: number for number, text in enumerate(sorted({query.text for query in queries}))}
 
 
 def digest_of_products(index: SearchIndex, contents: Sequence[str]) -> str:
-    """Digest what is read of the products of an index: their ids and contents, but no vector."""
+    """Return a digest of an index's products (ids and content hashes, no vectors), 32 hex digits.
+
+    Args:
+        index: The index.
+        contents: The content hash of each product, [products].
+    """
     hashed = hashlib.blake2b(digest_size=16)
     for product, content in zip(index.products["product_id"].to_pylist(), contents, strict=True):
         hashed.update(f"{len(product)}:{product}{content}".encode())

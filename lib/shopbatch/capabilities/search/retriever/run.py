@@ -1,4 +1,4 @@
-"""What the job finetune_retriever does: judged queries -> a trained encoder -> published if the search is better."""
+"""Runs the job `finetune_retriever`: trains the search encoder, and publishes it if the search is better."""
 
 from __future__ import annotations
 
@@ -59,19 +59,24 @@ from shopbatch.warehouse import files
 from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
 
-VERSION = 1  # of examples, training and judging: raising it makes the next run train again
+VERSION = 1  # of examples, training and judging; after a change the next run trains again
 NAME = "search-encoder"
 _JUDGED = ("query", "product_id", "grade")
-_VAL = 1000  # queries whose loss says which weights are best, with one product each: a validation must be quick
+_VAL = 1000  # validation queries (one product each) that choose the best weights; few, to be quick
 
 
 def finetune_retriever(config: FinetuneRetrieverConfig, store: Store, report: Report) -> None:
-    """Train, judge, and publish if the search is better.
+    """Run the job: train the encoder, judge the search with it, and publish it if the search is better.
+
+    Args:
+        config: Settings of the job.
+        store: The warehouse.
+        report: The run's report; it is filled in.
 
     Raises:
-        UserError: There is no index or too little to learn from.
-        GateRefused: The search with the trained encoder is not better, or the judgements cannot tell.
-        Stopped: As `workers.train`.
+        UserError: There is no index, or there are too few judgements to train on.
+        GateRefused: The search with the trained encoder is not better, or there are too few judgements to tell.
+        Stopped: As in `workers.train`.
     """
     check_devices(config.workers, config.platform)
     shop = Shop.of(config, store)
@@ -86,17 +91,19 @@ def finetune_retriever(config: FinetuneRetrieverConfig, store: Store, report: Re
 
 @dataclass(frozen=True)
 class Shop:
-    """What a run reads, pinned.
+    """The tables, models and index that a run reads, with pinned versions.
 
     Attributes:
-        models: The registry's root.
+        models: The root folder of the registry.
         live: The published index.
-        products, embeddings, judgements: The tables.
-        events: The events, if clicks count and there are any.
-        clicks: The judgements learnt from clicks, if they are trained on.
+        products: The snapshot of `products`.
+        embeddings: The snapshot of `product_embeddings`.
+        judgements: The snapshot of the judgements.
+        events: The snapshot of `events`; None if clicks are not used, or there are no events.
+        clicks: The snapshot of `search_judgements`; None if it is not trained on.
         base: The encoder to start from.
         contents: The content hash of each product of the index, [products].
-        index: The index, opened.
+        index: The published index, opened without its lists of vectors (IVF), so that every search is exact.
     """
 
     models: str
@@ -112,10 +119,15 @@ class Shop:
 
     @classmethod
     def of(cls, config: FinetuneRetrieverConfig, store: Store) -> Shop:
-        """Find it.
+        """Find and pin everything that a run reads.
+
+        Args:
+            config: Settings of the job.
+            store: The warehouse.
 
         Raises:
-            UserError: There is no index, it is not of the present products, or its vectors are invented.
+            UserError: There is no index, it was not made from the present products, or its vectors are of the fake
+                engine.
         """
         live = live_index(store)
         if not live.manifest.encoder.reference:
@@ -133,17 +145,23 @@ class Shop:
         contents = contents_of(embeddings.read(["product_id", "content_hash"]))
         base = registry.base(models, config.base)
         index = live.open()
-        index = replace(index, dense=replace(index.dense, lists=None))  # encoders are compared by the exact search
+        index = replace(index, dense=replace(index.dense, lists=None))  # encoders are compared by exact search
         return cls(models, live, products, embeddings, judgements, events, clicks, base, contents, index)
 
     @property
     def versions(self) -> dict[str, int]:
-        """The versions of the tables that are read."""
+        """The versions of the tables that are read, by name."""
         read = (self.judgements, self.products, self.embeddings, self.events, self.clicks)
         return {snapshot.name: snapshot.version for snapshot in read if snapshot is not None}
 
     def origin(self, config: FinetuneRetrieverConfig) -> str:
-        """Digest all that the encoder is made from. The live encoder is no part of it: it is only a rival."""
+        """Return a digest of everything that the trained encoder depends on.
+
+        The live encoder is not part of it, because the trained one is only compared with it.
+
+        Args:
+            config: Settings of the job.
+        """
         manifest = self.live.manifest
         return digest(
             {
@@ -166,13 +184,13 @@ def _named(snapshot: Snapshot | None) -> list[str | int] | None:
 
 @dataclass
 class Retriever:
-    """One run.
+    """One run of the job.
 
     Attributes:
-        config: Its configuration.
+        config: Settings of the job.
         store: The warehouse.
-        report: Is filled.
-        shop: What it reads.
+        report: The run's report; it is filled in.
+        shop: The data that the run reads.
     """
 
     config: FinetuneRetrieverConfig
@@ -181,7 +199,7 @@ class Retriever:
     shop: Shop
 
     def run(self) -> None:
-        """Train, judge and publish. Raises as `finetune_retriever`."""
+        """Train, judge and publish; raises what `finetune_retriever` raises."""
         config, report, shop = self.config, self.report, self.shop
         engine = encoder_of(shop.live.manifest.encoder, self.store.root).engine
         report.engine = EngineUse(engine.kind)
@@ -209,10 +227,11 @@ class Retriever:
         runs.delete_checkpoints(run)
 
     def groups(self) -> Groups:
-        """Read the judged queries and split them.
+        """Read the judged queries and split them by their use.
 
         Raises:
-            UserError: There are too few.
+            UserError: There are too few pairs of a query and a useful product to train on, or no judged query with
+                which to choose the best checkpoint.
         """
         config, index = self.config, self.shop.index
         with self.report.stage("judgements") as stage:
@@ -241,16 +260,20 @@ class Retriever:
         return groups
 
     def _trained(self, groups: Groups) -> list[JudgedQuery]:
-        """The queries that have an example."""
+        """Return the queries that have at least one training example."""
         return [query for query in groups.train if (query.judged.gains >= self.config.pairs.grade).any()]
 
     def _encoder(self, model: Model, engine: Any) -> SearchEncoder:
-        """A model as embed_products would use it."""
+        """Make a search encoder of a model, as `embed_products` would if it were configured with the model."""
         asked = EmbedProductsConfig(engine=engine, encoder=model.reference)
         return encoder_with(asked, model)
 
     def _data(self, examples: Examples, groups: Groups, encoder: SearchEncoder) -> tuple[ContrastPlan, Pack]:
-        """Return what is trained, and the blocks of the examples; they are made if they do not exist."""
+        """Return the training plan and the packed blocks of examples; existing blocks are reused.
+
+        Raises:
+            UserError: `loop.block_tokens` is too small for the longest example.
+        """
         config, base = self.config, self.shop.base
         longest = int(getattr(encoder.engine, "max_tokens", 128))
         encode = Encode(base.path, encoder.used.query_prefix, encoder.passage_prefix, longest)
@@ -286,7 +309,12 @@ class Retriever:
         )
 
     def _export(self, run: Run, best_step: int) -> Model:
-        """Publish the trained encoder in the registry as a candidate."""
+        """Write the trained encoder into the registry, as a candidate that is not live.
+
+        Args:
+            run: The training run.
+            best_step: The step of the best checkpoint.
+        """
         base = self.shop.base
         spec = EncoderSpec.load(local(base.path))
         objective = trained_objective(run, best_step, self.config.encoder.mix)
@@ -313,7 +341,10 @@ class Retriever:
             return judged(config, shop.live.manifest, live, trained, report)
 
     def _publish(self, candidate: Model, groups: Groups) -> None:
-        """Make the candidate the live one. What it was trained on is named, for erasure and for evaluate_search."""
+        """Make the candidate the live encoder of the registry.
+
+        The model records what it was trained on, for erasure requests and for `evaluate_search`.
+        """
         report, shop = self.report, self.shop
         texts = pa.array([query.text for query in self._trained(groups)], pa.string())
         about = {

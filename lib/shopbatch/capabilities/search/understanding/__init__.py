@@ -1,1 +1,4 @@
-"""What a query asks for: type, constraints with their scope, and the words that are left. Rules are data (en, zh)."""
+"""Understands a shopper's query by rules: the product type, the conditions, and the words left to search for.
+
+The rules are data (`en.yaml`, `zh.yaml`, `types.yaml`); no model is used.
+"""

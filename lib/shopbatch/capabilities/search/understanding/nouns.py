@@ -1,4 +1,4 @@
-"""What the unknown words of a query say of the thing: the head of a compound, and what stands before a type."""
+"""Finds, among the unknown words of a query, the word that names the product and the modifiers before a type."""
 
 from __future__ import annotations
 
@@ -9,19 +9,21 @@ from shopbatch.capabilities.search.understanding.values import Phrase
 from shopbatch.capabilities.search.understanding.vocabulary import HAN
 from shopbatch.capabilities.search.understanding.words import listed
 
-_BEFORE_ANOTHER = frozenset(("of", "in", "from", "by", "at", "on", "to"))  # what follows names something else
+_BEFORE_ANOTHER = frozenset(("of", "in", "from", "by", "at", "on", "to"))  # words after these name another thing
 _INSIDE = frozenset("-/&'")
 
 
 def head_of(phrase: Phrase, subjects: Sequence[int]) -> str:
-    """Return the word that names the thing: the last one of the first words side by side, "food" in "dog food".
+    """Return the word that names the product ("dog food" -> "food").
+
+    It is the last of the words that could name the product, up to a word such as "for" or a comma; brands are skipped.
 
     Args:
         phrase: The query.
-        subjects: Numbers of the tokens that could name the thing.
+        subjects: Indexes of the tokens that could name the product.
 
     Returns:
-        The word; "" if several Chinese words stand apart, of which any may be the thing.
+        The word; "" if there are no subjects, or several separate Chinese words, any of which may be the product.
     """
     tokens = phrase.tokens
     begin = max((at for at, token in enumerate(tokens) if token.has("want")), default=-1) + 1
@@ -38,7 +40,7 @@ def head_of(phrase: Phrase, subjects: Sequence[int]) -> str:
 
 
 def _parts(phrase: Phrase, at: int) -> bool:
-    """Whether a token ends what names the thing."""
+    """Return True if a token separates the product's name from the words after it ("for", "of", a comma, ...)."""
     token = phrase.tokens[at]
     if token.sign:
         return token.sign not in _INSIDE
@@ -46,12 +48,14 @@ def _parts(phrase: Phrase, at: int) -> bool:
 
 
 def modifiers_of(phrase: Phrase, reading: Reading, start: int) -> tuple[str, ...]:
-    """Return the unknown words right before the type that is wanted, past values such as a colour.
+    """Return the unknown words right before the wanted type, such as "noise cancelling" before "headphones".
+
+    Values in between, such as a colour, are skipped.
 
     Args:
         phrase: The query.
-        reading: What was read of it.
-        start: Where the type begins.
+        reading: The query's constraints and scopes.
+        start: Where the type begins in the query.
     """
     out: list[str] = []
     at = next((i for i, token in enumerate(phrase.tokens) if token.start == start), 0) - 1

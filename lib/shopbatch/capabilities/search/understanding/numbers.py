@@ -1,4 +1,4 @@
-"""The numbers of a query: bounds of prices, amounts with a unit, and sizes of clothes."""
+"""Reads the numbers of a query: price bounds ("under 50"), amounts with a unit ("500 ml"), clothes sizes ("XL")."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from shopbatch.text.letters import LATIN
 from shopbatch.text.numerals import english_values, from_chinese, from_english, from_figures, numerals
 from shopbatch.text.quantities import fold_width, quantities
 
-_RATINGS = frozenset(("W", "V", "mAh", "GB"))  # bounds of them are limits; "charger 65W" names a model
-_WAIST = re.compile(rf"\d{{2}}\s*w[\s/x]*\d{{2}}\s*l(?![{LATIN}])")  # jeans of 32W 34L: neither watts nor liters
+_RATINGS = frozenset(("W", "V", "mAh", "GB"))  # only bounds of these filter: "charger 65W" names a model
+_WAIST = re.compile(rf"\d{{2}}\s*w[\s/x]*\d{{2}}\s*l(?![{LATIN}])")  # jeans of 32W 34L, not watts or litres
 _FIGURES = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?"
-_LONGEST = 24  # characters of the words beside a number that are read
+_LONGEST = 24  # characters before a number in which words are looked for
 _TWO_DIGITS = re.compile(r"[一二三四五六七八九两][一二三四五六七八九][十百千万]")
 _COUNTERS = "个只双条件层袋种年月天岁寸人位档口款号码色盒瓶片"
 
 
 @dataclass(frozen=True)
 class Measure:
-    """A number with what it says.
+    """A number of a query, with the constraints that it states.
 
     Attributes:
-        start: Where it begins, with the words that make it a bound.
+        start: Where the number begins, including the words that make it a bound ("under").
         end: Where it ends.
-        constraints: What it asks for; none for a number such as "about 100".
+        constraints: The constraints; empty for a number that demands nothing, such as "about 100".
     """
 
     start: int
@@ -46,11 +46,11 @@ class _Bound:
 
 
 def measures(text: str, raw: str) -> list[Measure]:
-    """Return what the numbers of a query say, in order, none inside another.
+    """Return the numbers of a query that mean a price, an amount or a size, in order and without overlaps.
 
     Args:
-        text: The query in small letters and with ASCII digits; the length of `raw`.
-        raw: The query as it is: a capital L alone is a size.
+        text: The query in small letters and with ASCII digits; as long as `raw`.
+        raw: The query as the shopper wrote it; a single letter such as L is read as a size only if it is a capital.
     """
     sizes = list(_sizes(text, raw))
     numbers = [n for n in _numbers(text) if not any(n.start < s.end and s.start < n.end for s in sizes)]
@@ -81,7 +81,7 @@ def _apart(candidates: Iterable[Measure]) -> list[Measure]:
 
 
 def _numbers(text: str) -> list[Number]:
-    """Numbers with their unit and currency."""
+    """Return the numbers of a text with their unit or currency, sorted by place."""
     language = "zh" if HAN.search(text) else "en"
     out = list(sides(text, language))
     places = [(n.start, n.end) for n in out]
@@ -117,7 +117,10 @@ def _value(written: str) -> float:
 
 
 def _range(text: str, low: Number, high: Number) -> Measure | None:
-    """Two numbers with a word such as "to" between them."""
+    """Read two numbers joined by a word such as "to" as a lower and an upper bound; None if they are no range.
+
+    "1 to 2 liters": the unit belongs to both numbers. "100 to 150 or so" is a range that demands nothing.
+    """
     between = text[low.end : high.start].strip()
     words = _patterns()
     if not words.to.fullmatch(between):
@@ -126,7 +129,7 @@ def _range(text: str, low: Number, high: Number) -> Measure | None:
     unit, currency = high.unit or low.unit, low.currency or high.currency
     if between == "and" and not before:
         return None
-    if high.unit and not low.unit and high.unit != "?":  # 1 to 2 liters: the unit is of both
+    if high.unit and not low.unit and high.unit != "?":  # 1 to 2 liters: the unit counts for each number
         factor = high.value / _stated(text, high)
         low = replace(low, value=low.value * factor)
     if not low.currency and low.value < 10 <= high.value / 100 and re.search(r"[k千百万]", text[high.start : high.end]):
@@ -145,7 +148,7 @@ def _range(text: str, low: Number, high: Number) -> Measure | None:
 
 
 def amounts(text: str) -> list[tuple[str, int, int]]:
-    """Return the amounts that a text states, with their places: ("500 ml", 3, 9)."""
+    """Return the amounts that a text states, with begin and end: "in 500ml" -> [("500 ml", 3, 8)]."""
     folded = fold(fold_width(text))
     numbers = _numbers(folded)
     out = []
@@ -159,18 +162,18 @@ def amounts(text: str) -> list[tuple[str, int, int]]:
 
 
 def split_amount(amount: str) -> tuple[float, str]:
-    """Return the number and the unit of an amount such as "500 ml"."""
+    """Split an amount into number and unit ("500 ml" -> (500.0, "ml"))."""
     number, _, unit = amount.partition(" ")
     return float(number), unit
 
 
 def size_value(text: str) -> str:
-    """Return how a size of a catalogue is written in a constraint: "Large" is L."""
+    """Return the canonical form of a catalogue's size, as constraints use it ("Large" -> "L")."""
     return _patterns().size_names.get(text.lower().replace("-", " "), text.upper().removesuffix("码"))
 
 
 def _two_sides(text: str, first: Number, second: Number) -> Measure | None:
-    """Two dimensions: 150 x 200 cm."""
+    """Read two dimensions such as "150 x 200 cm" as two amounts in cm; None if the numbers are none."""
     if second.unit != "cm" or first.unit not in ("", "cm") or first.currency:
         return None
     if not re.fullmatch(r"\s*(?:x|×|\*|by)\s*", text[first.end : second.start]):
@@ -183,7 +186,7 @@ def _two_sides(text: str, first: Number, second: Number) -> Measure | None:
 
 
 def _stated(text: str, number: Number) -> float:
-    """The number as the figures say it, without its unit or scale."""
+    """Return the number as its digits say it, without unit or scale (1.5 for "1.5 kg")."""
     m = re.search(_FIGURES, text[number.start : number.end])
     return float(m.group().replace(",", "")) if m and float(m.group().replace(",", "")) else number.value or 1.0
 
@@ -199,7 +202,11 @@ def _short(value: float) -> str:
 
 
 def _single(text: str, number: Number) -> Measure | None:
-    """One number: a bound of an amount or of a price, or nothing."""
+    """Read one number: as a bound of an amount or a price, as an exact amount, or as a number that demands nothing.
+
+    Returns:
+        None if the number means nothing here, so that its text stays a word of the query.
+    """
     bound = _side(text, number)
     if number.unit == "?" or _is_of_shopper(text, bound):
         return Measure(number.start, number.end)
@@ -223,14 +230,17 @@ def _placed(constraint: Constraint, bound: _Bound) -> Constraint:
 
 
 def _is_of_shopper(text: str, bound: _Bound) -> bool:
-    """Whether a number is about the shopper's body, or about shipping."""
+    """Return True if a number describes the shopper's body or the shipping, and so demands nothing of a product."""
     words = _patterns()
     before = words.no_bound.search(text[max(0, bound.start - _LONGEST) : bound.start])
     return bool(before or words.no_bound_after.match(text, bound.end))
 
 
 def _counts(text: str, number: Number) -> bool:
-    """Whether a number without a currency counts things: "at least 3 pockets", 至少3个."""
+    """Return True if a number without a currency counts things, so that it is no price.
+
+    Examples are "at least 3 pockets" and 至少3个.
+    """
     rest = text[number.end :].lstrip()
     if rest[:1] and rest[0] in _COUNTERS:
         return True
@@ -239,7 +249,7 @@ def _counts(text: str, number: Number) -> bool:
 
 
 def _side(text: str, number: Number) -> _Bound:
-    """What the words before and after a number make of it."""
+    """Find the words before and after a number that make it a bound ("under", "or more") or approximate ("about")."""
     words, start, end, op = _patterns(), number.start, number.end, ""
     if before := words.before.search(text[max(0, start - _LONGEST) : start]):
         start -= len(before.group())
@@ -268,7 +278,7 @@ def _sizes(text: str, raw: str) -> Iterator[Measure]:
 
 
 def bare_size(text: str) -> str | None:
-    """Return the size that a word or number can be beside the name of clothes or shoes; None for any other."""
+    """Return the size that a lone word or number means beside clothes or shoes; None if it cannot be a size."""
     if re.fullmatch(r"\d{2,3}(?:\.5)?", text):
         return text if 20 <= float(text) <= 60 or 70 <= float(text) <= 200 else None
     return _patterns().size_names.get(text.replace("-", " ")) if text not in ("small", "medium", "large") else None
@@ -304,7 +314,7 @@ def _currency(written: str | None) -> str | None:
 
 
 def _any(names: Iterable[str]) -> str:
-    """A regular expression of any of the names, the longest first; Latin words are whole."""
+    """Return a regular expression that matches any of the names, the longest first; Latin names only as whole words."""
     out = []
     for name in sorted(set(names), key=lambda n: (-len(n), n)):
         pattern = re.escape(name).replace(r"\ ", r"\s+")

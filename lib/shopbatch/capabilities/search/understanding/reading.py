@@ -1,4 +1,4 @@
-"""What a query asks for and what it excludes: the scope of words such as "without", "with" and "preferably"."""
+"""Reads what a query demands and excludes: finds the scope of words such as "without", "with" and "preferably"."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from shopbatch.capabilities.search.understanding.words import listed
 _LISTING = frozenset("、/&+")
 _COMMA = frozenset(",，")
 _STOPS = frozenset(",，.。;；!！?？\n")
-_ONLY_EQUAL = ("season", "gender", "age", "size")  # kinds that are not excluded: "not for kids" asks for nothing
+_ONLY_EQUAL = ("season", "gender", "age", "size")  # never excluded: "not for kids" demands nothing
 _FLIPPED = {"<=": ">=", ">=": "<="}
 
 
 @dataclass
 class Reading:
-    """What the tokens say, gathered from left to right.
+    """The constraints and scopes read from a query's tokens, filled from left to right.
 
     Attributes:
-        constraints: What must hold, the types that are asked for among them.
-        used: Numbers of the tokens that are part of a scope.
-        excluded: Numbers of the tokens that name what is excluded.
-        soft: Numbers of the tokens that say a wish, or something indifferent.
+        constraints: The constraints, including the types that are asked for.
+        used: Indexes of the tokens inside the scope of a word that excludes or demands.
+        excluded: Indexes of the tokens that name something excluded.
+        soft: Indexes of the tokens that express a preference ("preferably") or indifference ("is fine").
     """
 
     constraints: list[Constraint] = field(default_factory=list)
@@ -34,7 +34,7 @@ class Reading:
 
 
 def read(phrase: Phrase) -> Reading:
-    """Read a query: values, and what the words that exclude or demand speak of."""
+    """Read the constraints of a query: its values and numbers, and the scopes of words that exclude or demand."""
     reading, tokens = Reading(), phrase.tokens
     _find_soft(phrase, reading)
     for at, token in enumerate(tokens):
@@ -63,12 +63,12 @@ def read(phrase: Phrase) -> Reading:
 
 
 def _ends_word(phrase: Phrase, at: int) -> bool:
-    """Whether 带 is the end of another word, such as 绑带."""
+    """Return True if 带 ("with") is only the last character of another word, such as 绑带."""
     return phrase.adjoining(at) and phrase.tokens[at - 1].is_word and bool(HAN.match(phrase.tokens[at].text))
 
 
 def _find_soft(phrase: Phrase, reading: Reading) -> None:
-    """Mark what "preferably" is said of (on to the end of the clause), and "is fine" (back to its beginning)."""
+    """Mark mere preferences: the words after "preferably" in a clause, and the words before "is fine"."""
     tokens = phrase.tokens
     for at, token in enumerate(tokens):
         if token.has("soft"):
@@ -92,7 +92,7 @@ def _ends_clause(phrase: Phrase, at: int) -> bool:
 
 
 def _question_ends(phrase: Phrase, at: int) -> int:
-    """Where a question that excludes nothing ends (没有 ... 吗; 除了 ... 还有什么); `at` if it is none."""
+    """Return where a question that excludes nothing ends, such as 没有 ... 吗 ("do you not have ...?"); else `at`."""
     tokens, text = phrase.tokens, phrase.tokens[at].text
     end = at + 1
     while end < len(tokens) and not (tokens[end].sign and tokens[end].sign in _STOPS):
@@ -104,7 +104,7 @@ def _question_ends(phrase: Phrase, at: int) -> int:
 
 
 def _nothing_follows(phrase: Phrase, at: int) -> bool:
-    """Whether nothing that could be excluded follows."""
+    """Return True if nothing that could be excluded follows the token."""
     tokens = phrase.tokens
     if at + 1 == len(tokens):
         return True
@@ -114,7 +114,7 @@ def _nothing_follows(phrase: Phrase, at: int) -> bool:
 
 
 def _exclude_before(phrase: Phrase, at: int, reading: Reading) -> bool:
-    """Exclude what stands before, back to a sign; whether there was anything."""
+    """Exclude the words right before the token `at` ("sugar" before "free"); returns True if there are any."""
     tokens, items, flipped = phrase.tokens, [], []
     begin = at
     for back in range(at - 1, -1, -1):
@@ -143,7 +143,10 @@ def _exclude_before(phrase: Phrase, at: int, reading: Reading) -> bool:
 
 
 def _flip(phrase: Phrase, at: int, reading: Reading, trigger: int) -> None:
-    """A bound that is excluded is the opposite bound: "nothing under 50". Its place holds the word that excludes."""
+    """Add the opposite of an excluded bound: "nothing under 50" becomes `price>=50`.
+
+    The constraint's place covers the excluding word (token `trigger`) and the bound (token `at`).
+    """
     measure, word = phrase.tokens[at].measure, phrase.tokens[trigger]
     for c in measure.constraints if measure is not None else ():
         if c.op in _FLIPPED:
@@ -162,7 +165,7 @@ def _add(phrase: Phrase, at: int, op: str, reading: Reading) -> None:
 
 
 def _alternatives(phrase: Phrase, reading: Reading) -> set[int]:
-    """Values of one kind of which either will do: they demand nothing."""
+    """Return the tokens of alternatives of one kind ("red or blue"), which demand nothing since any of them will do."""
     out: set[int] = set()
     tokens = phrase.tokens
     for at in range(1, len(tokens) - 1):
@@ -186,16 +189,16 @@ def _kinds(phrase: Phrase, at: int) -> set[str]:
 
 @dataclass
 class Scope:
-    """The scope of one word that excludes or demands.
+    """The scope of one word that excludes ("without") or demands ("with"): the words that it applies to.
 
     Attributes:
         phrase: The query.
-        trigger: Number of that word's token.
-        op: "!=" or "=".
-        reading: Is filled.
-        words: Numbers of the tokens of the feature that is being named.
-        last: Number of the last token that is a value in the scope, -1 for none.
-        items: How many values and features the scope has.
+        trigger: Index of that word's token.
+        op: "!=" if the word excludes, "=" if it demands.
+        reading: The result for the whole query; the scope adds its constraints to it.
+        words: Indexes of the tokens of the feature that is being collected.
+        last: Index of the last token in the scope that is a value, -1 for none.
+        items: How many values and features the scope has so far.
     """
 
     phrase: Phrase
@@ -207,7 +210,7 @@ class Scope:
     items: int = 0
 
     def read(self) -> None:
-        """Read on until the scope ends."""
+        """Read token after token until the scope ends, and add its constraints to `reading`."""
         self.reading.used.add(self.trigger)
         at = self.trigger + 1
         while at < len(self.phrase.tokens) and self._take(at):
@@ -223,7 +226,7 @@ class Scope:
         return self.phrase.tokens[self.trigger].has("of_part")
 
     def _take(self, at: int) -> bool:
-        """Take one token into the scope; whether the scope goes on."""
+        """Add one token to the scope if it belongs to it; returns True if the scope continues after it."""
         token = self.phrase.tokens[at]
         if at in self.reading.used or (token.has("neutral") and not self.phrase.values[at]):
             return False
@@ -247,12 +250,12 @@ class Scope:
         return self._word(at)
 
     def _blank_ends(self, at: int) -> bool:
-        """Whether a blank between Chinese words ends the scope."""
+        """Return True if a space between Chinese words ends the scope before this token."""
         has_any = bool(self.items or self.words)
         return has_any and not self.phrase.adjoining(at) and bool(HAN.search(self.phrase.tokens[at - 1].text))
 
     def _word(self, at: int) -> bool:
-        """A word that is no value."""
+        """Handle a token that is no known value; returns True if the scope continues after it."""
         token = self.phrase.tokens[at]
         if token.has("end") and not self._is_inside(at):
             return False
@@ -274,7 +277,7 @@ class Scope:
         return False
 
     def _is_inside(self, at: int) -> bool:
-        """Whether the next token goes on with the name of a feature."""
+        """Return True if the token is in the middle of a feature's name, which the next token continues."""
         tokens = self.phrase.tokens
         if at + 1 >= len(tokens) or not (self.phrase.is_word(at + 1) or self.phrase.is_part(at + 1)):
             return False
@@ -296,7 +299,7 @@ class Scope:
             phrase.is_part(at + 1) or (phrase.tokens[at + 1].is_word and not self._values_only and self._noun(at + 1))
         )
         if kind in ("colour", "material") and (goes_on or self.words) and not self._values_only:
-            self.words.append(at)  # "without black soles": the whole phrase is the feature
+            self.words.append(at)  # "without black soles": the feature is the whole phrase
             return True
         self._end_feature()
         if self.last >= 0 and not self._joined(at):
@@ -308,21 +311,21 @@ class Scope:
         return True
 
     def _noun(self, at: int) -> bool:
-        """Whether an unknown word ends what is named, so that it is not an adjective before a type."""
+        """Return True if an unknown word is a noun that ends a feature's name, and no adjective before a type."""
         tokens = self.phrase.tokens
         if HAN.match(tokens[at].text) and not self.phrase.adjoining(at):
             return False
         return not (at + 1 < len(tokens) and self.phrase.late[at + 1])
 
     def _type(self, at: int) -> bool:
-        """A type in the scope: a part ("with a hat"), the thing itself ("no leather bag"), or what is excluded."""
+        """Handle a type of product in the scope ("with a hat", "no bags"); returns True if the scope continues."""
         if self.words or (self.items and not self._joined(at)):
             return False
         if self._of_part and self.op == "!=":
             self.words.append(at)
             return True
         if self.op == "=":
-            self.reading.used.add(at)  # "to wear with jeans": no part, and not what is wanted
+            self.reading.used.add(at)  # "to wear with jeans": neither a part nor the wanted type
             return False
         self.items += 1
         self.last = at
@@ -335,7 +338,7 @@ class Scope:
         return bool(before.sign) or before.has("also") or before.has("filler") or at - 1 == self.trigger
 
     def _go_on(self, at: int) -> bool:
-        """Whether the scope goes on after a sign or a joining word."""
+        """Return True if the scope continues after punctuation or a joining word such as "and"."""
         token = self.phrase.tokens[at]
         if not self.items and not self.words:
             return token.sign in ('"', "'", ":", "：", "“", "”", "-")
@@ -350,7 +353,7 @@ class Scope:
         return True
 
     def _alike(self, at: int) -> bool:
-        """Whether what follows a joining word belongs to the list before it."""
+        """Return True if the words after a joining word continue the list before it ("no red or blue")."""
         tokens, sign = self.phrase.tokens, self.phrase.tokens[at].sign
         following = at + 1
         if tokens[following].has("also"):
@@ -374,7 +377,7 @@ class Scope:
         return bool(kinds & {kind for kind, _ in self.phrase.late[self.last]})
 
     def _list_ends(self, at: int) -> bool:
-        """Whether a list with commas ends in "or" or "and" before the clause does."""
+        """Return True if a list with commas ends in "or" or "and" within its clause and the next 8 tokens."""
         tokens = self.phrase.tokens
         for i in range(at, min(at + 8, len(tokens))):
             if tokens[i].has("also"):

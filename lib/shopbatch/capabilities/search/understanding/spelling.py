@@ -1,4 +1,4 @@
-"""Corrects an unknown word if exactly one similar word is in the catalogue or in the rules."""
+"""Corrects an unknown word of a query if exactly one similar word is in the catalogue or in the rules."""
 
 from __future__ import annotations
 
@@ -9,18 +9,24 @@ from functools import lru_cache
 from shopbatch.capabilities.search.understanding.vocabulary import HAN, WORD, Vocabulary
 from shopbatch.capabilities.search.understanding.words import is_english, query_words
 
-_SHORTEST, _LONG = 4, 8  # letters of a word that is corrected, and of one that may have two mistakes
-_ORDINARY = 5  # letters of a word that is corrected for more than two swapped letters
-_ENDINGS = ("y", "ish", "er", "en", "ed", "ing", "like", "ly", "ness")  # "silky" is no mistake for "silk"
-_LONGEST = 6  # characters of a Chinese name that is looked for
-_WHOLE = 3  # characters of a Chinese name that is found although one of them is wrong
+_SHORTEST, _LONG = 4, 8  # least letters of a word to be corrected, and to be allowed two mistakes
+_ORDINARY = 5  # least letters to correct other mistakes than two swapped letters
+_ENDINGS = ("y", "ish", "er", "en", "ed", "ing", "like", "ly", "ness")  # suffixes: "silky" is no misspelt "silk"
+_LONGEST = 6  # most characters of a Chinese name that is searched for
+_WHOLE = 3  # least characters of a Chinese name to be found with one wrong character
 
 
 class Speller:
-    """Finds words by their spelling with a letter too few, too many, wrong, or two letters swapped."""
+    """Finds the known word for a misspelt one, which lacks a letter, has one too many or wrong, or two swapped."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
-        """Index the words of the rules and of the catalogue, and those of brands, which are never corrected."""
+        """Index the words that a misspelt word may be corrected to: those of the rules and of the catalogue.
+
+        Words of brands are indexed, too: a word that resembles one is left as it is, since it may be the brand.
+
+        Args:
+            vocabulary: The words that are known.
+        """
         self.weights: dict[str, int] = {}
         self.known = set(vocabulary.known)
         for key, entry in vocabulary.entries.items():
@@ -43,7 +49,11 @@ class Speller:
                     self.long.setdefault(word[0], []).append(word)
 
     def correct(self, word: str) -> str | None:
-        """Return the word that was meant, None if the word is known, or nothing or more than one is near."""
+        """Return the correct spelling of a word.
+
+        Returns:
+            None if the word is known, or if no known word, or more than one, is similar.
+        """
         if len(word) < _SHORTEST or not (word.isalpha() and word.isascii()):
             return None
         if word in self.weights or word in self.known or word in self.brands or is_english(word):
@@ -56,19 +66,19 @@ class Speller:
             near = {w for w in ends if distance(word, w) == 2}
         if near & self.brands or any(word == w.removesuffix("s") + ending for w in near for ending in _ENDINGS):
             return None
-        # a singular and its plural are one candidate
+        # singular and plural count as one candidate
         stems = {w.removesuffix("s") for w in near}
         return min(near, key=lambda w: (abs(len(w) - len(word)), -self.weights[w], w)) if len(stems) == 1 else None
 
 
 @dataclass(frozen=True)
 class Corrected:
-    """A query with corrected words.
+    """A query with corrected spelling.
 
     Attributes:
-        text: The query as it is read.
-        corrections: Each word that was changed, and what it became.
-        shifts: (place in `text`, what to add to come to the place in the query), rising.
+        text: The corrected query.
+        corrections: Each word that was changed, with its corrected form.
+        shifts: (place in `text`, offset to add to get the place in the original query), ascending.
     """
 
     text: str
@@ -76,12 +86,17 @@ class Corrected:
     shifts: tuple[tuple[int, int], ...] = ()
 
     def place(self, at: int) -> int:
-        """Return the place in the query as it was written."""
+        """Return the place in the original query that corresponds to the place `at` in the corrected text."""
         return at + next((shift for start, shift in reversed(self.shifts) if at >= start), 0)
 
 
 def correct(text: str, vocabulary: Vocabulary) -> Corrected:
-    """Correct the words of a query in small letters."""
+    """Correct the spelling of a query; Chinese characters that sound alike are corrected, too.
+
+    Args:
+        text: The query in small letters.
+        vocabulary: The words that are known.
+    """
     speller = _speller(vocabulary)
     text, corrections = _with_right_characters(text, vocabulary)
     out, at, shift = [], 0, 0
@@ -98,7 +113,7 @@ def correct(text: str, vocabulary: Vocabulary) -> Corrected:
 
 @lru_cache(maxsize=2)
 def _speller(vocabulary: Vocabulary) -> Speller:
-    """The speller of a vocabulary, made once."""
+    """Return the speller of a vocabulary; it is made once per vocabulary."""
     return Speller(vocabulary)
 
 
@@ -108,7 +123,10 @@ def _shorter(word: str) -> Iterator[str]:
 
 
 def distance(a: str, b: str) -> int:
-    """Return the number of letters to change, add, leave out, or swap with their neighbour (OSA distance)."""
+    """Return the number of edits between two words (OSA distance).
+
+    An edit replaces, inserts or deletes a letter, or swaps two neighbouring letters.
+    """
     before: list[int] = []
     row = list(range(len(b) + 1))
     for i, x in enumerate(a, 1):
@@ -122,7 +140,11 @@ def distance(a: str, b: str) -> int:
 
 
 def _with_right_characters(text: str, vocabulary: Vocabulary) -> tuple[str, list[tuple[str, str]]]:
-    """Put the right character for one that sounds alike, where that makes a name that the vocabulary knows."""
+    """Replace Chinese characters that were typed for others of the same sound, if that makes a name of the vocabulary.
+
+    Returns:
+        The corrected text, and each changed name with its corrected form.
+    """
     corrections = []
     for at, character in enumerate(text):
         for right in _sounding().get(character, ()):
@@ -136,7 +158,7 @@ def _with_right_characters(text: str, vocabulary: Vocabulary) -> tuple[str, list
 
 
 def _name_around(text: str, at: int, vocabulary: Vocabulary, shortest: int = _WHOLE) -> tuple[int, int] | None:
-    """The longest name of the vocabulary that holds a place."""
+    """Return begin and end of the longest name of the vocabulary that covers the place `at`; None if there is none."""
     for length in range(_LONGEST, shortest - 1, -1):
         for start in range(max(0, at - length + 1), min(at, len(text) - length) + 1):
             entry = vocabulary.entries.get(text[start : start + length])
@@ -147,7 +169,7 @@ def _name_around(text: str, at: int, vocabulary: Vocabulary, shortest: int = _WH
 
 @lru_cache(maxsize=1)
 def _sounding() -> dict[str, str]:
-    """Wrong character -> the right ones."""
+    """Return the right characters for each character that is typed by mistake for one of the same sound."""
     out: dict[str, str] = {}
     for words in query_words():
         for right, wrong in words.homophones.items():

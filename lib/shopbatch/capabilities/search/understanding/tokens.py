@@ -1,4 +1,4 @@
-"""Cuts a query into tokens: names of the vocabulary, the longest first, and the words between them."""
+"""Splits a query into tokens: names of the vocabulary (longest match first), numbers, and the words between."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _NOUNS = frozenset(("names", "parts", "substances"))
 
 @dataclass(frozen=True)
 class Token:
-    """A piece of a query.
+    """A piece of a query: a known name, an unknown word, a number, or a punctuation mark.
 
     Attributes:
-        start: Where it begins.
+        start: Where the token begins in the query.
         end: Where it ends.
-        text: It as written (a corrected word: as corrected), in small letters.
-        entry: What the vocabulary knows of it.
-        measure: The number, price or size that it is.
-        sign: Punctuation: one character, else "".
+        text: Its text in small letters, with corrected spelling.
+        entry: The meanings of the token in the vocabulary; `NOTHING` if it is unknown.
+        measure: The number, price or size that it states; None for other tokens.
+        sign: The character, for punctuation; "" for other tokens.
     """
 
     start: int
@@ -35,27 +35,27 @@ class Token:
 
     @property
     def is_word(self) -> bool:
-        """Whether it may be part of a feature's name: neither a value nor a word of the rules."""
+        """True if the token may be part of a feature's name: it is neither a value nor a word of the rules."""
         if self.measure is not None or self.sign:
             return False
         return self.entry is NOTHING or (self.entry.roles <= _NOUNS and not self.entry.values)
 
     def has(self, role: str) -> bool:
-        """Whether it has a role in the rules."""
+        """Return True if the token has a role in the rules, such as "exclude" (see `vocabulary.ROLES`)."""
         return role in self.entry.roles
 
     @property
     def type(self) -> str | None:
-        """The type of product that it names."""
+        """Canonical name of the type of product that the token names; None if it names none."""
         return self.entry.type
 
 
 def tokens(text: str, measures: Sequence[Measure], vocabulary: Vocabulary) -> list[Token]:
-    """Cut a query.
+    """Split a query into tokens; spaces are dropped.
 
     Args:
-        text: The query in small letters (`fold`).
-        measures: What is a number, in order, none inside another.
+        text: The query in small letters (see `fold`).
+        measures: The numbers in it, in order and without overlaps; each becomes one token.
         vocabulary: The names that are known.
     """
     return list(_cut(text, measures, vocabulary))
@@ -72,7 +72,14 @@ def _cut(text: str, measures: Sequence[Measure], vocabulary: Vocabulary) -> Iter
 
 @dataclass(frozen=True)
 class _Piece:
-    """A piece of a query without numbers: its Latin words, and which of them begins where."""
+    """A stretch of a query without numbers, with its Latin words.
+
+    Attributes:
+        text: The whole query.
+        end: Where the stretch ends.
+        words: Begin and end of each Latin word.
+        at_start: Place in the query -> number (in `words`) of the Latin word that begins there.
+    """
 
     text: str
     end: int
@@ -86,9 +93,9 @@ class _Piece:
 
 
 def _names(text: str, at: int, end: int, vocabulary: Vocabulary) -> Iterator[Token]:
-    """The tokens of a piece without numbers."""
+    """Yield the tokens of `text[at:end]`, which has no numbers: known names, unknown words, and punctuation."""
     piece = _Piece.of(text, at, end)
-    unknown = at  # where a run of unknown Chinese characters began
+    unknown = at  # where the present run of unknown Chinese characters began
     while at < end:
         named = _longest_name(piece, at, vocabulary)
         if named is None and HAN.match(text[at]):
@@ -126,7 +133,7 @@ def _longest_name(piece: _Piece, at: int, vocabulary: Vocabulary) -> tuple[int, 
 
 
 def _latin_name(piece: _Piece, at: int, vocabulary: Vocabulary) -> tuple[int, Entry] | None:
-    """The longest name of Latin words that begins at a place where a word begins."""
+    """Return the longest name in Latin letters that begins with the word at a place, as end and entry; else None."""
     text, first = piece.text, piece.at_start[at]
     word = text[at : piece.words[first][1]]
     most = vocabulary.longest_words.get(word) or vocabulary.longest_words.get(_without_owner(word))
@@ -149,7 +156,7 @@ def _latin_name(piece: _Piece, at: int, vocabulary: Vocabulary) -> tuple[int, En
 
 
 def _inside_word(piece: _Piece, at: int) -> bool:
-    """Whether a place is inside a Latin word."""
+    """Return True if a place is in the middle of a Latin word."""
     text = piece.text
     if at in piece.at_start or at >= len(text):
         return False
@@ -157,5 +164,5 @@ def _inside_word(piece: _Piece, at: int) -> bool:
 
 
 def _without_owner(key: str) -> str:
-    """A key without the 's or ' of an owner: men's, ladies'."""
+    """Return a key without its possessive ending: men's -> men, ladies' -> ladies."""
     return key.removesuffix("'s").removesuffix("'")

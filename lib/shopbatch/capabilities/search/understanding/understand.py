@@ -1,4 +1,4 @@
-"""Reads a query: language, spelling, numbers, values, and what is excluded. Rules only; nothing is guessed."""
+"""Reads a query by rules: language, spelling, numbers, values and exclusions. No model is used; nothing is guessed."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from shopbatch.capabilities.search.understanding.vocabulary import HAN, Vocabula
 from shopbatch.capabilities.search.understanding.words import listed
 from shopbatch.text.quantities import fold_width
 
-VERSION = 3  # of the rules; part of the recipes of the jobs that use them
-LONGEST = 2_000  # characters of a query that are read
+VERSION = 3  # of the rules; part of the recipes of jobs that use them
+LONGEST = 2_000  # characters; the rest of a longer query is not read
 _YEARS = re.compile(
     r"(\d{1,2})\s*-?\s*(?:years?|yrs?|y)(?:\s*-?\s*olds?)?\b|(\d{1,2})\s*(?:周岁|岁)"
     r"|\b(?:daughter|son|girl|boy|child|kid|niece|nephew|grandson|granddaughter)\s+(?:is|turns)\s+(\d{1,2})\b"
@@ -26,14 +26,14 @@ _MONTHS = re.compile(r"\d{1,2}\s*-?\s*months?(?:\s*-?\s*olds?)\b|\d{1,2}\s*个?�
 
 
 def understand(text: str, vocabulary: Vocabulary, language: str | None = None) -> Need:
-    """Read what a query asks for.
+    """Read what a query asks for: type, conditions, and the words to search for.
 
-    The rules of all languages are tried on every query, since shoppers mix them.
+    The rules of all languages are applied to every query, since shoppers mix languages.
 
     Args:
-        text: The query. What follows the first 2,000 characters is not read.
-        vocabulary: What the catalogue speaks of.
-        language: Of a query without Chinese characters, if it is known.
+        text: The query. Only the first 2,000 characters are read.
+        vocabulary: The types, brands and words of the catalogue.
+        language: ISO 639-1 code of a query without Chinese characters; None if unknown.
     """
     raw = "".join(c if c.isprintable() else " " for c in text[:LONGEST])
     spelt = correct(fold(fold_width(raw)), vocabulary)
@@ -63,25 +63,29 @@ def understand(text: str, vocabulary: Vocabulary, language: str | None = None) -
 
 
 def _placed(constraint: Constraint, spelt: Corrected) -> Constraint:
-    """A constraint with its place in the query as it was written."""
+    """Return a constraint whose begin and end refer to the query as written, before spelling was corrected."""
     return replace(constraint, start=spelt.place(constraint.start), end=spelt.place(constraint.end))
 
 
 def _wanted(phrase: Phrase, reading: Reading) -> Constraint | None:
-    """The type of product that is asked for: the first one named; of several side by side the last."""
+    """Return the type of product that is asked for; None if no known type is named.
+
+    It is the first type that the query names; of several types side by side, the last. If a type follows a word such as
+    "want", the types before that word are skipped.
+    """
     excluded = {c.value for c in reading.constraints if c.op == "!=" and c.kind == "type"}
     places = {c.start: c for c in reading.constraints if c.kind == "type" and c.op == "=" and c.value not in excluded}
     wanted, previous = None, -2
     for at, token in enumerate(phrase.tokens):
         if token.has("want") and any(t.start in places for t in phrase.tokens[at + 1 :]):
-            wanted, previous = None, -2  # what was named before is only told of
+            wanted, previous = None, -2  # types named before only describe the situation
         if token.start in places and (wanted is None or previous == at - 1 or _is_head(phrase, previous, at)):
             wanted, previous = places[token.start], at
     return wanted
 
 
 def _is_head(phrase: Phrase, first: int, second: int) -> bool:
-    """Whether of two Chinese types the second is the thing: 配裙子的鞋."""
+    """Return True if of two Chinese types joined by 的 the second is the product: 配裙子的鞋 asks for shoes."""
     return (
         bool(HAN.search(phrase.tokens[second].text))
         and any(t.text == "的" for t in phrase.tokens[first + 1 : second])
@@ -90,7 +94,7 @@ def _is_head(phrase: Phrase, first: int, second: int) -> bool:
 
 
 def _ages(text: str) -> list[Constraint]:
-    """The age group that a number of years or months means: up to 12 years are a child."""
+    """Return the age groups that ages in a text mean: months are "baby", 1 to 12 years are "kids"."""
     out = [Constraint("age", "=", "baby", m.start(), m.end()) for m in _MONTHS.finditer(text)]
     for m in _YEARS.finditer(text):
         years = int(m[1] or m[2] or m[3])
@@ -100,13 +104,17 @@ def _ages(text: str) -> list[Constraint]:
 
 
 def _bare_sizes(phrase: Phrase, reading: Reading, wanted: str | None, others: list[Constraint]) -> list[Constraint]:
-    """A bare number or letter beside clothes, shoes or a gender, if no size is stated."""
+    """Return the size that a lone number or letter means beside clothes, shoes or a gender.
+
+    Returns:
+        At most one constraint; none if the query states another size.
+    """
     if any(c.kind == "size" for c in others) or not _is_worn(phrase, wanted, others):
         return []
     for at, token in enumerate(phrase.tokens):
         following = phrase.tokens[at + 1] if at + 1 < len(phrase.tokens) else None
         if following is not None and following.start == token.end and following.sign != ",":
-            continue  # 100%, 20支
+            continue  # a number with its unit: 100%, 20支
         if token.measure is None and at not in reading.used and (size := bare_size(token.text)) is not None:
             return [Constraint("size", "=", size, token.start, token.end)]
     return []
@@ -122,7 +130,7 @@ def _is_worn(phrase: Phrase, wanted: str | None, others: list[Constraint]) -> bo
 
 
 def _once(constraints: list[Constraint]) -> list[Constraint]:
-    """Each constraint once, in the order of the query; what is excluded is not demanded as well."""
+    """Return each constraint once, in the order of the query; a value that is excluded is not demanded as well."""
     excluded = {(c.kind, c.value) for c in constraints if c.op == "!="}
     seen: dict[tuple[object, ...], Constraint] = {}
     for c in sorted(constraints, key=lambda c: (c.start, c.end)):
@@ -132,7 +140,7 @@ def _once(constraints: list[Constraint]) -> list[Constraint]:
 
 
 def _terms(phrase: Phrase, reading: Reading) -> list[str]:
-    """The words to search for."""
+    """Return the words to search for: values, brands and unknown words that are not excluded."""
     return [t.text for at, t in enumerate(phrase.tokens) if at not in reading.excluded and _is_term(t)]
 
 
@@ -145,7 +153,10 @@ def _is_term(token: Token) -> bool:
 
 
 def _subjects(phrase: Phrase, reading: Reading) -> tuple[int, ...]:
-    """The words that could name a thing: no attributes, and not empty ones such as "something nice"."""
+    """Return the numbers of the tokens that could name the product.
+
+    Attributes, words inside a scope, numbers and vague words ("something nice") are left out.
+    """
     return tuple(
         at
         for at, t in enumerate(phrase.tokens)

@@ -1,4 +1,7 @@
-"""Which values the tokens of a query name: brands that are words, and values that speak of something else."""
+"""Decides which values (colour, brand, type, ...) the tokens of a query name, given the tokens around them.
+
+Some brands are common words, and some values are part of another thing's name ("shoe" in "shoe rack").
+"""
 
 from __future__ import annotations
 
@@ -13,13 +16,14 @@ from shopbatch.capabilities.search.understanding.words import is_english, listed
 
 @dataclass(frozen=True)
 class Phrase:
-    """The tokens of a query, and what each of them names.
+    """The tokens of a query with the values that each of them names.
 
     Attributes:
-        raw: The query as it is.
-        tokens: Its tokens.
-        values: For each token the values that it names where it stands.
-        late: For each token the values that it names if it is excluded or demanded.
+        raw: The query as the shopper wrote it.
+        tokens: The tokens.
+        values: For each token the (kind, value) pairs that it names, given the tokens around it.
+        late: For each token the (kind, value) pairs that it names if it follows a word that excludes or demands, such
+            as "without".
     """
 
     raw: str
@@ -28,25 +32,31 @@ class Phrase:
     late: Sequence[tuple[Value, ...]]
 
     def is_part(self, at: int) -> bool:
-        """Whether a token names a part or a motif."""
+        """Return True if the token `at` names a part or a motif, such as "soles" or "stripes".
+
+        Returns False if there is no such token.
+        """
         return 0 <= at < len(self.tokens) and self.tokens[at].has("parts")
 
     def is_word(self, at: int) -> bool:
-        """Whether a token may be part of a feature's name; a value that speaks of another thing may."""
+        """Return True if the token `at` may be part of a feature's name.
+
+        It may if it is an unknown word, or a value that belongs to another thing's name here.
+        """
         token = self.tokens[at]
         return token.is_word or bool(token.entry.values and not token.entry.roles and not self.late[at])
 
     def adjoining(self, at: int) -> bool:
-        """Whether no space stands between a token and the one before it."""
+        """Return True if no space stands between the token `at` and the one before it."""
         return at > 0 and self.tokens[at].start == self.tokens[at - 1].end
 
 
 def name_values(raw: str, tokens: Sequence[Token]) -> Phrase:
-    """Say what the tokens of a query name.
+    """Find the values that the tokens of a query name.
 
     Args:
-        raw: The query as it is: a brand that is a common word has a capital letter.
-        tokens: Its tokens.
+        raw: The query as the shopper wrote it: a brand that is a common word is recognised only with a capital letter.
+        tokens: The query's tokens.
     """
     values = [_values(raw, tokens, at) for at in range(len(tokens))]
     late = [t.entry.late or v for t, v in zip(tokens, values, strict=True)]
@@ -69,14 +79,17 @@ def _values(raw: str, tokens: Sequence[Token], at: int) -> tuple[Value, ...]:
     if token.type and at + 1 < len(tokens) and tokens[at + 1].text in ("my", "your", "our", "his", "her", "their"):
         return ()  # a verb: "I iron my shirts"
     if len(token.text) == 1 and values and values[0][0] in ("season", "type") and _goes_on(tokens, at):
-        return ()  # 夏 in 夏普, 鞋 in 鞋拔
+        return ()  # part of another word: 夏 in 夏普, 鞋 in 鞋拔
     if values and values[0][0] in ("age", "gender") and _is_told_of(tokens, at):
         return ()
     return values
 
 
 def _is_told_of(tokens: Sequence[Token], at: int) -> bool:
-    """Whether a person only does something: "the kids keep spilling"."""
+    """Return True if the query only tells what a person does ("the kids keep spilling").
+
+    Such a person demands no age or gender of the product.
+    """
     following = tokens[at + 1] if at + 1 < len(tokens) else None
     if any(t.text.startswith(("给他", "给她", "给它")) or t.text in ("for him", "for her") for t in tokens[at + 1 :]):
         return False
@@ -87,7 +100,7 @@ def _is_told_of(tokens: Sequence[Token], at: int) -> bool:
 
 
 def _goes_on(tokens: Sequence[Token], at: int) -> bool:
-    """Whether characters that nobody knows follow directly."""
+    """Return True if unknown Chinese characters follow directly, so that the token is part of a longer word."""
     following = tokens[at + 1] if at + 1 < len(tokens) else None
     return (
         following is not None
@@ -120,7 +133,10 @@ def _ends(tokens: Sequence[Token], at: int) -> bool:
 
 
 def _before_type(tokens: Sequence[Token], values: Sequence[tuple[Value, ...]], at: int) -> bool:
-    """Whether a type of product or 的 follows, with nothing but values between; after a colour the end of a clause."""
+    """Return True if only values stand between the token and a following type of product or 的.
+
+    For a Chinese colour, the end of the clause counts, too.
+    """
     if tokens[at].entry.late[0][0] == "colour" and HAN.match(tokens[at].text) and _ends(tokens, at):
         return True
     for i in range(at + 1, len(tokens)):
@@ -132,14 +148,14 @@ def _before_type(tokens: Sequence[Token], values: Sequence[tuple[Value, ...]], a
 
 
 def _is_of_another_thing(tokens: Sequence[Token], at: int) -> bool:
-    """Whether what follows or stands before makes of a value the name, or the likeness, of another thing."""
+    """Return True if, judging by the words around it, a value is part of another thing's name or of a comparison."""
     token, following = tokens[at], tokens[at + 1] if at + 1 < len(tokens) else None
     before = at - 1
     while before >= 0 and tokens[before].text in ("a", "the", "an", "my", "your", "with", "of", "我", "我的"):
         before -= 1
     if token.type is None and before >= 0 and tokens[before].has("unlike") and not tokens[before].has("exclude"):
         return True
-    if token.entry.brand and at and tokens[at - 1].text == "for":  # a case for a phone of that brand
+    if token.entry.brand and at and tokens[at - 1].text == "for":  # an accessory for that brand: a case for a phone
         return True
     if following is None or following.type or following.sign or following.measure is not None or following.has("parts"):
         return False

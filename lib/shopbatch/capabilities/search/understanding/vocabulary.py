@@ -1,4 +1,4 @@
-"""What the words of a query can be: the rules' words, and the catalogue's types, brands and words."""
+"""The vocabulary that queries are read with: the words of the rules, and the catalogue's types, brands and words."""
 
 from __future__ import annotations
 
@@ -29,32 +29,36 @@ ROLES = (
     ),
     *("end", "also", "either", "neutral", "names", "parts", "substances", "want", "vague", "brand_words"),
 )
-_MOST_WORDS = 6  # of a name; a longer one is not looked for
+_MOST_WORDS = 6  # words of a type's name; a longer name is ignored
 Value = tuple[str, str]
 
 
 def fold(text: str) -> str:
-    """Return a text in small letters with straight apostrophes; the length stays, so places stay too."""
+    """Return a text in small letters with straight apostrophes. Its length, and so every place, stays the same."""
     small = text.lower()
-    if len(small) != len(text):  # a few letters become two
+    if len(small) != len(text):  # a few letters have two lower-case characters
         small = "".join(low if len(low := c.lower()) == 1 else c for c in text)
     return small.replace("’", "'")
 
 
 def key_of(name: str) -> str:
-    """Return how a name is looked up: without capitals and hyphens; Latin words one space apart."""
+    """Normalise a name into the key under which the vocabulary stores it.
+
+    The key has small letters, no hyphens, and single spaces between Latin words ("T-Shirts  Men" -> "t shirts men").
+    """
     return " ".join(re.sub(r"[-_/\s]+", " ", fold(name)).split())
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What a name can be.
+    """The meanings of one name in the vocabulary.
 
     Attributes:
-        roles: Those of ROLES that it has.
-        values: (kind, canonical value) of each value that it names: "girls" are women and kids.
-        late: The same for a name that is one only before a type or in a scope.
-        brand: The brand of that name.
+        roles: The name's roles in the rules, such as "exclude" (see ROLES).
+        values: (kind, canonical value) of each value that it names; "girls" is women and kids.
+        late: (kind, canonical value) of each value that it names only before a type of product, or after a word that
+            excludes or demands.
+        brand: The brand of that name; "" for none.
     """
 
     roles: frozenset[str] = frozenset()
@@ -64,20 +68,22 @@ class Entry:
 
     @property
     def type(self) -> str | None:
-        """The type of product that it names."""
+        """Canonical name of the type of product that it names; None if it names none."""
         return self.values[0][1] if self.values and self.values[0][0] == "type" else None
 
 
 @dataclass(frozen=True, eq=False)
 class Vocabulary:
-    """What a catalogue speaks of. Two of them are never equal, so that what is made from one can be kept for it.
+    """The names and words that a catalogue uses.
+
+    Two instances are never equal, so that caches can use an instance as their key.
 
     Attributes:
-        types: Canonical name of a type -> its names in any language. Without an entry the common types are known.
+        types: Canonical name of a type -> its names in any language; by default the common types.
         brands: Names of brands.
-        words: Words of the catalogue, in small letters, with their number of products; spelling is corrected to them.
-        known: Words of its descriptions: they are not corrected, and nothing is corrected to them.
-        stated: Kinds of constraint that the catalogue states for some product; None: not known, so all are.
+        words: Words of the catalogue in small letters, with the number of products; spelling is corrected to them.
+        known: Words of the descriptions: they are not corrected, and nothing is corrected to them.
+        stated: Kinds of constraint that the catalogue states for some product; None: unknown, so all kinds count.
     """
 
     types: Mapping[str, tuple[str, ...]] = field(default_factory=common_types)
@@ -91,7 +97,8 @@ class Vocabulary:
         """Make the vocabulary of a catalogue.
 
         Args:
-            products: Rows of `products`.
+            products: Rows of `products`; those of product_type, title, category, description and brand that exist are
+                read.
         """
         types = dict(common_types())
         known = {key_of(name) for names in types.values() for name in names}
@@ -109,12 +116,12 @@ class Vocabulary:
 
     @cached_property
     def entries(self) -> dict[str, Entry]:
-        """All names by `key_of`."""
+        """All names of the vocabulary and of the rules with their meanings, by `key_of`."""
         return _Builder(self).build()
 
     @cached_property
     def longest_words(self) -> dict[str, int]:
-        """Number of words of the longest name that begins with a Latin word, by that word."""
+        """For each Latin word that begins a name: the number of words of the longest such name."""
         out: dict[str, int] = {}
         for words in (key.split(" ") for key in self.entries if WORD.match(key)):
             out[words[0]] = max(len(words), out.get(words[0], 0))
@@ -122,7 +129,7 @@ class Vocabulary:
 
     @cached_property
     def longest_han(self) -> dict[str, int]:
-        """Number of characters of the longest name with a Chinese character, by its first one."""
+        """For each first character of a name that has Chinese characters: the length of the longest such name."""
         out: dict[str, int] = {}
         for key in self.entries:
             if HAN.search(key):
@@ -131,7 +138,7 @@ class Vocabulary:
 
     @cached_property
     def brand_words(self) -> frozenset[str]:
-        """The words of brands: they are never corrected, and nothing is corrected to them."""
+        """The words of brands; they are never corrected, and nothing is corrected to them."""
         return frozenset(word for brand in self.brands for word in WORD.findall(fold(brand)))
 
 
@@ -166,7 +173,7 @@ class _Builder:
         }
 
     def _add_types_in_neutral(self) -> None:
-        """A neutral name such as "black tea" is of the type that it ends in."""
+        """Add the type that a name with the role "neutral" or "names" ends in: "black tea" names the type "tea"."""
         for key, roles in self.roles.items():
             if not roles & {"neutral", "names"} or key in self.values:
                 continue
@@ -185,7 +192,7 @@ def _add_values(into: dict[str, tuple[Value, ...]], kinds: Mapping[str, Mapping[
 
 
 def forms(name: str) -> Iterator[str]:
-    """Yield a name in the singular and in the plural, as far as the last letters tell; a Chinese one as it is."""
+    """Yield a name in singular and plural, as far as its last letters tell; a Chinese name is yielded unchanged."""
     yield name
     if HAN.search(name) or len(name) < 3:
         return

@@ -1,4 +1,7 @@
-"""The gate of every job that publishes a sentiment model: no more bias than the live one has."""
+"""Check that a new sentiment model is not clearly more biased than the live one.
+
+Every job that publishes a sentiment model uses it.
+"""
 
 from __future__ import annotations
 
@@ -20,14 +23,18 @@ from shopbatch.warehouse.gates import Gate, explain
 
 @dataclass(frozen=True)
 class BiasJudge:
-    """What compares a candidate with the live head.
+    """Compares a new sentiment model with the live one by its bias: how much its scores depend on the person named.
+
+    It scores the counterfactual sentences of `probe`, which differ only in the person named in them.
 
     Attributes:
-        models: The registry's root.
-        engine: The engine that computes vectors.
-        workers: Number of Ray actors that compute them.
-        worse: Most that the greatest gap of a language may lie above that of the live head.
-        seed: Seed of the bootstrap.
+        models: The folder or URI of the model registry.
+        engine: Settings of the engine that computes vectors.
+        workers: Number of Ray actors that compute vectors.
+        worse: How much each of two numbers may exceed the live model's in a language, 0 to 1: the greatest difference
+            of the positive probability between two persons in one sentence (`Measured.gap`), and the share of neutral
+            sentences whose label depends on the person.
+        seed: Seed of the bootstrap intervals.
     """
 
     models: str
@@ -37,20 +44,29 @@ class BiasJudge:
     seed: int = 0
 
     def copies(self, encoder: Model) -> np.ndarray:
-        """Return an encoder's vectors of all counterfactual sentences, float32 [sentences, dim]."""
+        """Return an encoder's vectors of all counterfactual sentences, float32 [sentences, dim].
+
+        These sentences come from `probe` and differ only in the person named in them.
+        """
         return embed(sentences(probes()), self.engine, encoder.path, self.workers).vectors
 
     def gates(
         self, head: Head, encoder: Model, vectors: np.ndarray, report: Report, alone: np.ndarray | None = None
     ) -> list[Gate]:
-        """Judge a candidate, language by language; the report gets the figures of both. No gates if none is live.
+        """Measure the bias of a candidate and of the live model, and return two gates per language.
+
+        The gates are those on the two numbers that `BiasJudge.worse` limits.
 
         Args:
-            head: The candidate.
-            encoder: The one that it reads.
-            vectors: What `copies` returns for that.
-            report: Gets the figures.
-            alone: The encoder's vectors, if the candidate reads others beside them; None: `vectors` are its.
+            head: The candidate's head.
+            encoder: The encoder whose vectors the head reads; for a cascade, the encoder of its large model.
+            vectors: Vectors of the counterfactual sentences as `head` reads them, float32 [sentences, dim]. For a
+                cascade they are the vectors of all its encoders side by side.
+            report: Receives the figures of both models in its metrics.
+            alone: For a cascade, the vectors of `encoder` only; None if `vectors` already are those.
+
+        Returns:
+            The gates; [] if no model is live.
         """
         now = measure_all(head, probes(), vectors, self.seed)
         report.metrics["bias"] = {each.probe.language: each.tree() for each in now}

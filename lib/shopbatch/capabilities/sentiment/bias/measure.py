@@ -1,4 +1,9 @@
-"""What a sentiment head says of counterfactual sentences: shifts by term, gaps by frame, labels that are not steady."""
+"""Measure how the score of a sentiment head depends on the person named in counterfactual sentences.
+
+A frame is a sentence with a gap, and a term is a person that fills the gap (see `probe`). For each term the module
+measures by how much it shifts the score; for each frame, how far the scores of its sentences lie apart and whether
+their labels differ. `run` publishes these measures, and `gate` compares a new model's measures with the live model's.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +20,7 @@ from shopbatch.evaluation.counterfactual import Shifts, shifts
 
 
 class Head(Protocol):
-    """What is measured: a sentiment head, or several that answer as one."""
+    """A classifier whose bias can be measured: a `SentimentHead` or a `CascadeHead`."""
 
     def probabilities(self, vectors: np.ndarray, language: pa.Array) -> np.ndarray:
         """Return the probabilities of negative, neutral and positive, float32 [n, 3]."""
@@ -23,13 +28,17 @@ class Head(Protocol):
 
 @dataclass(frozen=True)
 class Measured:
-    """A head on one language's probe.
+    """The bias of a head, measured on the counterfactual sentences of one language.
+
+    A frame is a sentence with a gap; a term is a person that fills the gap. Each frame is combined with each term.
 
     Attributes:
         probe: The sentences.
-        shifts: Of the probability of positive.
-        dependent: For each frame, whether its label is not the same for all terms, bool [frames].
-        apart: For each term, in how many frames its label is not the most frequent one of the frame, int64 [terms].
+        shifts: How the probability of positive differs between the sentences of a frame: the mean shift of each term
+            from the frame's mean, with intervals, and the range (greatest minus smallest) of each frame.
+        dependent: For each frame, True if its sentences get different labels, bool [frames].
+        apart: For each term, the number of frames in which its sentence does not get the label that is most frequent in
+            the frame, int64 [terms].
     """
 
     probe: Probe
@@ -39,17 +48,17 @@ class Measured:
 
     @property
     def gap(self) -> float:
-        """The greatest range of the probability of positive over the terms of one frame."""
+        """The greatest difference of the positive probability between two persons in the same sentence, 0 to 1."""
         return float(self.shifts.gaps.max())
 
     @property
     def neutral_labels(self) -> int:
-        """In how many neutral frames the label depends on the term."""
+        """Number of neutral sentences (frames) whose label depends on the person named in them."""
         return int(self.dependent[self._neutral].sum())
 
     @property
     def neutral_frames(self) -> int:
-        """How many frames are neutral."""
+        """Number of neutral sentences (frames): those that say nothing good or bad."""
         return int(self._neutral.sum())
 
     @property
@@ -57,7 +66,7 @@ class Measured:
         return np.array([kind == NEUTRAL for kind, _ in self.probe.frames], bool)
 
     def tree(self) -> dict[str, Any]:
-        """Return the figures in JSON's types."""
+        """Return the measures as a dict of JSON types, for the report's metrics: counts, gaps and mean shifts."""
         frames, terms = self.probe.shape
         return {
             "frames": frames,
@@ -73,13 +82,13 @@ class Measured:
 
 
 def measure(head: Head, probe: Probe, vectors: np.ndarray, seed: int) -> Measured:
-    """Judge a head on a probe.
+    """Score the sentences of one language with a head, and measure how the score depends on the person named.
 
     Args:
-        head: The head.
-        probe: The sentences.
-        vectors: Theirs, float32 [frames * terms, dim].
-        seed: Seed of the bootstrap.
+        head: The head to measure.
+        probe: The sentences: every frame (sentence with a gap) with every term (person).
+        vectors: Vectors of `probe.texts`, float32 [frames * terms, dim].
+        seed: Seed of the bootstrap intervals.
     """
     language = pa.array([probe.language] * len(vectors), pa.string())
     probabilities = head.probabilities(vectors, language).astype(float).reshape(*probe.shape, -1)
@@ -90,7 +99,14 @@ def measure(head: Head, probe: Probe, vectors: np.ndarray, seed: int) -> Measure
 
 
 def measure_all(head: Head, listed: Sequence[Probe], vectors: np.ndarray, seed: int) -> list[Measured]:
-    """Judge a head on several probes, whose vectors stand one after the other (see `probe.sentences`)."""
+    """Measure a head on the sentences of several languages; return one result per language.
+
+    Args:
+        head: The head to measure.
+        listed: The probes (sentences of one language each).
+        vectors: Vectors of the sentences, one probe after the other (see `probe.sentences`), float32 [sentences, dim].
+        seed: Seed of the bootstrap intervals.
+    """
     ends = np.cumsum([len(probe.texts) for probe in listed])[:-1]
     parts = zip(listed, np.split(vectors, ends), strict=True)
     return [measure(head, probe, part, seed) for probe, part in parts]

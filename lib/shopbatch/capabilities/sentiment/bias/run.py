@@ -1,4 +1,8 @@
-"""What the job audit_bias does with the sentiment model: counterfactual sentences -> shifts by term -> bias_audit."""
+"""Audit the sentiment model in the job audit_bias: measure its bias and publish all audit rows as the table bias_audit.
+
+The model scores counterfactual sentences, which differ only in the person named in them. A row of bias_audit says by
+how much naming one person shifts the probability of positive.
+"""
 
 from __future__ import annotations
 
@@ -24,19 +28,19 @@ from shopbatch.warehouse.files import FileRef
 from shopbatch.warehouse.publish import Publication, Superseded, unless_changed
 from shopbatch.warehouse.store import Snapshot, Store
 
-VERSION = 1  # of what is measured: another one measures again
-_SHOWN = 12  # terms in the picture, those that move the score most
+VERSION = 1  # of the measurement; raise it to have everything measured again
+_SHOWN = 12  # terms in the chart: those that shift the score most
 _COLUMNS = tuple(column.name for column in BIAS_AUDIT.columns if column.name != "run_id")
 
 
 @dataclass(frozen=True)
 class Before:
-    """What a run finds.
+    """The state of the table bias_audit at the start of a run, as `look` returns it for `publish_audit`.
 
     Attributes:
-        live: The last audit; None before the first.
-        damaged: Its damaged files.
-        origin: Digest of all that this audit is made of.
+        live: The published snapshot of the table; None if no audit has been published yet.
+        damaged: Damaged files of that snapshot.
+        origin: Digest of everything that the new audit will be made from.
     """
 
     live: Snapshot | None
@@ -45,7 +49,14 @@ class Before:
 
 
 def look(config: AuditBiasConfig, store: Store, report: Report) -> Before | None:
-    """Put the table in order; None if it is made of the same already, which the report then says.
+    """Repair the table bias_audit if needed, and return its state; None if it is already up to date.
+
+    It is up to date if the published audit was made from the same model, tables and settings as the new one would be.
+
+    Args:
+        config: Settings of the job.
+        store: The warehouse.
+        report: Receives a message about repairs and, if the table is up to date, the run's outcome.
 
     Raises:
         ModelError: The model is missing or damaged.
@@ -64,10 +75,15 @@ def look(config: AuditBiasConfig, store: Store, report: Report) -> Before | None
 
 
 def audit_sentiment(config: AuditBiasConfig, store: Store, report: Report) -> list[dict[str, Any]]:
-    """Measure the model; the report gets the figures and the pictures.
+    """Measure the bias of the sentiment model, write figures and charts to the report, and return the rows to publish.
+
+    Args:
+        config: Settings of the job.
+        store: The warehouse.
+        report: Gets the figures and charts.
 
     Returns:
-        Rows of bias_audit without the run.
+        Rows of bias_audit (subject `sentiment`) without the column `run_id`.
 
     Raises:
         ModelError: The model is missing or damaged.
@@ -90,7 +106,17 @@ def audit_sentiment(config: AuditBiasConfig, store: Store, report: Report) -> li
 
 
 def publish_audit(store: Store, report: Report, rows: Sequence[dict[str, Any]], before: Before) -> None:
-    """Publish the rows of an audit in one commit, in place of those of the last one."""
+    """Replace the content of the table bias_audit by the rows of a new audit, in one commit.
+
+    If another run has published an audit meanwhile, nothing is published and the outcome is `superseded`.
+
+    Args:
+        store: The warehouse.
+        report: The run's report. If `rows` has rows with the subject `outlook` (errors of the purchase forecasts by
+            group of users), a chart of them is added.
+        rows: Rows of bias_audit without the column `run_id`.
+        before: The state of the table at the start of the run, from `look`.
+    """
     outlook = [row for row in rows if row["subject"] == OUTLOOK]
     if outlook:
         report.figures.append(_outlook_picture(outlook))

@@ -1,10 +1,11 @@
-"""What training does so that a head does not judge a sentence by who stands in it.
+"""Train a sentiment head so that its score hardly depends on the person named in a sentence.
 
-Every frame is copied with every term (counterfactual copies). The copies of a frame should get the same score, so their
-differences are penalised beside the usual penalty of the weights: counterfactual logit pairing (Garg et al. 2019,
-"Counterfactual Fairness in Text Classification through Robustness"). The head is linear in the vector, so this penalty
-is a quadratic form of its weights, and can be had by mapping the vectors before any fit. The copies of neutral frames
-are learnt from besides, as neutral ones.
+Every frame (sentence with a gap) is filled with every term (person); the resulting sentences are called counterfactual
+copies. The copies of a frame should get the same score. So a penalty on the differences of their scores is added to the
+usual L2 penalty on the weights: counterfactual logit pairing (Garg et al. 2019, "Counterfactual Fairness in Text
+Classification through Robustness"). As the head is linear, the added penalty is a quadratic form of its weights, and
+fitting with it equals an ordinary fit on linearly mapped vectors (`Steady`). In addition, the copies of neutral frames
+become training examples with the label neutral. `train_head.fit_steadily` combines these steps.
 """
 
 from __future__ import annotations
@@ -23,11 +24,13 @@ from shopbatch.capabilities.sentiment.head import NEUTRAL, SentimentHead
 
 
 def differences(listed: Sequence[Probe], vectors: np.ndarray) -> np.ndarray:
-    """Return the vectors of all copies minus the mean of the copies of their frame, float64 [copies, dim].
+    """Return the vector of each counterfactual sentence minus the mean vector of its frame, float64 [sentences, dim].
+
+    The sentences of a frame differ only in the person named, so a difference is the effect of the person on the vector.
 
     Args:
-        listed: The probes.
-        vectors: Theirs, one probe after the other, float32 [copies, dim].
+        listed: The probes (sentences of one language each).
+        vectors: Vectors of their sentences, one probe after the other, float32 [sentences, dim].
     """
     ends = np.cumsum([len(probe.texts) for probe in listed])[:-1]
     parts = []
@@ -40,15 +43,20 @@ def differences(listed: Sequence[Probe], vectors: np.ndarray) -> np.ndarray:
 def with_neutral_copies(
     examples: pa.Table, vectors: np.ndarray, listed: Sequence[Probe], copies: np.ndarray
 ) -> tuple[pa.Table, np.ndarray]:
-    """Return examples and vectors with the copies of the neutral frames, which are neutral whoever stands in them.
+    """Append the neutral counterfactual sentences, and their vectors, to the examples as training examples.
 
-    Without them, a sentence that says nothing lies where negative and positive meet, and any word moves its label.
+    Neutral sentences say nothing good or bad, whichever person is named. Without them such a sentence lies on the
+    border between negative and positive, and any word can change its label. Sentences are added only for languages that
+    occur in the examples.
 
     Args:
-        examples: label, language, split and any other columns.
-        vectors: Theirs, float32 [n, dim].
-        listed: The probes.
-        copies: The vectors of their sentences, float32 [sentences, dim].
+        examples: Columns label, language, split and any others.
+        vectors: Vectors of the examples, float32 [n, dim].
+        listed: The probes, which hold the sentences.
+        copies: Vectors of all sentences of the probes, float32 [sentences, dim].
+
+    Returns:
+        The extended examples and their vectors.
     """
     there = set(examples["language"].to_pylist())  # a language without reviews gets no classifier of its own
     neutral = [
@@ -74,15 +82,17 @@ def with_neutral_copies(
 
 @dataclass(frozen=True)
 class Steady:
-    """A linear map of vectors that makes small what counterfactual copies differ by.
+    """A linear map of vectors that shrinks the directions in which counterfactual copies of a sentence differ.
 
-    An L2 penalty on weights that are fitted to mapped vectors is, on weights of the vectors as they come, one that also
-    penalises the copies' differences: with A = (I + strength C / mean eigenvalue of C)^-1/2 and C the mean square of
-    the differences, |w|^2 of the mapped ones is |v|^2 + strength v' C v / mean of the weights v = A w.
+    Let C be the mean of d d' over the differences d (see `differences`), and A = (I + strength C / mean eigenvalue of
+    C)^-1/2. A head with the weights w on mapped vectors equals a head with the weights v = A w on unmapped vectors. The
+    usual L2 penalty |w|^2 equals |v|^2 + strength v' C v / mean eigenvalue of C, so it also penalises different scores
+    of the copies.
 
     Attributes:
-        mean, scale: Of each number of the vectors, float64 [dim].
-        shrink: A, in units of `scale`, float64 [dim, dim].
+        mean: Mean of each dimension of the vectors, float64 [dim].
+        scale: Standard deviation of each dimension, float64 [dim].
+        shrink: The matrix A, for vectors in units of `scale`, float64 [dim, dim].
     """
 
     mean: np.ndarray
@@ -91,12 +101,12 @@ class Steady:
 
     @classmethod
     def of(cls, copies: np.ndarray, vectors: np.ndarray, strength: float) -> Steady:
-        """Make the map.
+        """Make the map from the differences of the copies and the vectors of the examples.
 
         Args:
-            copies: What `differences` returns, [n, dim].
-            vectors: Those of the examples, float32 [m, dim].
-            strength: How much the differences count; 0 changes nothing.
+            copies: The result of `differences`, [n, dim].
+            vectors: Vectors of the examples, float32 [m, dim].
+            strength: Weight of the copies' differences in the penalty; 0 changes nothing.
         """
         mean, scale = vectors.mean(axis=0, dtype=float), vectors.std(axis=0, dtype=float) + 1e-6
         own = copies / scale
@@ -106,11 +116,11 @@ class Steady:
         return cls(mean, scale, np.asarray((directions / smaller) @ directions.T))
 
     def applied(self, vectors: np.ndarray) -> np.ndarray:
-        """Return mapped vectors, float32 [n, dim]."""
+        """Map vectors so that the directions in which counterfactual copies differ become small; float32 [n, dim]."""
         return np.asarray((vectors - self.mean) / self.scale @ self.shrink * self.scale + self.mean, np.float32)
 
     def folded(self, head: SentimentHead) -> SentimentHead:
-        """Return the head of vectors as they come that says what `head` says of mapped ones."""
+        """Convert a head that was fitted to mapped vectors into an equal head that reads unmapped vectors."""
         weights = head.weights.astype(float)
         whole = np.stack([(self.shrink @ (own * self.scale[:, None])) / self.scale[:, None] for own in weights])
         bias = head.bias + np.einsum("d,ldc->lc", self.mean, weights - whole)

@@ -1,4 +1,7 @@
-"""From which score on a small model answers: so sure that its labels are the large model's. Pure functions."""
+"""Choose from which score on each small model of a cascade answers, so that its labels agree with the large model's.
+
+Pure functions; the job train_cascade uses them.
+"""
 
 from __future__ import annotations
 
@@ -13,23 +16,27 @@ from shopbatch.capabilities.sentiment.examples import OTHER
 from shopbatch.evaluation.proportions import score_interval
 from shopbatch.evaluation.selective import agreeing_bound
 
-Bounds = Mapping[str, float]  # least score by language
+Bounds = Mapping[str, float]  # language -> least score with which a model answers
 
 
 def fit_bounds(
     each: Sequence[np.ndarray], language: np.ndarray, agreement: float, confidence: float, min_rows: int
 ) -> list[dict[str, float]]:
-    """Return the bounds of each small model, by language.
+    """Return the bounds of each small model, one {language: least score with which it answers} per model.
 
-    What may differ, and the error of saying so, are shared evenly by the small models: each differs on so few of all
-    rows that together they differ on no more than is allowed, even if no row had two chances.
+    The bounds are just high enough that, with the given confidence, the cascade gives the large model's label to the
+    given share of rows. The allowed share of different labels (1 - agreement) and the allowed risk (1 - confidence) are
+    divided evenly among the small models. So both hold even in the worst case, in which every small model errs on
+    different rows.
 
     Args:
-        each: Probabilities of examples that no model was fitted to, from the smallest model to the large one, [n, 3].
+        each: Probabilities [n, 3] by each model, from the smallest to the large one, of examples that no model was
+            fitted to.
         language: The language of each example, [n].
-        agreement: Least share of a language's rows whose label is the large model's.
-        confidence: How sure.
-        min_rows: Rows that a language needs; with fewer, only the large model answers.
+        agreement: Smallest share of a language's rows that must get the large model's label.
+        confidence: Confidence with which that share must be reached.
+        min_rows: Rows that a language needs to get a bound. A language with fewer has no entry and uses that of
+            `other`, a bound that no score reaches.
     """
     small, target = each[:-1], each[-1].argmax(axis=1)
     part, sure = 1 - (1 - agreement) / len(small), 1 - (1 - confidence) / len(small)
@@ -47,12 +54,17 @@ def fit_bounds(
 
 
 def held(each: Sequence[np.ndarray], language: np.ndarray, bounds: Sequence[Bounds]) -> dict[str, Any]:
-    """Return by language: rows, which share each small model answers, and how often the label is the large one's.
+    """Return, by language, the share of rows that small models answer and the share that gets the large model's label.
 
     Args:
-        each: Probabilities of each model, [n, 3].
+        each: Probabilities [n, 3] by each model, from the smallest to the large one.
         language: The language of each row, [n].
-        bounds: The bounds of each small model.
+        bounds: For each small model, the least score with which it answers, by language.
+
+    Returns:
+        {language or `all`: measures}. Measures are `rows` (number), `answered` (share of rows that any small model
+        answers), `answered by each` (list of that share by model), and `agreement` (share of rows with the large
+        model's label: `value`, and its 95 % interval `low` and `high`).
     """
     target = each[-1].argmax(axis=1)
     left, agrees = np.full(len(target), True), np.full(len(target), True)

@@ -1,4 +1,4 @@
-"""The gates of a cascade: the small model answers enough, it is faster, and its probabilities are as reliable."""
+"""The gates of a cascade: small models answer enough, agree with the large one, are calibrated, and save time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DO = "name a better small model (small=[...]), or lower {}; nothing is register
 
 
 def answered_gate(share: float, least: float) -> Gate:
-    """Return the gate of the share of reviews that small models answer."""
+    """Return a gate that passes if the small models answer at least the share `least` (0 to 1) of the reviews."""
     passed = share >= least
     what = f"small models answer {share:.1%} of the reviews, less than gates.answered={least:g}"
     why = "the large model would still read nearly everything"
@@ -25,11 +25,13 @@ def answered_gate(share: float, least: float) -> Gate:
 
 
 def agreement_gates(figures: Mapping[str, Any], least: float) -> list[Gate]:
-    """Return a gate for each language: on reviews that chose no bound, labels are not surely fewer than promised.
+    """Return a gate per language: enough labels of the cascade equal the large model's, on reviews that chose no bound.
+
+    A gate fails only if the whole 95 % interval of the share lies below `least`.
 
     Args:
-        figures: As `fit.held` gives them, of these reviews.
-        least: Least share of labels that are the large model's.
+        figures: The result of `fit.held` on reviews that were not used to choose the bounds.
+        least: Smallest share of labels that must be equal to the large model's.
     """
     gates = []
     for name, figure in figures.items():
@@ -43,7 +45,7 @@ def agreement_gates(figures: Mapping[str, Any], least: float) -> list[Gate]:
 
 
 def speed_gate(ratio: Ratio, least: float) -> Gate:
-    """Return the gate of speed beside the large model alone."""
+    """Return a gate that passes if the cascade is at least `least` times as fast as the large model alone."""
     passed = ratio.value >= least
     what = f"the cascade is {ratio.value:.2f} times as fast as the large model here, less than gates.speed={least:g}"
     note = f"{ratio.low:.2f} to {ratio.high:.2f} in the rounds"
@@ -54,13 +56,16 @@ def speed_gate(ratio: Ratio, least: float) -> Gate:
 def calibration_gates(
     now: np.ndarray, before: np.ndarray, language: np.ndarray, label: np.ndarray, most: float
 ) -> list[Gate]:
-    """Return a gate for each language: the calibration error beside the large model's.
+    """Return a gate per language: the calibration error may exceed the large model's by at most `most`.
+
+    Languages with few reviews have no gate.
 
     Args:
-        now, before: The cascade's probabilities and the large model's, [n, 3].
+        now: The cascade's probabilities, [n, 3].
+        before: The large model's probabilities, [n, 3].
         language: The language of each row, [n].
-        label: What is right, int [n].
-        most: Most by which the error may grow.
+        label: The right labels, int [n].
+        most: Largest allowed increase of the error.
     """
     gates = []
     for name in sorted(set(language.tolist())):

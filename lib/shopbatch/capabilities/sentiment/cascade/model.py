@@ -1,4 +1,8 @@
-"""A cascade: sentiment models from the smallest to the largest, and from which score on each but the last answers."""
+"""The cascade: sentiment models from the smallest to the largest, and the scores from which on each small one answers.
+
+The large model, the last one, answers the reviews that no small model answers. train_cascade writes cascades, and
+score_reviews uses them.
+"""
 
 from __future__ import annotations
 
@@ -25,17 +29,25 @@ _TINY = 1e-30
 
 
 def scores(probabilities: np.ndarray) -> np.ndarray:
-    """Return how sure a model is of its label: log odds, which are not crowded at 1 as probabilities are; float64 [n].
+    """Return how sure a model is of its label in each row, as log odds of the most probable class, float64 [n].
+
+    Log odds spread out, whereas probabilities crowd together near 1.
 
     Args:
-        probabilities: [n, classes].
+        probabilities: The model's probabilities, [n, classes].
     """
     ordered = np.sort(probabilities.astype(np.float64), axis=1)
     return np.asarray(np.log(np.maximum(ordered[:, -1], _TINY)) - np.log(np.maximum(ordered[:, :-1].sum(1), _TINY)))
 
 
 def bound_of(bounds: Mapping[str, float], language: pa.Array) -> np.ndarray:
-    """Return the bound of each row by its language (null where unknown), float64 [n]."""
+    """Return the bound (least score with which a small model answers) of each row by its language, float64 [n].
+
+    Args:
+        bounds: Bound by language. A language without an entry gets the bound of `other`; without that entry, NEVER (a
+            bound that no score reaches).
+        language: Language of each row, string [n]; null where unknown.
+    """
     names = list(bounds)
     values = np.array([*bounds.values(), bounds.get(OTHER, NEVER)])
     places = pc.index_in(language, pa.array(names, pa.string())).fill_null(len(names))
@@ -43,46 +55,53 @@ def bound_of(bounds: Mapping[str, float], language: pa.Array) -> np.ndarray:
 
 
 class Step(Strict):
-    """A model that answers where it is sure. The score of an answer is the log odds of the model's label."""
+    """A small model of a cascade, and the scores from which on it answers.
+
+    The score of an answer is the log odds of the model's label (see `scores`).
+    """
 
     model: str
-    """Reference of its head."""
+    """Reference (name@digest) of the model's head."""
     bounds: dict[str, float]
-    """Least score with which it answers, by language; a language that is not named has that of `other`."""
+    """Least score with which the model answers, by language. Languages without an entry use that of `other`."""
     doubt: float = Field(default=0.0, ge=0)
-    """How far the company of its batch can move a score. A score that is this near to a bound is computed once more,
-    from its text alone, so that the company does not decide who answers."""
+    """How far the other rows of a batch can change a score by rounding. A score that is this close to a bound is
+    computed again from its text alone, so that the batch does not decide which model answers."""
 
     def bound(self, language: pa.Array) -> np.ndarray:
-        """Return the bound of each row by its language (null where unknown), float64 [n]."""
+        """Return the least score with which this model answers each row, by the row's language, float64 [n].
+
+        Args:
+            language: Language of each row, string [n]; null where unknown.
+        """
         return bound_of(self.bounds, language)
 
 
 class Cascade(Strict):
-    """Which models answer, and when: `cascade.json` of a model folder."""
+    """The content of `cascade.json` in a model folder: which models answer, and from which scores on."""
 
     steps: tuple[Step, ...] = Field(max_length=8)
     """The small models, in the order in which they are asked."""
     large: str
-    """Reference of the head that answers what the others leave."""
+    """Reference (name@digest) of the head that answers what the small models leave."""
 
     @model_validator(mode="after")
     def _has_steps(self) -> Self:
-        """Without a small model there is no cascade."""
+        """Refuse a cascade without a small model."""
         if not self.steps:
             raise ValueError("a cascade has at least one small model")
         return self
 
     def save(self, folder: Path) -> None:
-        """Write the file."""
+        """Write `cascade.json` into a model folder."""
         (folder / FILE).write_text(self.model_dump_json(indent=1) + "\n", "utf-8")
 
     @classmethod
     def load(cls, folder: str | Path) -> Cascade:
-        """Read the file of a model folder.
+        """Read `cascade.json` from a model folder.
 
         Raises:
-            ModelError: It is missing or wrong.
+            ModelError: The file is missing or invalid.
         """
         try:
             return cls.model_validate_json((local(folder) / FILE).read_bytes())
@@ -92,7 +111,13 @@ class Cascade(Strict):
 
 @dataclass(frozen=True)
 class Parts:
-    """What a cascade consists of: its folder, and the small heads with their encoders."""
+    """The models of a cascade in the registry, as `parts` finds them; without the large model.
+
+    Attributes:
+        cascade: The cascade (a model folder with `cascade.json`).
+        heads: The heads of the small models, the smallest first.
+        encoders: The encoders of the small models, in the same order.
+    """
 
     cascade: Model
     heads: tuple[Model, ...]
@@ -100,7 +125,7 @@ class Parts:
 
     @property
     def digests(self) -> Mapping[str, str]:
-        """The digests that the large model's do not name, for recipe and report."""
+        """The digests of the cascade and its small models by name, for recipe and report (without the large model)."""
         digests = {"cascade": self.cascade.digest}
         for number, (head, encoder) in enumerate(zip(self.heads, self.encoders, strict=True), 1):
             digests |= {f"small head {number}": head.digest, f"small encoder {number}": encoder.digest}
@@ -108,17 +133,17 @@ class Parts:
 
     @property
     def folders(self) -> tuple[tuple[str, str], ...]:
-        """The folders of each small model: encoder, head."""
+        """The (encoder folder, head folder) of each small model, the smallest first."""
         return tuple((e.path, h.path) for e, h in zip(self.encoders, self.heads, strict=True))
 
 
 def parts(root: str, reference: str, large: str) -> Parts:
-    """Find a cascade and its models.
+    """Find a cascade, and the heads and encoders of its small models, in the registry.
 
     Args:
         root: The registry's folder or URI.
-        reference: `name@live` or `name@digest`.
-        large: Digest of the head that would answer without it.
+        reference: `name@live` or `name@digest` of the cascade.
+        large: Digest of the head that score_reviews would use without the cascade.
 
     Raises:
         ModelError: A model is missing or damaged, or the cascade was fitted to another large model.
@@ -137,20 +162,24 @@ def parts(root: str, reference: str, large: str) -> Parts:
 
 @dataclass(frozen=True)
 class CascadeHead:
-    """All heads as one, over the vectors of all encoders side by side; for figures, not for speed.
+    """All heads of a cascade as one classifier, which reads the vectors of all encoders side by side.
 
-    heads: from the smallest to the large one. cascade: when which answers.
+    It is used to measure a cascade (for example its bias). It saves no time, since all encoders must have run.
+
+    Attributes:
+        heads: The heads, from the smallest to the large one.
+        cascade: Holds the scores from which on each head answers.
     """
 
     heads: tuple[SentimentHead, ...]
     cascade: Cascade
 
     def probabilities(self, vectors: np.ndarray, language: pa.Array) -> np.ndarray:
-        """Return the probabilities of the model that answers, float32 [n, 3].
+        """Return the probabilities of the model that answers each row, float32 [n, 3].
 
         Args:
-            vectors: Those of the encoders in the order of the heads: float32 [n, sum of their dims].
-            language: string [n].
+            vectors: The encoders' vectors in the order of the heads, side by side: float32 [n, sum of their dims].
+            language: Language of each row, string [n].
         """
         ends = np.cumsum([head.dim for head in self.heads])
         each = [
@@ -161,11 +190,14 @@ class CascadeHead:
 
 
 def mixed(each: list[np.ndarray], bounds: list[np.ndarray]) -> np.ndarray:
-    """Return the probabilities of the first model whose score reaches its bound, else of the last: float32 [n, 3].
+    """Return per row the probabilities of the first model whose score reaches its bound, else of the last model.
 
     Args:
-        each: Probabilities of each model, [n, 3].
-        bounds: The bound of each row for all models but the last, [n].
+        each: Probabilities [n, 3] by each model, from the smallest to the large one.
+        bounds: For each model but the last, the least score with which it answers, by row, [n].
+
+    Returns:
+        float32 [n, 3].
     """
     answer = each[-1]
     for probabilities, bound in zip(reversed(each[:-1]), reversed(bounds), strict=True):

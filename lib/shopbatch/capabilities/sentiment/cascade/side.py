@@ -1,4 +1,4 @@
-"""One model of a cascade, with the vectors of all examples: one that is there, or one that is made."""
+"""Load or make one model of a cascade, together with its vectors of all examples; used by train_cascade."""
 
 from __future__ import annotations
 
@@ -24,12 +24,19 @@ from shopbatch.training.vectors import embed
 from shopbatch.warehouse.store import Store
 
 CUT = "cut-encoder"
-_LONGEST = 512  # tokens of a text by which the vocabulary is cut
+_LONGEST = 512  # tokens of a text that are read to choose the vocabulary
 
 
 @dataclass(frozen=True)
 class Side:
-    """A model of the registry: its head and encoder, and the encoder's vectors of all examples."""
+    """One model of a cascade, with its vectors of all examples.
+
+    Attributes:
+        model: The head, as a model of the registry.
+        encoder: The encoder that the head reads.
+        head: The loaded head.
+        vectors: The encoder's vectors of all examples, float32 [n, dim].
+    """
 
     model: Model
     encoder: Model
@@ -38,16 +45,30 @@ class Side:
 
 
 def embedded(config: TrainCascadeConfig, models: str, model: Model, examples: pa.Table) -> Side:
-    """Return a model that is there, by its head."""
+    """Load an existing model by its head, and compute its vectors of all examples.
+
+    Args:
+        config: Settings of the job.
+        models: The registry's root.
+        model: The head.
+        examples: All examples.
+    """
     head = SentimentHead.load(model.path)
     encoder = registry.find(models, head.encoder)
     return Side(model, encoder, head, embed(examples, config.engine, encoder.path, config.workers).vectors)
 
 
 def made(config: TrainCascadeConfig, store: Store, large: Side, examples: pa.Table) -> Side:
-    """Make a model of the large one's encoder, without its upper layers; both are mere candidates in the registry.
+    """Make a small model from the large one's encoder, without its upper layers, and register it as a candidate.
 
-    Its head is fitted to the labels that the large model gives the training examples: these are what it has to find.
+    The vocabulary is cut to the training texts. The head is fitted to the labels that the large model gives the
+    training examples, because the small model has to reproduce these.
+
+    Args:
+        config: Settings of the job.
+        store: The warehouse.
+        large: The large model.
+        examples: All examples.
     """
     models, layers = f"{store.root}/_models", config.layers or (0,)
     source = local(large.encoder.path)
@@ -77,7 +98,12 @@ def made(config: TrainCascadeConfig, store: Store, large: Side, examples: pa.Tab
 
 
 def accept(models: str, sides: Sequence[Side]) -> None:
-    """Let the models that were made be more than candidates: what is published names them."""
+    """Turn the candidates that were made for a cascade into registered models, since the published cascade names them.
+
+    Args:
+        models: The registry's root.
+        sides: All models of the cascade; those that existed before are left alone.
+    """
     for side in sides:
         for model in (side.encoder, side.model):
             if model.manifest.get("candidate"):
@@ -87,7 +113,12 @@ def accept(models: str, sides: Sequence[Side]) -> None:
 
 
 def withdraw(models: str, sides: Sequence[Side]) -> None:
-    """Delete the models that were made for a cascade that is refused; those that were there before stay."""
+    """Delete the candidates that were made for a refused cascade; models that existed before stay.
+
+    Args:
+        models: The registry's root.
+        sides: All models of the cascade.
+    """
     for side in sides:
         registry.withdraw(models, side.model)
         registry.withdraw(models, side.encoder)

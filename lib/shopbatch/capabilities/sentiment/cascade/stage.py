@@ -1,4 +1,7 @@
-"""The stage of `score_reviews` with a cascade: the same columns as SentimentStage, and which model answered."""
+"""The stage of `score_reviews` with a cascade: small models answer where they are sure, the large one the rest.
+
+It publishes the same columns as SentimentStage; the column `answered_by` names the model that answered.
+"""
 
 from __future__ import annotations
 
@@ -16,15 +19,18 @@ from shopbatch.engines.factory import open_engine
 
 @dataclass(frozen=True)
 class CascadeStage(SentimentStage):
-    """The stage with small models before the large one.
+    """A SentimentStage with small models that are asked before the large one.
 
-    cascade: its folder. small: the folders of each small model, encoder and head. Their digests are among `models`.
+    Attributes:
+        cascade: Folder of the cascade.
+        small: (encoder's folder, head's folder) of each small model. Their digests are among `models`.
     """
 
     cascade: str = ""
     small: tuple[tuple[str, str], ...] = ()
 
     def open(self) -> CascadeScorer:  # type: ignore[override]
+        """Load all models and return the scorer that asks one after the other."""
         small = [
             SentimentScorer(open_engine(self.engine, encoder, self.windows), SentimentHead.load(head))
             for encoder, head in self.small
@@ -33,23 +39,33 @@ class CascadeStage(SentimentStage):
 
 
 class CascadeScorer:
-    """The stage inside a worker: the small scorers, the large one, and when which answers."""
+    """Scores batches of reviews inside a worker, by the small models where they are sure and else by the large one.
+
+    Args:
+        small: The scorers of the small models, the smallest first.
+        large: The scorer of the large model.
+        cascade: Holds the scores from which on each small model answers.
+    """
 
     def __init__(self, small: Sequence[SentimentScorer], large: SentimentScorer, cascade: Cascade) -> None:
         self.small, self.large, self.cascade = small, large, cascade
 
     def plan(self, content: pa.Table) -> list[np.ndarray]:
+        """Group the rows into engine calls as the smallest model does; return row numbers, every row exactly once."""
         return self.small[0].plan(content)
 
     def run(self, content: pa.Table, attempts: np.ndarray) -> pa.Table:
-        """Ask one model after the other; each is asked what those before it have left."""
+        """Return the raw outputs of the rows, in order: ask one model after the other about the rows not yet answered.
+
+        `tokens` of a raw output is the sum over all models that read the row.
+        """
         kept: list[pa.Table] = []
         places: list[np.ndarray] = []
         left, tokens = np.arange(content.num_rows), np.zeros(content.num_rows, np.int32)
         for number in range(len(self.small) + 1):
             rows = content.take(pa.array(left))
             raw, sure = self._ask(number, rows, attempts[left])
-            tokens[left] += raw["tokens"].to_numpy()  # all models that were asked have read the row
+            tokens[left] += raw["tokens"].to_numpy()  # every model that is asked reads the row
             kept.append(raw.filter(pa.array(sure)))
             places.append(left[sure])
             left = left[~sure]
@@ -60,7 +76,12 @@ class CascadeScorer:
         return whole.set_column(whole.column_names.index("tokens"), "tokens", pa.array(tokens))
 
     def _ask(self, number: int, content: pa.Table, attempts: np.ndarray) -> tuple[pa.Table, np.ndarray]:
-        """Return a model's outputs, and which of them it is sure of."""
+        """Return the outputs of model `number` for these rows, and a boolean mask [n] of the rows that it answers.
+
+        A small model answers a row if its score reaches the bound of the row's language; the large model (the last
+        number) answers every row. A score very close to the bound is computed again from that text alone, so that the
+        other rows of the batch do not decide which model answers.
+        """
         if number == len(self.small):
             raw = self.large.run(content, attempts)
             return _signed(raw, self.cascade.large), np.full(raw.num_rows, True)
@@ -80,7 +101,7 @@ def _signed(raw: pa.Table, model: str) -> pa.Table:
 
 
 def _put(table: pa.Table, rows: np.ndarray, other: pa.Table) -> pa.Table:
-    """Put the rows of another table in the place of these rows."""
+    """Return `table` with the rows of `other` in place of the rows with the numbers `rows`."""
     order = np.arange(table.num_rows)
     order[rows] = table.num_rows + np.arange(len(rows))
     return pa.concat_tables([table, other]).take(pa.array(order)).combine_chunks()

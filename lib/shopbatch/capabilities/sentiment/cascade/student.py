@@ -1,8 +1,8 @@
-"""An embedding that is trained to give the labels of a large model: a bag of tokens, which costs next to nothing.
+"""Train the smallest model of a cascade, which only averages token embeddings, to give a large model's probabilities.
 
-The vector of a text is the mean of its tokens' embeddings; they and one linear layer are trained on the probabilities
-that the large model gives (Hinton et al. 2015, "Distilling the knowledge in a neural network"; as a classifier it is
-that of Joulin et al. 2016, "Bag of tricks for efficient text classification").
+The vector of a text is the mean of its tokens' embeddings, which costs next to nothing to compute. The embeddings and
+one linear layer are trained on the large model's probabilities (Hinton et al. 2015, "Distilling the knowledge in a
+neural network"). The classifier is that of Joulin et al. 2016, "Bag of tricks for efficient text classification".
 """
 
 from __future__ import annotations
@@ -18,21 +18,24 @@ from shopbatch.engines.tokens import Reader
 from shopbatch.models.encoder_spec import EncoderSpec
 from shopbatch.models.loading import load_encoder, quietly
 
-_BATCH = 128  # texts of one step
-_POOL = 16  # steps whose texts are sorted by length together
+_BATCH = 128  # texts per training step
+_POOL = 16  # steps whose texts are sorted by length together, so that batches need little padding
 _RATES = (3e-3, 5e-3)  # greatest learning rates of embeddings and of the linear layer; both fall to 0
 _SHARP = 8.0  # factor on the linear layer's outputs, so that small weights are enough for sure answers
 
 
 def train_embedding(folder: Path, texts: pa.Array, given: np.ndarray, epochs: int, seed: int) -> None:
-    """Train the embedding of an encoder whose vector is the mean of its embedding, and write it back.
+    """Train the token embeddings of a model whose text vectors are their means, and write the model back to its folder.
+
+    A linear layer is trained together with the embeddings and then thrown away; a head is fitted to the new vectors
+    later.
 
     Args:
         folder: The encoder's folder.
         texts: Training texts, string [n].
-        given: The large model's probabilities of them, [n, classes].
-        epochs: How often each text is read.
-        seed: Seed of the order and of the linear layer.
+        given: The large model's probabilities of these texts, [n, classes].
+        epochs: Number of passes over the texts.
+        seed: Seed of the order of the texts and of the linear layer.
     """
     spec = EncoderSpec.load(folder)
     model, _ = load_encoder(folder, spec, pooler=False)
@@ -44,7 +47,7 @@ def train_embedding(folder: Path, texts: pa.Array, given: np.ndarray, epochs: in
     optimizer = torch.optim.Adam(groups)
     batches = list(_batches(rows, epochs, seed))
     target = torch.from_numpy(given.astype(np.float32))
-    model.train(False)  # without dropout: the gradients are there all the same
+    model.train(False)  # switches off dropout, not the gradients
     for step, batch in enumerate(batches):
         for group, rate in zip(optimizer.param_groups, _RATES, strict=True):
             group["lr"] = rate * (1 - step / len(batches))
@@ -62,7 +65,7 @@ def _limit(model: torch.nn.Module) -> int:
 
 
 def _batches(rows: list[np.ndarray], epochs: int, seed: int) -> Iterator[np.ndarray]:
-    """Yield the numbers of the texts of each step; those of a step have like lengths."""
+    """Yield the row numbers of the texts of each training step; the texts of a step have similar lengths."""
     draw = np.random.default_rng(seed)
     lengths = np.array([len(ids) for ids in rows])
     for _ in range(epochs):
@@ -75,7 +78,7 @@ def _batches(rows: list[np.ndarray], epochs: int, seed: int) -> Iterator[np.ndar
 
 
 def _pooled(model: torch.nn.Module, rows: list[np.ndarray]) -> torch.Tensor:
-    """The mean of the embeddings of each text's tokens, [n, hidden]."""
+    """Return the mean of the token embeddings of each text, [n, hidden]; `rows` holds the token ids of each text."""
     longest = max(map(len, rows))
     mask = torch.from_numpy(np.arange(longest) < np.array([len(ids) for ids in rows])[:, None])
     ids = torch.zeros(mask.shape, dtype=torch.int64)

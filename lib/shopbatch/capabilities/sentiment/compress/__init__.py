@@ -1,1 +1,1 @@
-"""An encoder made smaller and faster: compress_encoder."""
+"""The job compress_encoder: makes an encoder smaller and faster."""

@@ -1,4 +1,4 @@
-"""The gates of a compressed encoder: no worse than the source on the same held-out reviews, and faster."""
+"""The gates of a compressed encoder: no worse than its source on the same held-out reviews, and faster."""
 
 from __future__ import annotations
 
@@ -22,12 +22,14 @@ _DO = "add calibration texts or examples, or set {}; nothing is registered"
 
 @dataclass(frozen=True)
 class Rivals:
-    """What is compared, on the test examples.
+    """The results of the compressed and the source encoder on the test examples, to be compared.
 
     Attributes:
         examples: All examples.
-        candidate, source: Probabilities of the test examples, [n, 3].
-        quality, before: What `evaluate` returns for both.
+        candidate: The compressed encoder's probabilities of the test examples, [n, 3].
+        source: The source encoder's probabilities of the same examples, [n, 3].
+        quality: The result of `evaluate` for the compressed encoder.
+        before: The result of `evaluate` for the source encoder.
     """
 
     examples: pa.Table
@@ -38,16 +40,20 @@ class Rivals:
 
     @property
     def test(self) -> pa.Table:
-        """The test examples."""
+        """The test examples; row i belongs to row i of `candidate` and `source`."""
         return self.examples.filter(pc.equal(self.examples["split"], "test"))
 
 
 def agreement(candidate: np.ndarray, source: np.ndarray, language: np.ndarray) -> dict[str, dict[str, float]]:
-    """Return the share of equal labels, for all and by language, with Wilson's 95 % interval.
+    """Return the share of rows to which two models give the same label, for all rows and by language.
 
     Args:
-        candidate, source: Probabilities, [n, classes].
+        candidate: Probabilities of one model, [n, classes].
+        source: Probabilities of the other model, [n, classes].
         language: The language of each row, [n].
+
+    Returns:
+        {language or `all`: {"rows", "value", "low", "high"}}: number of rows, the share, and its 95 % Wilson interval.
     """
     same = candidate.argmax(axis=1) == source.argmax(axis=1)
     shares = {}
@@ -62,7 +68,16 @@ def agreement(candidate: np.ndarray, source: np.ndarray, language: np.ndarray) -
 
 
 def judge(rivals: Rivals, limits: CompressGates, seed: int) -> tuple[list[Gate], dict[str, Any]]:
-    """Return the gates of quality, and what they compare: differences of the metrics, and the agreement of labels."""
+    """Return the gates of a compressed encoder's accuracy, calibration and agreement, and the figures behind them.
+
+    Args:
+        rivals: Results of the compressed and the source encoder.
+        limits: The limits.
+        seed: Seed of the bootstrap intervals.
+
+    Returns:
+        The gates, and {"against": the result of `evaluate.compare`, "agreement": the result of `agreement`}.
+    """
     against = compare(rivals.candidate, rivals.source, rivals.examples, seed)
     languages = np.asarray(rivals.test["language"].to_pylist())
     same = agreement(rivals.candidate, rivals.source, languages)
@@ -78,7 +93,7 @@ def judge(rivals: Rivals, limits: CompressGates, seed: int) -> tuple[list[Gate],
 
 
 def speed_gate(ratio: Ratio, limits: CompressGates) -> Gate:
-    """Return the gate of speed."""
+    """Return a gate that passes if the compressed encoder is at least `limits.speed` times as fast as its source."""
     passed = ratio.value >= limits.speed
     what = f"the result is {ratio.value:.2f} times as fast as the source here, less than gates.speed={limits.speed:g}"
     why = "whoever changes an encoder computes every review again"

@@ -1,7 +1,7 @@
-"""An encoder and the shop's reviews -> a smaller, faster encoder with a head of its own: the job compress_encoder.
+"""Run the job compress_encoder: make a smaller, faster copy of an encoder, and a sentiment head for it.
 
-The vocabulary is cut first and the rest becomes 8-bit then. Both change no more than the gates allow, on reviews that
-neither saw: those that become test examples are used for nothing else.
+First the vocabulary is cut to the tokens in use, then the weights are converted to 8-bit integers; either step can be
+switched off. The gates compare the result with the source encoder on the test examples, which neither step has read.
 """
 
 from __future__ import annotations
@@ -48,11 +48,17 @@ NAME = "compressed-encoder"
 
 
 def compress(config: CompressEncoderConfig, store: Store, report: Report) -> None:
-    """Compress, judge, and register the encoder and its head, if they pass.
+    """Compress an encoder, judge it, and register it with its head if it passes; the body of the job compress_encoder.
+
+    Args:
+        config: Settings of the job.
+        store: The warehouse.
+        report: Filled while the run proceeds.
 
     Raises:
-        UserError: Nothing is to be done, NNCF is missing, or there are too few labelled reviews.
-        GateRefused: The result is not good or not fast enough.
+        UserError: Both steps (cutting the vocabulary, quantising) are switched off, quantising needs another engine or
+            the package NNCF, or there are too few labelled reviews.
+        GateRefused: The compressed encoder is not accurate or not fast enough.
     """
     _refuse(config)
     reviews = store.require(REVIEWS, SOURCE)
@@ -84,7 +90,7 @@ def compress(config: CompressEncoderConfig, store: Store, report: Report) -> Non
 
 
 def _refuse(config: CompressEncoderConfig) -> None:
-    """Raise UserError for a run that could not end well."""
+    """Raise UserError for impossible settings: both steps switched off, or quantising without OpenVINO or NNCF."""
     if not config.quantise and not config.vocabulary.prune:
         raise UserError("there is nothing to do: set quantise=true or vocabulary.prune=true")
     if config.quantise:
@@ -98,7 +104,7 @@ def _refuse(config: CompressEncoderConfig) -> None:
 def _build(
     config: CompressEncoderConfig, store: Store, reviews: Snapshot, source: Model, examples: pa.Table, report: Report
 ) -> Model:
-    """Make the compressed encoder, a candidate in the registry."""
+    """Make the compressed encoder, register it as a candidate, and report its size and how it splits texts."""
     folder, seen = local(source.path), None
     texts = calibration_texts(examples, config.calibration_texts) if config.quantise else pa.array([], pa.string())
     if config.vocabulary.prune:
@@ -130,9 +136,13 @@ def _build(
 
 
 def calibration_texts(examples: pa.Table, count: int) -> pa.Array:
-    """Return training texts, spread evenly over languages and domains: string [at most count].
+    """Return training texts, spread evenly over languages and domains, string [at most count]; for quantising.
 
-    The examples are in the order of their contents' hashes, so the choice depends on the contents alone.
+    The examples are in the order of their contents' hashes, so the choice depends only on the contents.
+
+    Args:
+        examples: All examples.
+        count: Largest number of texts.
     """
     train = examples.filter(pc.equal(examples["split"], "train"))
     cells = [f"{a}/{b}" for a, b in zip(train["language"].to_pylist(), train["domain"].to_pylist(), strict=True)]
@@ -147,7 +157,10 @@ def calibration_texts(examples: pa.Table, count: int) -> pa.Array:
 def _judge(
     config: CompressEncoderConfig, models: str, source: Model, candidate: Model, examples: pa.Table, report: Report
 ) -> tuple[list[Gate], SentimentHead]:
-    """Fit the head, and compare both encoders with their heads; the report gets the figures."""
+    """Make the head of the compressed encoder, compare it with the source encoder's head, and return gates and head.
+
+    Figures of quality, speed and bias are written to the report.
+    """
     bias = BiasJudge(models, config.engine, config.workers, config.gates.bias, config.head.seed)
     with report.stage("embed") as stage:
         vectors = embed(examples, config.engine, candidate.path, config.workers).vectors
@@ -191,7 +204,10 @@ def _judge(
 
 
 def _spoken() -> list[str]:
-    """The languages of the counterfactual sentences: a head that is moved is moved on them as well."""
+    """Return the language of each counterfactual sentence of `bias.probe`, in the order of `BiasJudge.copies`.
+
+    `translated` adjusts the head on these sentences as well as on reviews.
+    """
     return [probe.language for probe in probes() for _ in probe.texts]
 
 
@@ -203,7 +219,10 @@ def _source_head(
     vectors: np.ndarray,
     bias: BiasJudge,
 ) -> SentimentHead:
-    """Return the source's head: the live one if it reads the source, since its labels are published; else a new one."""
+    """Return the head to compare with: the live head if it reads the source encoder, otherwise a newly fitted one.
+
+    The live head is preferred because its labels are the published ones.
+    """
     live = registry.find_live(models, sentiment_head.NAME)
     head = SentimentHead.load(live.path) if live is not None else None
     if head is not None and head.encoder == source.reference:
@@ -219,7 +238,11 @@ def _publish(
     head: SentimentHead,
     about: Mapping[str, Any],
 ) -> None:
-    """Register the encoder, then the head, which names it; last the encoder's origin, which says that all is done."""
+    """Register the compressed encoder, then the head that names it, and last the encoder's entry `origin`.
+
+    `origin` is the digest of all inputs, by which later runs recognise that nothing is left to do. So it is written
+    only when everything else is registered.
+    """
     figures = {name: report.metrics[name] for name in ("quality", "vocabulary", "speed", "agreement")}
     encoder = registry.describe(models, candidate, metrics=figures)
     published = registry.publish(models, sentiment_head.NAME, head.save, live=config.live, **about)
@@ -231,7 +254,7 @@ def _publish(
 
 
 def _origin(config: CompressEncoderConfig, reviews: Snapshot, source: Model) -> str:
-    """Return the digest of everything that the result is made from."""
+    """Return the digest of everything that the result is made from: reviews, source encoder, engine and settings."""
     return digest(
         {
             "version": VERSION,

@@ -1,4 +1,7 @@
-"""A head moved to the vectors of another encoder, so that its scores change least. It needs texts, and no labels."""
+"""Adjust a sentiment head to the vectors of another encoder, so that its scores change least.
+
+compress_encoder uses it. It needs texts, but no labels.
+"""
 
 from __future__ import annotations
 
@@ -10,23 +13,24 @@ import pyarrow as pa
 from shopbatch.capabilities.sentiment.head import SentimentHead
 
 _RIDGE = 0.01  # penalty on the change of the weights, in units of the vectors' mean variance
-_FEW = 200  # texts; a language with fewer is moved as all texts together are
+_FEW = 200  # texts; the classifier of a language with fewer is adjusted on all texts
 
 
 def translated(
     head: SentimentHead, before: np.ndarray, after: np.ndarray, language: pa.Array, encoder: str
 ) -> SentimentHead:
-    """Return the head for the new vectors: of each classifier the least change that restores its scores.
+    """Return a head for an encoder's new vectors that gives nearly the same scores as `head` on the old ones.
 
-    The difference between its scores of the old vectors and of the new ones is fitted by ridge regression on the new
-    ones (Hoerl and Kennard 1970), and what is found is added to its weights. Temperatures stay.
+    For each classifier, the difference between its scores of the old and of the new vectors is fitted by ridge
+    regression on the new vectors (Hoerl and Kennard 1970), and the coefficients are added to its weights. The penalty
+    keeps this change small. Temperatures stay as they are.
 
     Args:
-        head: The head on the old vectors.
-        before: The old vectors of some texts, float32 [n, dim].
-        after: The new ones of the same texts, float32 [n, dim].
+        head: The head for the old vectors.
+        before: Vectors of some texts by the source encoder, float32 [n, dim].
+        after: Vectors of the same texts by the new encoder, float32 [n, dim].
         language: The language of each text, string [n].
-        encoder: Reference of the encoder that made the new vectors.
+        encoder: Reference of the new encoder.
     """
     weights, bias = head.weights.astype(np.float64), head.bias.astype(np.float64)
     for number, own in enumerate(head.rows_by_language(language)):

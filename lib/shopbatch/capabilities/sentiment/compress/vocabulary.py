@@ -1,4 +1,7 @@
-"""Which tokens the shop's texts are made of, and what a text loses where the others are gone."""
+"""Find the tokens that occur in the shop's texts, and measure how a tokenizer with only these tokens splits texts.
+
+The job compress_encoder keeps these tokens and removes all others from the encoder.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ from shopbatch.models.loading import model_config, token_limit
 from shopbatch.warehouse.store import Snapshot, Store
 from shopbatch.warehouse.utf8 import blank
 
-# beside the reviews: what customers and the shop write in the same words
+# tables read besides reviews, with their text columns
 TEXTS: Mapping[str, tuple[str, ...]] = {
     "products": ("title", "description"),
     "queries": ("query",),
@@ -30,25 +33,25 @@ TEXTS: Mapping[str, tuple[str, ...]] = {
     "support_dialogs": ("question", "reply"),
 }
 REVIEW = ("title", "text")
-_LONGEST = 512  # tokens of a text that are read
+_LONGEST = 512  # tokens at which a text is cut
 
 
 class Counter:
-    """Texts -> token, count. Runs in Ray tasks.
+    """Counts the tokens of batches of texts; called in Ray tasks, returns the columns `token` and `count`.
 
     Args:
         model: The encoder's folder.
         share: Share of the contents to read, chosen by hash, 0 to 1.
-        held_out: Whether the rows are reviews, of which those that become test examples are left out.
+        held_out: Whether the rows are reviews. Those that become test examples are then not counted.
     """
 
     def __init__(self, model: str, share: float, held_out: bool) -> None:
         self.model, self.share, self.held_out = model, share, held_out
 
     def __call__(self, batch: pa.Table) -> pa.Table:
-        """Count the tokens of a batch of text columns."""
+        """Count the tokens of a batch of text columns; return one row per token id with its count."""
         if batch.num_rows and (self.held_out or self.share < 1):
-            high, low = former_hash128(batch.columns)  # by which examples are split
+            high, low = former_hash128(batch.columns)  # the hash by which examples are split
             use = low < np.uint64(self.share * 2**64) if self.share < 1 else np.full(len(low), True)
             if self.held_out:
                 use &= high % np.uint64(100) < SPLITS["test"][0]
@@ -64,7 +67,7 @@ class Counter:
 
 
 def seen_tokens(store: Store, reviews: Snapshot, model: str, config: VocabularyConfig) -> np.ndarray:
-    """Return the ids (int64) of the tokens that occur often enough in the texts of the shop.
+    """Return the ids (int64, sorted) of the tokens that occur often enough in the shop's texts.
 
     Reviews that become test examples are not counted, so that the test shows how well the tokens cover future texts.
 
@@ -72,7 +75,7 @@ def seen_tokens(store: Store, reviews: Snapshot, model: str, config: VocabularyC
         store: The warehouse.
         reviews: The snapshot of reviews.
         model: The encoder's folder.
-        config: Which tokens are kept.
+        config: Settings: smallest count and largest number of rows.
     """
     total = np.zeros(0, np.int64)
     for snapshot, columns in _sources(store, reviews):
@@ -87,15 +90,17 @@ def seen_tokens(store: Store, reviews: Snapshot, model: str, config: VocabularyC
 
 
 def held_out_splits(before: Path, after: Path, texts: pa.Array) -> dict[str, Any]:
-    """Compare how two tokenizers split texts that neither was made for.
+    """Compare how the tokenizers of the source and of the compressed encoder split held-out texts into tokens.
 
     Args:
-        before, after: The encoders' folders.
+        before: Folder of the source encoder.
+        after: Folder of the compressed encoder.
         texts: The texts, string [n].
 
     Returns:
-        texts: their number. tokens, tokens_before: all tokens. unknown, unknown_before: shares of unknown ones.
-        split_alike: share of the texts that are split as before.
+        `texts`: number of texts. `tokens`, `tokens_before`: total number of tokens of the compressed and of the source
+        encoder. `unknown`, `unknown_before`: share of unknown tokens, 0 to 1. `split_alike`: share of the texts that
+        both tokenizers split into the same tokens.
     """
     pieces, unknown = [], []
     for folder in (before, after):
@@ -125,7 +130,7 @@ def _sources(store: Store, reviews: Snapshot) -> Iterator[tuple[Snapshot, tuple[
 
 
 def _texts(batch: pa.Table) -> Iterator[pa.Array]:
-    """What an engine would read: a review's title and text together, else each column by itself."""
+    """Yield the texts that an engine would read: title and text of a review joined, otherwise each column by itself."""
     if tuple(batch.column_names) == REVIEW:
         use = batch.filter(batch["text"].is_valid())
         yield review_text(use)
@@ -143,12 +148,12 @@ def _add(total: np.ndarray, tokens: np.ndarray, counts: np.ndarray) -> np.ndarra
 
 
 def _limit(folder: Path) -> int:
-    """The tokens that are read of a text: as many as the model reads, but no more than _LONGEST."""
+    """Return the number of tokens at which a text is cut: as many as the model can read, but at most _LONGEST."""
     return min(_LONGEST, token_limit(folder, model_config(folder)))
 
 
 def _unknown(reader: Reader) -> int | None:
-    """The id of the token for what is not known; None if there is none."""
+    """Return the id of the tokenizer's token for unknown input; None if it has none."""
     model = json.loads(reader.tokenizer.to_str())["model"]
     if model.get("unk_id") is not None:
         return int(model["unk_id"])

@@ -1,1 +1,1 @@
-"""A small sentiment model learns from a large one: distil_encoder."""
+"""The job distil_encoder: a small sentiment model (student) learns from a large one (teacher)."""

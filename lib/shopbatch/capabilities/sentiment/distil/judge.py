@@ -1,4 +1,7 @@
-"""Whether a student is good enough: against the cut that it started as, and against its teacher."""
+"""Decide whether a student is good enough, compared with its teacher and with the cut that it started as.
+
+The cut is the teacher's lower layers without any training, with a head of its own.
+"""
 
 from __future__ import annotations
 
@@ -21,24 +24,28 @@ from shopbatch.evaluation.paired import difference, ratio
 from shopbatch.runs.report import Figure
 from shopbatch.warehouse.gates import Gate, explain
 
-ROUNDS = 5  # of the measurement of speed, after one to warm up
-TEXTS = 400  # that each round encodes
+ROUNDS = 5  # of the speed measurement, after one round to warm up
+TEXTS = 400  # encoded in each round
 
 
 def accuracies(
     probabilities: Mapping[str, np.ndarray], examples: pa.Table, languages: Sequence[str], seed: int
 ) -> dict[str, Any]:
-    """Return the accuracy between negative and positive of teacher, cut and student on the test examples.
+    """Return the accuracy (negative against positive) of teacher, cut and student on the test examples, by language.
+
+    The cut is the teacher's lower layers without training.
 
     Args:
-        probabilities: Those of `teacher`, `cut` and `student`, [test examples, 3] each.
+        probabilities: The models' probabilities of the test examples, {`teacher`, `cut`, `student`: [test examples,
+            3]}.
         examples: All examples.
-        languages: The languages to report, besides all together; one with few test examples is left out.
-        seed: Seed of the bootstrap.
+        languages: The languages to report besides `all`; one with few test examples is left out.
+        seed: Seed of the bootstrap intervals.
 
     Returns:
-        By language: rows, the accuracy of each, `kept` (the student's as a share of the teacher's), and `over_cut` (the
-        student's minus the cut's), with 95 % intervals of paired rows.
+        {language or `all`: measures}. Measures are `test_rows` (number); `teacher`, `cut` and `student` (accuracies);
+        `kept` (the student's accuracy divided by the teacher's); and `over_cut` (the student's minus the cut's). All
+        but `test_rows` are {"value", "low", "high"} with a 95 % interval.
     """
     test = examples.filter(pc.equal(examples["split"], "test"))
     truth, language = test["label"].to_numpy().astype(np.int64), np.asarray(test["language"].to_pylist())
@@ -59,17 +66,19 @@ def accuracies(
 
 
 def speeds(engine: EngineConfig, teacher: str, student: str, texts: Sequence[str]) -> dict[str, float]:
-    """Measure how many times as fast the bare engine is with the student, both encoding the same texts in turn.
+    """Measure how many times as fast the engine encodes texts with the student as with the teacher.
 
-    On a CPU the time is that of this process on all of its cores, which other work on the machine hardly changes.
+    They encode the same texts in turn; heads are not included. On a CPU the time is that of this process over all
+    cores, which other work on the machine hardly changes.
 
     Args:
-        engine: The engine.
-        teacher, student: Folders of the encoders.
+        engine: Settings of the engine.
+        teacher: Folder of the teacher's encoder.
+        student: Folder of the student's encoder.
         texts: The texts.
 
     Returns:
-        The median of the ratios of the rounds, the lowest and the highest of them, rounds and texts.
+        `value`, `low`, `high`: median, lowest and highest ratio of the rounds. `rounds` and `texts`: their numbers.
     """
     both = [open_engine(engine, folder) for folder in (teacher, student)]
     column, ratios = pa.array(texts, pa.string()), []
@@ -89,9 +98,11 @@ def speeds(engine: EngineConfig, teacher: str, student: str, texts: Sequence[str
 def student_gates(figures: Mapping[str, Any], speed: Mapping[str, float], config: StudentGates) -> list[Gate]:
     """Return the gates: the student certainly beats the cut, keeps the teacher's accuracy everywhere, and is fast.
 
+    The cut is the teacher's lower layers without training.
+
     Args:
-        figures: What `accuracies` returns.
-        speed: What `speeds` returns.
+        figures: The result of `accuracies`.
+        speed: The result of `speeds`.
         config: The limits.
     """
     lead = figures[ALL]["over_cut"]["low"]
@@ -116,7 +127,12 @@ def student_gates(figures: Mapping[str, Any], speed: Mapping[str, float], config
 
 
 def picture(figures: Mapping[str, Any], speed: Mapping[str, float]) -> Figure:
-    """Return the comparison as a table."""
+    """Return the report's table of the accuracies of teacher, cut and student, by language.
+
+    Args:
+        figures: The result of `accuracies`.
+        speed: The result of `speeds`, for the caption.
+    """
     rows = [
         [name, f["test_rows"], *(_interval(f[who], 100) for who in ("teacher", "cut", "student")),
          _interval(f["kept"], 100)] for name, f in figures.items()

@@ -1,7 +1,7 @@
-"""What the job distil_encoder does: a teacher's vectors and logits -> a student of fewer layers, published if good.
+"""Run the job distil_encoder: train a student with fewer layers on a teacher's vectors and logits.
 
-The student is published as `sentiment-student`, a head that names its encoder, as finetune_encoder publishes
-`sentiment`. It is no rival of the live model: score_reviews uses it where its configuration says so.
+A good student is published as the head `sentiment-student`, which names its encoder, as finetune_encoder publishes
+`sentiment`. It does not replace the live model; score_reviews uses it only where its configuration says so.
 """
 
 from __future__ import annotations
@@ -50,7 +50,12 @@ ENCODER = "sentiment-student-encoder"
 
 
 def distil(config: DistilEncoderConfig, store: Store, report: Report) -> None:
-    """Train a student, judge it, and publish it if it is good enough.
+    """Train a student, judge it, and publish it if it is good enough; the body of the job distil_encoder.
+
+    Args:
+        config: Settings of the job.
+        store: The warehouse.
+        report: Filled while the run proceeds.
 
     Raises:
         UserError: There are too few labelled reviews, or the student has no fewer layers than its teacher.
@@ -74,7 +79,18 @@ def distil(config: DistilEncoderConfig, store: Store, report: Report) -> None:
 
 @dataclass(frozen=True)
 class _Student:
-    """One run of the job."""
+    """One run of the job distil_encoder, after its inputs have been checked.
+
+    Attributes:
+        config: Settings of the job.
+        store: The warehouse.
+        report: Filled while the run proceeds.
+        teacher: The sentiment model to learn from.
+        spec: How the student makes its vectors: prefix, layers and pooling.
+        origin: Digest of everything that the student is made from.
+        set_aside: Messages about damaged files, or changes by other programs, in the table training_vectors; "" where
+            there were none.
+    """
 
     config: DistilEncoderConfig
     store: Store
@@ -82,15 +98,15 @@ class _Student:
     teacher: Teacher
     spec: EncoderSpec
     origin: str
-    set_aside: list[str] = field(default_factory=list)  # what others or a damage had done to training_vectors
+    set_aside: list[str] = field(default_factory=list)  # changes or damage found in training_vectors
 
     @property
     def models(self) -> str:
-        """The registry's root."""
+        """The folder or URI of the model registry."""
         return f"{self.store.root}/_models"
 
     def run(self, reviews: Snapshot) -> None:
-        """Do it all."""
+        """Prepare examples and targets, train and judge the student, and publish it if it passes the gates."""
         config, report = self.config, self.report
         with report.stage("examples") as stage:
             examples = drop_near_duplicates(read_examples(reviews, config.examples), report)
@@ -126,7 +142,13 @@ class _Student:
         runs.delete_checkpoints(run)
 
     def vectors(self, examples: pa.Table, encoder: Model, stage_name: str) -> np.ndarray:
-        """Return an encoder's vectors of the examples, float16 [n, dim]; what the table holds is not computed again."""
+        """Return an encoder's vectors of the examples, float16 [n, dim]; only vectors not yet stored are computed.
+
+        Args:
+            examples: All examples.
+            encoder: The encoder.
+            stage_name: Name of the stage in the report.
+        """
         with self.report.stage(stage_name) as stage:
             kept = kept_vectors(self.store, examples, self.config.engine, encoder, self.config.embedders)
             stage.rows = kept.computed
@@ -136,7 +158,7 @@ class _Student:
         return kept.vectors
 
     def cut(self) -> Model:
-        """Return what the student starts as: the teacher's lower layers. Only a candidate, which nobody sees."""
+        """Register and return the cut (the teacher's lower layers) as a candidate; the student starts as its copy."""
 
         def build(folder: Path) -> None:
             write_cut(folder, self.teacher.encoder.path, self.spec)
@@ -144,7 +166,7 @@ class _Student:
         return registry.publish(self.models, ENCODER, build, live=False, **self.about())
 
     def about(self) -> dict[str, Any]:
-        """Return what the manifest of a candidate says."""
+        """Return the entries for a candidate's manifest: base, licence, and that it is a candidate."""
         base = self.teacher.encoder
         return {
             "base": base.reference,
@@ -153,7 +175,11 @@ class _Student:
         }
 
     def training(self, pack: Pack) -> Run:
-        """Return the training run."""
+        """Return the training run of the student on these blocks of tokens.
+
+        Its folder is named by a digest of all that determines the result, so that a killed job finds the folder and
+        resumes.
+        """
         config = self.config
         key = digest(
             {
@@ -171,7 +197,7 @@ class _Student:
         return Run(plan, pack, config.loop, config.workers, folder, key)
 
     def export(self, run: Run, best_step: int) -> Model:
-        """Put the trained student into the registry, not live yet."""
+        """Register the student as trained up to `best_step`, as a candidate that is not live yet."""
         objective = trained_objective(run, best_step, 1.0)
 
         def build(folder: Path) -> None:
@@ -182,7 +208,17 @@ class _Student:
     def judge(
         self, examples: pa.Table, vectors: np.ndarray, cut: Model, cut_vectors: np.ndarray, candidate: Model
     ) -> SentimentHead:
-        """Fit the student's head, compare it with the cut's and with the teacher, and set the gates; return it."""
+        """Fit the student's head, compare it with the teacher and with the untrained cut, and return it.
+
+        Figures and gates are written to the report.
+
+        Args:
+            examples: All examples.
+            vectors: The teacher's vectors of the examples, float16 [n, dim].
+            cut: The encoder that the student started as: the teacher's lower layers.
+            cut_vectors: The cut's vectors of the examples, float16 [n, dim].
+            candidate: The trained student's encoder.
+        """
         config, report, seed = self.config, self.report, self.config.head.seed
         encoded = embed(examples, config.engine, candidate.path, config.embedders)
         bias = BiasJudge(self.models, config.engine, config.embedders, config.gates.bias, seed)
@@ -212,12 +248,15 @@ class _Student:
 
 
 def _targets(folder: str) -> str:
-    """Where a run keeps what its student learns."""
+    """Return the path of the file in which a training run stores the targets that its student learns."""
     return f"{folder}/targets.safetensors"
 
 
 def _keep_targets(uri: str, teacher: Teacher, rows: pa.Table, vectors: np.ndarray, cut: np.ndarray) -> None:
-    """Write what the student learns, unless a run that was killed has left it: a resumed run learns the same."""
+    """Write the student's targets to `uri`, unless an earlier, killed attempt of the run has already written them.
+
+    So a resumed run learns from the same targets.
+    """
     try:
         Targets.read(uri)
     except OSError as error:
@@ -227,7 +266,7 @@ def _keep_targets(uri: str, teacher: Teacher, rows: pa.Table, vectors: np.ndarra
 
 
 def _origin(config: DistilEncoderConfig, reviews: Snapshot, teacher: Teacher) -> str:
-    """Return the digest of everything that the student is made from."""
+    """Return the digest of everything that the student is made from: reviews, teacher, engine and settings."""
     return digest(
         {
             "version": VERSION,

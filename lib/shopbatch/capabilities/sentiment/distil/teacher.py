@@ -1,4 +1,4 @@
-"""The teacher: a sentiment model, what it makes of the examples, and what its student reads."""
+"""The teacher of distil_encoder: a sentiment model, and the targets that a student learns from it."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from shopbatch.training.distil import Targets, fitted_map
 
 @dataclass(frozen=True)
 class Teacher:
-    """A head with the encoder that it reads.
+    """A sentiment head with the encoder whose vectors it reads.
 
     Attributes:
-        model: The head's model.
+        model: The head, as a model of the registry.
         encoder: The encoder.
-        head: The head.
-        spec: How the encoder makes vectors, its layers counted from 0.
+        head: The loaded head.
+        spec: How the encoder makes vectors, with its layers counted from 0.
     """
 
     model: Model
@@ -35,7 +35,7 @@ class Teacher:
 
     @classmethod
     def of(cls, models: str, reference: str) -> Teacher:
-        """Find it.
+        """Find and load the teacher.
 
         Args:
             models: The registry's root.
@@ -51,10 +51,12 @@ class Teacher:
         return cls(model, encoder, SentimentHead.load(model.path), spec.model_copy(update={"layers": depths}))
 
     def student(self, layers: int) -> EncoderSpec:
-        """Return how a student of so many layers makes vectors: from the layers of corresponding depth.
+        """Return how a student with `layers` layers makes its vectors from the states of its layers.
+
+        It uses the layers at the same relative depths as the teacher.
 
         Raises:
-            UserError: That is no fewer layers than the teacher computes.
+            UserError: `layers` is not less than the number of layers that the teacher computes.
         """
         top = max(self.spec.layers)
         if layers >= top:
@@ -66,12 +68,13 @@ class Teacher:
         return self.spec.model_copy(update={"layers": tuple(sorted(depths))})
 
     def targets(self, learnt: pa.Table, vectors: np.ndarray, cut: np.ndarray) -> Targets:
-        """Return what a student learns from examples.
+        """Return what a student learns from the examples: the teacher's vectors and logits, and the labels.
 
         Args:
-            learnt: label, language and split of the training and validation examples.
-            vectors: The teacher's vectors of them, float16 or float32 [n, dim].
-            cut: The vectors that the student makes of them before its training, [n, student's dim].
+            learnt: Columns label, language and split of the training and validation examples.
+            vectors: The teacher's vectors of these examples, float16 or float32 [n, dim].
+            cut: The vectors that the student makes of them before its training, [n, student's dim]. A linear map from
+                these to the teacher's vectors is fitted as the starting point.
         """
         train = learnt["split"].to_numpy() == "train"
         mean, scale = vectors[train].mean(0, dtype=float), vectors[train].std(0, dtype=float) + 1e-6
@@ -80,7 +83,7 @@ class Teacher:
         groups = np.zeros(learnt.num_rows, np.int64)
         for group, rows in enumerate(head.rows_by_language(learnt["language"].combine_chunks())):
             groups[rows] = group
-        # the heads read centred and scaled vectors here, so the scale goes into their weights
+        # the targets are centred and scaled vectors, so the heads' weights and biases are converted to read these
         heat = head.temperature[:, None]
         heads = (head.weights * scale[:, None] / heat[..., None]).astype(np.float32)
         biases = ((head.bias + np.einsum("d,gdc->gc", mean, head.weights)) / heat).astype(np.float32)

@@ -1,1 +1,4 @@
-"""What is done with each ticket, and the reply with the evidence of its claims. Entry point: `run.answer_tickets`."""
+"""The job `answer_tickets`: decides what to do with each ticket, and writes replies whose claims have evidence.
+
+Entry point: `run.answer_tickets`.
+"""

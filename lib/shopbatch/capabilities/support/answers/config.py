@@ -1,4 +1,4 @@
-"""The configuration of `answer_tickets`. Imports nothing heavy."""
+"""Settings of the job `answer_tickets` (`conf/*/answer_tickets.yaml`). Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -12,31 +12,37 @@ from shopbatch.core.config import Strict
 from shopbatch.engines.configs import WITHOUT_MODEL, EngineConfig, GenerateConfig, OpenVinoConfig, Sampling
 from shopbatch.inference.config import InferenceConfig
 
-TEMPLATE, EXTRACT, MODEL = "template", "extract", "model"  # who writes a reply
+TEMPLATE, EXTRACT, MODEL = "template", "extract", "model"  # values of ticket_answers.writer
 INTENTS = "intents@live"
 
 
 class TemplateReply(Strict):
-    """Quotes all sentences of the policy's section, with the order's facts and reckoned dates around them."""
+    """Writes replies by a template that quotes all sentences of the policy's section.
+
+    The order's facts and calculated dates are added around the quotation.
+    """
 
     kind: Literal["template"] = "template"
-    """The writer: the template."""
+    """Writes replies by a template that quotes the whole section of the policy."""
     light: ClassVar[bool] = True
 
     def identity(self) -> dict[str, Any]:
-        """Return the fields that can change a result, to be part of the recipe."""
+        """Return the fields that can change a result, as a part of the recipe."""
         return {"kind": self.kind}
 
 
 class ExtractReply(Strict):
-    """Quotes the sentences of the section that share words with the question, and all that state a condition."""
+    """Writes replies by the template, but quotes fewer sentences of the policy's section.
+
+    It quotes the sentences that share words with the question, and all sentences that state a condition.
+    """
 
     kind: Literal["extract"] = "extract"
-    """The writer: the template, with fewer sentences."""
+    """Writes replies by a template that quotes only the sentences related to the question, and all conditions."""
     light: ClassVar[bool] = True
 
     def identity(self) -> dict[str, Any]:
-        """Return the fields that can change a result, to be part of the recipe."""
+        """Return the fields that can change a result, as a part of the recipe."""
         return {"kind": self.kind}
 
 
@@ -44,48 +50,54 @@ ReplyConfig = Annotated[TemplateReply | ExtractReply | GenerateConfig, Field(dis
 
 
 class AnswerTicketsConfig(InferenceConfig):
-    """Configuration of the job answer_tickets."""
+    """Settings of the job `answer_tickets` (`conf/*/answer_tickets.yaml`)."""
 
     engine: EngineConfig = OpenVinoConfig(max_tokens=128)
-    """What turns questions into vectors for the intents' model."""
+    """Engine that encodes questions as vectors for the model of intents."""
     intents: str = INTENTS
-    """Model of intents: `name@live`, `name@digest`, or a folder. `train_intents` trains it."""
+    """Model that recognises the intents of questions: `name@live`, `name@digest`, or a folder. `train_intents` trains
+    it."""
     max_bytes: int = Field(default=20_000, ge=1)
-    """A ticket with more text is rejected as too_long."""
+    """Largest subject or text of a ticket in bytes of UTF-8. A ticket with a longer one is rejected as too_long."""
     most_questions: int = Field(default=4, ge=1)
-    """A ticket with more questions is left to a person."""
+    """Largest number of questions in a ticket that is answered or drafted. A ticket with more is left to a person."""
     as_of: dt.date | None = None
-    """Day as of which all replies speak (YYYY-MM-DD). null: each ticket's own day."""
+    """Date of all replies (YYYY-MM-DD): it decides which policies are in force and which deadlines have passed. null:
+    the date of each ticket."""
     timezone: str = "UTC"
-    """Time zone of the shop's days, such as Asia/Shanghai. Dates in replies and deadlines are days there."""
+    """Time zone of the shop, such as Asia/Shanghai, by which times become the dates in replies and deadlines."""
     holidays: tuple[dt.date, ...] = ()
-    """Days (YYYY-MM-DD) that are no business days, besides Saturdays and Sundays."""
+    """Dates (YYYY-MM-DD) that do not count as business days, in addition to Saturdays and Sundays."""
     fallback_language: str = "en"
-    """Language of the policies that a person gets to see for a ticket in a language without any. Such a ticket is not
-    answered."""
+    """Language of the policies that are shown to the agent if the ticket's own language has none for it. Such a ticket
+    is left to a person."""
     reply: ReplyConfig = TemplateReply()
-    """What writes the replies: `template`, `extract`, or an engine that generates text."""
+    """Writer of the replies: `template`, `extract`, or an engine that generates text."""
     reply_model: str = "support-replies@live"
-    """Model that writes replies: `name@live`, `name@digest`, or a folder. Engines that load no model ignore it."""
+    """Model that generates replies: `name@live`, `name@digest`, or a folder. Engines that load no model ignore it."""
     prompts: str = "conf/prompts/answer.{language}.md"
-    """File that holds the instruction for a language; {language} stands for the code."""
+    """Path of the files with the generator's instructions; {language} stands for a code of `prompt_languages`."""
     prompt_languages: tuple[str, ...] = ("en", "zh")
-    """Languages that a generator writes; each needs its file of `prompts`."""
+    """Languages of the tickets for which replies are generated; each needs its file of `prompts`. Other tickets get the
+    template's reply."""
     sampling: Sampling = Sampling(max_new_tokens=200)
-    """How a generator's answers are drawn."""
+    """Sampling settings of the generator, such as the maximum number of tokens."""
     send_generated: bool = False
-    """Whether what an engine wrote may be an answer that nobody reads before it is sent. The checks find four of five
-    planted errors, so that such a reply is a draft for a person by default."""
+    """Whether a generated reply may be sent without a person reading it. false: such a reply is always a draft, because
+    the checks find only four of five planted errors."""
     call_rows: int = Field(default=64, ge=1)
     """Number of prompts in one call of the generator."""
     draft_confidence: float = Field(default=0.5, ge=0, le=1)
-    """Least probability of an intent for a draft, if the model of intents was trained without labelled tickets."""
+    """Least probability of an intent (0 to 1) for a draft, if the model of intents has no measured thresholds because
+    it was trained with too few labelled tickets and other questions of people."""
     least_confidence: float = Field(default=0.3, ge=0, le=1)
-    """Least probability of an intent for a draft, whatever the bounds of the model are: below it, a person writes."""
+    """Least probability of an intent for a draft, whatever the model's thresholds are. Below it, a person writes the
+    reply."""
     person_intents: tuple[str, ...] = ("data_deletion",)
-    """Intents that always go to a person, who may use the reply as a draft."""
+    """Intents that are never answered without a person; the reply is only a draft."""
     thread_messages: int = Field(default=3, ge=1)
-    """From this message of a thread on, a person answers."""
+    """Number of the message in a thread from which a person answers. 3: the third message and all later ones. 1: every
+    ticket."""
 
     @field_validator("timezone")
     @classmethod
@@ -98,23 +110,26 @@ class AnswerTicketsConfig(InferenceConfig):
 
     @property
     def generates(self) -> bool:
-        """Whether an engine writes the replies."""
+        """Return True if an engine generates the replies."""
         return not isinstance(self.reply, TemplateReply | ExtractReply)
 
     @property
     def loads_reply_model(self) -> bool:
-        """Whether the engine of the replies loads a model's weights on this machine."""
+        """Return True if the engine of the replies loads a model's weights on this machine."""
         return self.generates and self.reply.kind not in WITHOUT_MODEL
 
     def required_tables(self) -> tuple[str, ...]:
-        """The tables that a run reads."""
+        """Return the tables that must exist for a run: `tickets` and `policies`."""
         return ("tickets", "policies")
 
     def optional_tables(self) -> tuple[str, ...]:
-        """The orders and what they hold, which replies may speak of."""
+        """Return the tables that a run reads if they exist: `orders` and `order_lines`."""
         return ("orders", "order_lines")
 
     def required_models(self) -> dict[str, str]:
-        """Return the models that must be registered; the fake engine has one of its own."""
+        """Return the models that must be registered, as config key -> reference.
+
+        The fake engine has a model of intents of its own, so that it needs none.
+        """
         needed = {} if self.engine.kind == "fake" and self.intents == INTENTS else {"intents": self.intents}
         return needed | ({"reply_model": self.reply_model} if self.loads_reply_model else {})

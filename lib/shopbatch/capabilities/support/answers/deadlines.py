@@ -1,4 +1,7 @@
-"""Dates that are reckoned from an order and a policy's value, in code and never by a model (deadlines.yaml)."""
+"""Calculates deadlines from an order's dates and a policy's values ("30 days after delivery" -> a date).
+
+The dates are calculated in code, never by a model. The words are in `deadlines.yaml`.
+"""
 
 from __future__ import annotations
 
@@ -14,18 +17,30 @@ from shopbatch.grounding.sentences import sentence_at
 from shopbatch.text.numerals import from_chinese, from_english, from_figures
 from shopbatch.text.word_files import WordFile, read_words
 
-VERSION = 1  # of what is reckoned, words included
+VERSION = 1  # of the calculation, deadlines.yaml included
 _NUMBER = re.compile(r"\d+|[零〇一二两三四五六七八九十百]+|[a-z]+(?:[ -][a-z]+)?", re.I)
-_LONGEST = 30 * 366  # days; more is no deadline of a shop
+_LONGEST = 30 * 366  # in days; a longer span is not a shop's deadline
 
 
 class _Unit(WordFile):
+    """A unit of time in `deadlines.yaml`: a pattern of its names, and its length in days or in months."""
+
     names: str
     days: int = 0
     months: int = 0
 
 
 class _Words(WordFile):
+    """The content of `deadlines.yaml`.
+
+    Attributes:
+        roles: Role of a policy's value (such as return_days) -> the event at which the period begins if the policy's
+            sentence names none. Values of other roles are no periods and give no deadline.
+        events: For each event (a column of `orders`), the patterns of words that name it.
+        units: The units of time.
+        business: Pattern of words by which days are business days.
+    """
+
     roles: dict[str, str]
     events: dict[str, tuple[str, ...]]
     units: dict[str, _Unit]
@@ -34,18 +49,18 @@ class _Words(WordFile):
 
 @dataclass(frozen=True)
 class Deadline:
-    """The last day of a span of time.
+    """The last day of a period that a policy grants, counted from an event of an order.
 
     Attributes:
-        role: The role of the policy's value.
-        value: The words of the value with their unit.
-        source: Id of the section.
-        start: Where the value with its unit begins in the section's text.
-        end: Where it ends.
-        event: The column of `orders` that the span begins with.
+        role: The role of the policy's value, such as return_days.
+        value: The value and its unit, as the policy writes them ("30 days").
+        source: Id of the policy's section.
+        start: Where value and unit begin in the section's text, in characters.
+        end: Where they end, exclusive.
+        event: The column of `orders` from which the period counts, such as delivered_at.
         begun: The day of that event.
-        last: The last day.
-        business: Whether business days were counted.
+        last: The last day of the period.
+        business: True if business days were counted.
     """
 
     role: str
@@ -61,18 +76,19 @@ class Deadline:
 
 @lru_cache(maxsize=1)
 def _words() -> _Words:
+    """Return the content of `deadlines.yaml`, read once per process."""
     return read_words(_Words, "shopbatch.capabilities.support.answers", "deadlines.yaml")
 
 
 def deadlines(section: Section, events: Mapping[str, dt.date], holidays: Collection[dt.date] = ()) -> list[Deadline]:
-    """Reckon the last days that follow from a section's values and an order's events.
+    """Calculate the deadlines that follow from a section's values and an order's events.
 
-    A value that is no span of time, or begins with an event that has not happened, gives none.
+    A value gives no deadline if it is no period of time, or if the period counts from an event that has not happened.
 
     Args:
-        section: The section of a policy.
-        events: Days by column of `orders` (placed_at, shipped_at, delivered_at).
-        holidays: Days that are no business days, besides Saturdays and Sundays.
+        section: A section of a policy.
+        events: Day of each event that has happened, by column of `orders` (placed_at, shipped_at, delivered_at).
+        holidays: Days that are not business days, in addition to Saturdays and Sundays.
     """
     return [d for value in section.values if (d := _deadline(section, value, events, holidays)) is not None]
 
@@ -80,6 +96,7 @@ def deadlines(section: Section, events: Mapping[str, dt.date], holidays: Collect
 def _deadline(
     section: Section, value: Value, events: Mapping[str, dt.date], holidays: Collection[dt.date]
 ) -> Deadline | None:
+    """Return the deadline that one value of a section sets; None if it sets none, or a period of more than 30 years."""
     words = _words()
     if value.role not in words.roles:
         return None
@@ -99,7 +116,13 @@ def _deadline(
 
 
 def _event(sentence: str, place: int, usual: str) -> str:
-    """The event that a sentence names nearest to the value; the usual one where it names none."""
+    """Return the event (a column of `orders`) that the sentence names nearest to the value.
+
+    Args:
+        sentence: The sentence that holds the value.
+        place: Where the value begins in the sentence, in characters.
+        usual: The event to return if the sentence names none.
+    """
     nearest: list[tuple[int, str]] = []
     for event, patterns in _words().events.items():
         for pattern in patterns:
@@ -108,7 +131,16 @@ def _event(sentence: str, place: int, usual: str) -> str:
 
 
 def _with_unit(text: str, value: Value) -> tuple[int, _Unit | None]:
-    """Where a value ends with its unit, which may stand behind it, and the unit."""
+    """Find the unit of time of a policy's value: inside the value ("30 days"), or after it in the section's text.
+
+    Args:
+        text: The section's text.
+        value: The value.
+
+    Returns:
+        The end of value and unit in the text, in characters, and the unit. Without a unit: the end of the value, and
+        None.
+    """
     for unit in _words().units.values():
         if re.search(rf"\d\s*(?:{unit.names})$|(?:^|\s|[一-龥])(?:{unit.names})$", value.text, re.I):
             return value.end, unit
@@ -119,7 +151,11 @@ def _with_unit(text: str, value: Value) -> tuple[int, _Unit | None]:
 
 
 def _number(words: str) -> int | None:
-    """The whole number that a value begins with."""
+    """Return the whole number with which a value begins, in figures or words ("30 days" -> 30).
+
+    Returns:
+        None if the value does not begin with a number, or if the number is 0 or not whole.
+    """
     match = _NUMBER.match(words.strip())
     if match is None:
         return None
@@ -132,6 +168,7 @@ def _number(words: str) -> int | None:
 
 
 def _after(begun: dt.date, number: int, unit: _Unit, business: bool, holidays: Collection[dt.date]) -> dt.date:
+    """Return the day that is `number` units after `begun`, counting business days only if `business` is True."""
     if unit.months:
         return _months_after(begun, number * unit.months)
     if not business:
@@ -144,6 +181,6 @@ def _after(begun: dt.date, number: int, unit: _Unit, business: bool, holidays: C
 
 
 def _months_after(day: dt.date, months: int) -> dt.date:
-    """The same day of a later month, or that month's last one."""
+    """Return the same day of a later month, or that month's last day if it is shorter."""
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
     return dt.date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))

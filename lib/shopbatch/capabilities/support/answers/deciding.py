@@ -1,4 +1,4 @@
-"""What is done with a ticket: answer, draft or escalate, and why."""
+"""Decides whether a ticket is answered, drafted or escalated to a person, and states the reason."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from shopbatch.evaluation.selective import NEVER
 from shopbatch.grounding.sentences import sentences
 from shopbatch.text.injection import is_injection
 
-VERSION = 2  # of what is decided
+VERSION = 2  # of the decision rules
 
 CERTAIN, UNSURE, NO_LABELS = "certain", "unsure", "no_labelled_tickets"
-FEW_LABELS = "few_labelled_tickets"  # too few for a bound from which on anything may be answered
+FEW_LABELS = "few_labelled_tickets"  # too few to find a threshold for answers
 HOSTILE, URGENT, NO_INTENT, NO_POLICY = "hostile", "urgent", "no_intent", "no_policy"
 TOO_MANY, NO_DATE, NO_TEMPLATE = "too_many_questions", "no_date", "no_template"
 PERSON_INTENT, OVER, UNBACKED, GENERATED = "person_intent", "deadline_over", "unbacked", "generated"
@@ -26,16 +26,18 @@ PERSON_INTENT, OVER, UNBACKED, GENERATED = "person_intent", "deadline_over", "un
 
 @dataclass(frozen=True)
 class Rules:
-    """What decides.
+    """The thresholds and settings by which it is decided whether a ticket is answered, drafted or escalated.
+
+    All fields but the first are settings of the same names in `AnswerTicketsConfig`.
 
     Attributes:
-        thresholds: Of the model of intents.
-        draft_confidence: See the configuration.
-        least_confidence: See the configuration.
-        person_intents: See the configuration.
-        thread_messages: See the configuration.
-        most_questions: See the configuration.
-        send_generated: See the configuration.
+        thresholds: Thresholds of the model of intents.
+        draft_confidence: Least probability of an intent for a draft, if the thresholds were not measured on labels.
+        least_confidence: Least probability of an intent for a draft, whatever the thresholds are.
+        person_intents: Intents that are never answered without a person; their replies are only drafts.
+        thread_messages: Number of the message in a thread from which on a person answers.
+        most_questions: Largest number of questions in a ticket; one with more is left to a person.
+        send_generated: True if generated replies may be sent without a person reading them.
     """
 
     thresholds: Thresholds = field(default_factory=Thresholds)
@@ -48,12 +50,17 @@ class Rules:
 
     @property
     def measured(self) -> bool:
-        """Whether the thresholds were chosen on labelled tickets."""
+        """Return True if the thresholds were chosen on labelled questions."""
         bounds = (self.thresholds.common, *self.thresholds.by_intent.values())
         return self.thresholds.precision > 0 or any(each.answer < NEVER for each in bounds)
 
     def of_confidence(self, intents: Sequence[str | None], confidences: Sequence[float]) -> str:
-        """Return ANSWER, DRAFT or ESCALATE by the probabilities of the questions' intents; the least one counts."""
+        """Return ANSWER, DRAFT or ESCALATE, whichever the least certain question of a ticket allows.
+
+        Args:
+            intents: Intent of each question; None (nothing likely) escalates the ticket.
+            confidences: Probability of each intent, 0 to 1.
+        """
         worst = ANSWER
         for intent, sure in zip(intents, confidences, strict=True):
             if intent is None:
@@ -69,14 +76,22 @@ class Rules:
 
 @dataclass(frozen=True)
 class Triage:
-    """urgency: its kind, or None. handed_over: why a person writes the reply; "" if one may be written here."""
+    """The result of looking at a ticket before any reply is written.
+
+    Attributes:
+        urgency: Kind of urgency; None if the ticket is not urgent.
+        handed_over: Reason why a person must write the reply; "" if a reply may be written here.
+    """
 
     urgency: str | None
     handed_over: str
 
 
 def triage(ticket: Read, rules: Rules) -> Triage:
-    """Say what can be said before a reply is written; a ticket that is handed over gets none."""
+    """Find the urgency of a ticket, and decide whether a person must write its reply.
+
+    `Writer` and `AnswerStage` call it first: a ticket that is handed over to a person gets no reply.
+    """
     urgent = urgency(ticket.text)
     if urgent is None and ticket.facts.message >= rules.thread_messages:
         urgent = THREAD
@@ -84,6 +99,7 @@ def triage(ticket: Read, rules: Rules) -> Triage:
 
 
 def _handed_over(ticket: Read, urgent: str | None, rules: Rules) -> str:
+    """Return the first reason why a person must write the reply; "" if there is none."""
     facts = ticket.facts
     reasons = (
         (HOSTILE, is_hostile(ticket.text)),
@@ -101,27 +117,27 @@ def _handed_over(ticket: Read, urgent: str | None, rules: Rules) -> str:
 
 @lru_cache(maxsize=16_384)
 def is_hostile(text: str) -> bool:
-    """Tell whether a sentence of a ticket gives orders to the writer of the reply."""
+    """Return True if a sentence of a ticket gives instructions to the writer of the reply (prompt injection)."""
     return any(is_injection(text[start:end]) for start, end in sentences(text))
 
 
 def _not_answered(ticket: Read, rules: Rules) -> str:
-    """Why a ticket whose questions are understood well enough for a draft is not answered."""
+    """Return the reason why a ticket is only drafted, although its questions are understood well enough for a draft."""
     if not rules.measured:
         return NO_LABELS
     for intent, sure in zip(ticket.intents, ticket.confidences, strict=True):
         if intent is None or sure < rules.thresholds.bounds(intent).answer < NEVER:
             return UNSURE
-    return FEW_LABELS  # no probability is enough for any of the intents that are not answered
+    return FEW_LABELS  # the intents not answered have no threshold that a probability can reach
 
 
 def decide(ticket: Read, rules: Rules, generated: bool = False) -> tuple[str, str]:
-    """Return the decision on a ticket that has a reply, and its reason.
+    """Return the decision (ANSWER, DRAFT or ESCALATE) on a ticket that has a reply, and the reason.
 
     Args:
-        ticket: The ticket.
-        rules: What decides.
-        generated: Whether an engine wrote the reply.
+        ticket: The ticket with its facts.
+        rules: Thresholds and settings.
+        generated: True if an engine generated the reply.
     """
     sure = rules.of_confidence(ticket.intents, ticket.confidences)
     if sure == ESCALATE:

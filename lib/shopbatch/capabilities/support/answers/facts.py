@@ -1,7 +1,7 @@
-"""What the shop knows for a ticket: sections of policies, the order of its own user, dates reckoned from both.
+"""Collects the facts for a ticket: sections of policies, the customer's own orders, and deadlines from both.
 
-Facts are pure data, written as JSON: equal facts are equal text, so that only a ticket whose facts have changed is
-answered again.
+Facts are written as JSON. Equal facts give equal text, so that only a ticket whose facts have changed is answered
+again.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from shopbatch.capabilities.support.answers.order_numbers import order_key, orde
 from shopbatch.capabilities.support.answers.policies import Policies, Section, Value
 from shopbatch.grounding.reply_orders import EVENTS, OrderFacts, OrderLine
 
-VERSION = 3  # of what is joined
-MOST_LINES = 50  # of an order; more would fill a prompt
-NOT_YOURS = "not_yours"  # an order number of somebody else, or of nobody
+VERSION = 3  # of the join and the facts' form
+MOST_LINES = 50  # most lines of an order in the facts; more would fill a prompt
+NOT_YOURS = "not_yours"  # the ticket names an order of another customer, or its form one that does not exist
 OTHER_LANGUAGE = "other_language"  # the shop has no policy in the ticket's language
-UNTRANSLATED = "untranslated_policy"  # it has some, and of what is asked for only another language says anything
+UNTRANSLATED = "untranslated_policy"  # policies answer the question in the fallback language only
 ORDER_COLUMNS = (
     *("order_id", "user_id", "status", "market", "placed_at", "shipped_at", "delivered_at"),
     *("carrier", "tracking", "total", "currency", "updated_at"),
@@ -34,7 +34,12 @@ LINE_COLUMNS = ("order_id", "line_number", "user_id", "name", "quantity", "unit_
 
 @dataclass(frozen=True)
 class Asked:
-    """A question's intent and the sections that answer it."""
+    """One intent of a ticket's questions, with the sections of a policy that answer it.
+
+    Attributes:
+        intent: The intent, such as refund_time.
+        sections: The sections, in order; () if no policy answers the intent.
+    """
 
     intent: str
     sections: tuple[Section, ...] = ()
@@ -42,14 +47,16 @@ class Asked:
 
 @dataclass(frozen=True)
 class Facts:
-    """All that is known for a ticket.
+    """The facts for a ticket.
 
     Attributes:
-        asked: For each different intent of its questions, in their order, the sections that answer it.
-        orders: The orders of the ticket's own user that it names; days are days of the shop's time zone.
-        deadlines: Dates that follow from both.
-        flags: NOT_YOURS, OTHER_LANGUAGE, UNTRANSLATED.
-        message: Which message of its thread it is, from 1 on.
+        asked: For each distinct intent of the ticket's questions, in order, the sections that answer it.
+        orders: The customer's own orders that the ticket names; dates are in the shop's time zone.
+        deadlines: Dates calculated from a section and the order.
+        flags: Reasons not to answer. NOT_YOURS: the ticket names another customer's order, or its form an unknown one.
+            OTHER_LANGUAGE: no policy is in the ticket's language. UNTRANSLATED: the policies that answer are in the
+            fallback language only.
+        message: Position of the ticket in its thread, from 1.
     """
 
     asked: tuple[Asked, ...] = ()
@@ -60,16 +67,16 @@ class Facts:
 
     @property
     def sections(self) -> list[Section]:
-        """The sections of all questions, each once."""
+        """Return the sections of all questions, each once."""
         return list(dict.fromkeys(section for asked in self.asked for section in asked.sections))
 
     def text(self) -> str:
-        """Write the facts as JSON; equal facts give equal text."""
+        """Encode the facts as JSON; equal facts give equal text."""
         return json.dumps(asdict(self), ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str)
 
     @classmethod
     def of(cls, text: str) -> Facts:
-        """Read what `text` wrote."""
+        """Decode the facts from the JSON that `text` returned."""
         tree = json.loads(text)
         asked = tuple(Asked(a["intent"], tuple(map(_section, a["sections"]))) for a in tree["asked"])
         orders = tuple(map(_read_order, tree["orders"]))
@@ -81,21 +88,35 @@ class Facts:
 
 
 def _section(tree: dict[str, Any]) -> Section:
+    """Decode a section from its JSON tree."""
     return Section(**{**tree, "values": tuple(Value(**value) for value in tree["values"])})
 
 
 def _read_order(tree: dict[str, Any]) -> OrderFacts:
+    """Decode an order from its JSON tree."""
     lines = tuple(OrderLine(**line) for line in tree["lines"])
     return OrderFacts(**{**tree, **{name: _day(tree[name]) for name in EVENTS}, "lines": lines})
 
 
 def _day(text: str | None) -> dt.date | None:
+    """Decode an ISO date; None stays None."""
     return None if text is None else dt.date.fromisoformat(text)
 
 
 @dataclass(frozen=True)
 class Ticket:
-    """What the join reads of a ticket."""
+    """The fields of a ticket by which facts are looked up.
+
+    Attributes:
+        user_id: The customer; None if unknown.
+        order_id: Order number of the form; None for none.
+        text: Subject and text.
+        language: ISO 639-1 code.
+        market: The customer's market; None if unknown.
+        intents: Intent of each question; None where none is likely.
+        day: Date of the reply in the shop's time zone; None if unknown.
+        message: Position in its thread, from 1.
+    """
 
     user_id: str | None
     order_id: str | None
@@ -109,15 +130,15 @@ class Ticket:
 
 @dataclass(frozen=True)
 class Shop:
-    """What tickets are joined with.
+    """The shop's policies and orders, in which facts for tickets are looked up.
 
     Attributes:
         policies: The shop's policies.
-        orders: Rows of `orders` by `order_key`, at least of all that a ticket names.
-        lines: Rows of `order_lines` of these orders, by the same number, in the order of the lines.
-        zone: Time zone of the shop's days.
-        fallback_language: See the configuration.
-        holidays: See the configuration.
+        orders: Rows of `orders` by `order_key`, at least of all orders that a ticket names.
+        lines: Rows of `order_lines` of these orders, by `order_key`, in the order of the lines.
+        zone: Time zone of the shop.
+        fallback_language: Language of the sections that are shown to the agent if none is in the ticket's language.
+        holidays: Days that are not business days, in addition to Saturdays and Sundays.
     """
 
     policies: Policies
@@ -129,17 +150,18 @@ class Shop:
 
     @cached_property
     def of_user(self) -> Mapping[str, Sequence[str]]:
-        """The keys of each user's orders."""
+        """Return the keys of each user's orders, by user id; "" for orders without a user."""
         out: dict[str, list[str]] = {}
         for key, row in self.orders.items():
             out.setdefault(row["user_id"] or "", []).append(key)
         return out
 
     def facts(self, ticket: Ticket) -> Facts:
-        """Return what the shop knows for a ticket.
+        """Look up the facts for a ticket.
 
-        An order counts only if it is the ticket's own user's and the ticket names it. A number that is another user's
-        order, or that the form states and nobody has, gives no fact but the flag NOT_YOURS.
+        An order is included only if the ticket names it and it belongs to the ticket's own user. If the ticket names
+        another user's order, or its form states a number that no order has, no order is included and the flag NOT_YOURS
+        is set. Deadlines are calculated only if exactly one order is included.
         """
         own, flags = self._orders(ticket)
         orders = tuple(_order(row, self.lines.get(order_key(row["order_id"]), ()), self.zone) for row in own)
@@ -164,7 +186,7 @@ class Shop:
         return Facts(tuple(asked), orders, tuple(reckoned), tuple(flags), ticket.message)
 
     def _orders(self, ticket: Ticket) -> tuple[list[Mapping[str, Any]], list[str]]:
-        """The orders of the ticket's user that it names, and flags."""
+        """Return the rows of the user's own orders that the ticket names, and the flags."""
         own, foreign = [], False
         stated = order_key(ticket.order_id or "")
         named = {n.key: n.sure for n in order_numbers(ticket.order_id, ticket.text)}
@@ -181,7 +203,7 @@ class Shop:
 
 
 def _order(row: Mapping[str, Any], lines: Sequence[Mapping[str, Any]], zone: str) -> OrderFacts:
-    """An order with its lines; a line without a name says nothing, and one of another user is not this order's."""
+    """Return the facts of an order with its lines; lines without a name, or of another user, are left out."""
     days = {name: None if row[name] is None else day_of(row[name], zone) for name in EVENTS}
     own = [line for line in lines if line["name"] and line["user_id"] in (None, row["user_id"])]
     return OrderFacts(
@@ -197,10 +219,11 @@ def _order(row: Mapping[str, Any], lines: Sequence[Mapping[str, Any]], zone: str
 
 
 def _decimal(amount: Decimal | None) -> str | None:
+    """Return an amount as a decimal string; None stays None."""
     return None if amount is None else str(amount)
 
 
 def day_of(moment: dt.datetime, zone: str) -> dt.date:
-    """Return the day of a moment in a time zone; a moment without a zone of its own is UTC."""
+    """Return the date of a moment in a time zone; a moment without a time zone is taken as UTC."""
     aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)
     return aware.astimezone(ZoneInfo(zone)).date()

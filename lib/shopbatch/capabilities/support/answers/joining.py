@@ -1,4 +1,7 @@
-"""Writes `tickets_with_facts`: the tickets whose questions are known, with the facts of the shop."""
+"""Writes the table `tickets_with_facts`: tickets with known intents, joined with the shop's policies and orders.
+
+It is the second step of `answer_tickets`.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,14 @@ _JOINED = ("facts", "as_of", "run_id")
 
 @dataclass(frozen=True)
 class Target:
-    """What every task gets: the table's root, the run, and from the configuration the day and the time zone."""
+    """Settings of the table and the run that every join task gets.
+
+    Attributes:
+        root: Root folder of the table `tickets_with_facts`.
+        run_id: The run.
+        as_of: Date of all replies; None for the date of each ticket.
+        zone: Time zone of the shop.
+    """
 
     root: str
     run_id: str
@@ -46,16 +56,17 @@ class Target:
 
 
 def join_facts(config: AnswerTicketsConfig, store: Store, report: Report, tickets: Snapshot) -> str:
-    """Join the tickets with policies and orders and show the rows, unless that was done already.
+    """Publish `tickets_with_facts`, unless it was already made from the same tables and settings.
 
     Args:
-        config: The job's configuration.
+        config: Settings of the job.
         store: The warehouse.
-        report: Is filled.
+        report: The report of the run, which is filled in.
         tickets: A version of `ticket_intents`.
 
     Returns:
-        What others had done to the table and was undone; "" for nothing.
+        A sentence for the report that says which changes by other programs to `tickets_with_facts` were undone; "" if
+        there were none.
 
     Raises:
         UserError: There are no policies.
@@ -90,7 +101,7 @@ def join_facts(config: AnswerTicketsConfig, store: Store, report: Report, ticket
 
 
 def _origin(config: AnswerTicketsConfig, sources: Sequence[Snapshot]) -> dict[str, Any]:
-    """What the rows are made from."""
+    """Return what the rows depend on: settings, versions of code and of source tables."""
     conf = config.model_dump(mode="json", include={"as_of", "timezone", "holidays", "fallback_language"})
     made_from = {s.name: {"table_id": s.table_id, "version": s.version} for s in sources}
     return {"version": [facts.VERSION, deadlines.VERSION], "conf": conf, "sources": made_from}
@@ -102,13 +113,13 @@ def shop_of(
     tickets: pa.Table,
     remote: bool = True,
 ) -> Shop:
-    """Read what tickets are joined with.
+    """Read the policies, and the orders that the tickets may be about.
 
     Args:
-        config: The job's configuration.
-        sources: The policies, the orders and their lines; None for a table that is not there.
+        config: Settings of the job.
+        sources: The policies, the orders and the order lines; None for a table that does not exist.
         tickets: Columns order_id, user_id, subject and text of all tickets.
-        remote: Whether Ray reads orders and lines, a task a file.
+        remote: True to read orders and order lines by Ray tasks, one per file; False to read them in this process.
     """
     policies, orders, lines = sources
     wanted = numbers_of(tickets["order_id"].to_pylist(), _read_text(tickets))
@@ -128,7 +139,7 @@ def shop_of(
 
 
 def _read_text(rows: pa.Table) -> list[str]:
-    """Subject and text of each ticket: an order's number may stand in either."""
+    """Return subject and text of each ticket in one string, since an order number may stand in either."""
     subjects, texts = (pc.fill_null(rows[name], "").to_pylist() for name in ("subject", "text"))
     return [f"{subject}\n{text}" for subject, text in zip(subjects, texts, strict=True)]
 
@@ -136,7 +147,15 @@ def _read_text(rows: pa.Table) -> list[str]:
 def _of_orders(
     source: Snapshot, columns: Sequence[str], wanted: set[str], remote: bool, users: Collection[str] = ()
 ) -> pl.DataFrame:
-    """The rows of some orders, by `order_key`, and of all orders of some users."""
+    """Read the rows of some orders, and of all orders of some users.
+
+    Args:
+        source: The table `orders` or `order_lines`.
+        columns: Columns to read.
+        wanted: Keys of orders, as `order_key` writes them.
+        remote: True to read by Ray tasks, one per file.
+        users: Ids of users.
+    """
     schema = source.select(columns)
     names = pa.array(sorted(wanted), pa.string()), pa.array(sorted(users), pa.string())
     if remote:
@@ -148,13 +167,13 @@ def _of_orders(
 
 
 def _orders(rows: pl.DataFrame) -> dict[str, Mapping[str, Any]]:
-    """The newest row of each order, by `order_key`."""
+    """Return the newest row of each order, by `order_key`."""
     newest = rows.sort("updated_at", nulls_last=False, maintain_order=True).unique("order_id", keep="last")
     return {order_key(row["order_id"]): row for row in newest.sort("order_id").iter_rows(named=True)}
 
 
 def _lines(rows: pl.DataFrame) -> dict[str, list[Mapping[str, Any]]]:
-    """The lines of each order, in their order, by `order_key`."""
+    """Return the rows of `order_lines` by `order_key`, sorted by line number."""
     lines: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows.sort("order_id", "line_number", "name", nulls_last=True).iter_rows(named=True):
         lines.setdefault(order_key(row["order_id"]), []).append(row)
@@ -162,7 +181,13 @@ def _lines(rows: pl.DataFrame) -> dict[str, list[Mapping[str, Any]]]:
 
 
 def read_orders(file: FileRef, schema: pa.Schema, wanted: tuple[pa.Array, pa.Array]) -> pa.Table:
-    """Read the wanted orders of a file, by their keys or their users, one row group at a time."""
+    """Read the wanted rows of one file of `orders` or `order_lines`, one row group at a time.
+
+    Args:
+        file: The file.
+        schema: Schema with the columns to read.
+        wanted: Keys of orders (as `order_key` writes them), and ids of users; a row with either is read.
+    """
     keys, users = wanted
     pieces = [schema.empty_table()]
     for group in range(len(files.row_group_rows(file.uri))):
@@ -173,7 +198,7 @@ def read_orders(file: FileRef, schema: pa.Schema, wanted: tuple[pa.Array, pa.Arr
 
 
 def _positions(tickets: Snapshot) -> dict[str, int]:
-    """Which message of its thread each ticket is, from 2 on, by ticket."""
+    """Return the position of each ticket in its thread, by ticket id; first messages (position 1) are left out."""
     rows = pl.DataFrame(tickets.read(["ticket_id", "thread_id", "created_at"])).drop_nulls("thread_id")
     rows = rows.sort("created_at", "ticket_id", nulls_last=False)
     rows = rows.with_columns(nth=pl.int_range(1, pl.len() + 1).over("thread_id")).filter(pl.col("nth") > 1)
@@ -181,7 +206,10 @@ def _positions(tickets: Snapshot) -> dict[str, int]:
 
 
 def _written(tickets: Snapshot, shop: Shop, target: Target) -> list[DataFile]:
-    """Join the tickets in tasks, one a part, each of which writes a file where it will stay."""
+    """Join the tickets in Ray tasks, one per part (see `plan_parts`), and return the files that the tasks wrote.
+
+    The files are in the table's folder, but readers do not see them before the commit.
+    """
     there, positions = ray.put(shop), ray.put(_positions(tickets))
     schema = tickets.select(_READ)
     tasks = [write_part.remote(target, part, schema, there, positions) for part in plan_parts(tickets)]
@@ -192,7 +220,18 @@ def _written(tickets: Snapshot, shop: Shop, target: Target) -> list[DataFile]:
 def write_part(
     target: Target, part: Part, schema: pa.Schema, shop: Shop, positions: Mapping[str, int]
 ) -> DataFile | None:
-    """Join a part of the tickets and write its rows."""
+    """Join one part of the tickets with their facts, and write the rows into a file.
+
+    Args:
+        target: Settings of the run.
+        part: The part of `ticket_intents`.
+        schema: Schema with the columns to read.
+        shop: Policies and orders.
+        positions: Position of each ticket in its thread.
+
+    Returns:
+        The file; None if the part has no rows.
+    """
     pieces = [joined(rows, shop, target, positions) for _, rows in part.read(schema)]
     rows = pa.concat_tables(pieces) if pieces else None
     if rows is None or not rows.num_rows:
@@ -203,7 +242,17 @@ def write_part(
 
 
 def joined(rows: pa.Table, shop: Shop, target: Target, positions: Mapping[str, int]) -> pa.Table:
-    """Add the day and the facts to rows of `ticket_intents`."""
+    """Add the columns `facts`, `as_of` and `run_id` to rows of `ticket_intents`.
+
+    Args:
+        rows: Rows of `ticket_intents`.
+        shop: Policies and orders.
+        target: Settings of the run.
+        positions: Position of each ticket in its thread; 1 if it is missing.
+
+    Returns:
+        Rows of `tickets_with_facts`.
+    """
     texts = _read_text(rows)
     made, days = [], []
     for row, text in zip(rows.drop_columns(["text", "subject"]).to_pylist(), texts, strict=True):

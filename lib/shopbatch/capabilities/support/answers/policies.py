@@ -1,4 +1,4 @@
-"""Which sections of the shop's policies hold for a question: by intent, market, language and day."""
+"""Finds the sections of the shop's policies that apply to a question, by intent, market, language and day."""
 
 from __future__ import annotations
 
@@ -16,7 +16,13 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Value:
-    """Words of a section that state a value. start, end: where they stand in the section's text, in characters."""
+    """Words in a policy's section that state a value, such as "30 days".
+
+    Attributes:
+        role: Meaning of the value, such as return_days.
+        text: The words.
+        start, end: Position in the section's text, in characters; `end` is exclusive.
+    """
 
     role: str
     text: str
@@ -26,7 +32,7 @@ class Value:
 
 @dataclass(frozen=True)
 class Section:
-    """A section of a policy, as tickets get to see it."""
+    """A section of a policy, as it becomes a fact of a ticket; the fields are columns of `policies`."""
 
     policy_id: str
     section: int
@@ -38,13 +44,20 @@ class Section:
 
     @property
     def id(self) -> str:
-        """What claims call it."""
+        """Return the id by which claims cite the section: `policy_id#section`."""
         return f"{self.policy_id}#{self.section}"
 
 
 @dataclass(frozen=True)
 class _Row:
-    """A row of `policies`: the section, and for what it holds."""
+    """A row of `policies`: a section, and where and when it applies.
+
+    Attributes:
+        section: The section.
+        market: The market to which it applies; None for every market.
+        valid_from: First day on which it applies; date.min if unlimited.
+        valid_to: Last day on which it applies; date.max if unlimited.
+    """
 
     section: Section
     market: str | None
@@ -53,10 +66,10 @@ class _Row:
 
 
 class Policies:
-    """All sections of the shop, by intent. `languages`: those that they are written in."""
+    """All sections of the shop's policies, indexed by intent; `languages` is the set of their languages."""
 
     def __init__(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Read rows of `policies` with the columns of COLUMNS."""
+        """Index rows of `policies` with the columns of COLUMNS."""
         self._by_intent: dict[str, list[_Row]] = defaultdict(list)
         self.languages: set[str] = set()
         for row in rows:
@@ -70,12 +83,19 @@ class Policies:
                 self._by_intent[intent].append(known)
 
     def sections(self, intent: str, market: str | None, language: str, day: dt.date) -> list[Section]:
-        """Return the sections that answer a question, those of one policy, in their order; none is an answer.
+        """Return the sections of the one policy that applies to a question, in order; [] if none applies.
 
-        1. Only what holds on the day, in the language, counts.
-        2. Policies of the market come before those of every market. Where the market is unknown, policies of every
-           market count, and if there are none and all others are of one market, these.
-        3. Of several policies the one that came into force last counts, of these the one with the least name.
+        1. Only sections in the language that are in force on the day are considered.
+        2. A policy of the customer's market is preferred to one for every market. If the market is unknown, a policy
+          for every market applies; if there is none, and all policies are of one market, one of these applies.
+        3. Of several policies, the one that came into force last applies; of those of the same day, that with the
+          smallest id.
+
+        Args:
+            intent: Intent of the question.
+            market: Market of the customer; None if unknown.
+            language: ISO 639-1 code.
+            day: The day on which the sections must be in force.
         """
         there = [
             row
@@ -92,6 +112,7 @@ class Policies:
 
 
 def _of_market(rows: Sequence[_Row], market: str | None) -> list[_Row]:
+    """Return the rows that apply to a market (None if unknown), by rule 2 of `Policies.sections`."""
     own = [row for row in rows if market is not None and row.market == market]
     common = [row for row in rows if row.market is None]
     if own or common or market is not None:

@@ -1,4 +1,7 @@
-"""Subject and text of a ticket -> its questions and their vectors (the memo) -> what each is about (published)."""
+"""The first step of `answer_tickets`: splits tickets into questions, encodes them, and recognises their intents.
+
+The memo keeps the questions' vectors; the intents are predicted from them when the table is published.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +26,8 @@ from shopbatch.text.language import guess_language, load_classifier
 from shopbatch.text.visible import VERSION as WORDS
 from shopbatch.text.visible import has_word
 
-VERSION = 1  # of all that turns columns into vectors
-PUBLISHED = 1  # of all that turns vectors into what is published
+VERSION = 1  # of the code that turns columns into vectors; a part of the recipe
+PUBLISHED = 1  # of the code that turns vectors into published columns
 UNKNOWN = "und"
 _SPAN = pa.struct([("start", pa.int32()), ("end", pa.int32())])
 _OUTPUTS = pa.schema([("spans", pa.list_(_SPAN)), ("vectors", pa.list_(pa.binary())), ("language", pa.string())])
@@ -34,14 +37,14 @@ _TICKET = ("thread_id", "user_id", "order_id", "subject", "text", "language", "m
 
 @dataclass(frozen=True)
 class IntentSource:
-    """The model of intents with its encoder.
+    """Where the model of intents and its encoder are found.
 
     Attributes:
-        model: The model's folder; "" for the fake engine's own.
-        identity: What its probabilities depend on.
-        encoder: The encoder's folder; "" for the fake engine.
+        model: Folder of the model; "" for the fake engine's own model.
+        identity: Digest of everything on which the model's probabilities depend.
+        encoder: Folder of the encoder; "" for the fake engine.
         encoder_digest: Digest of the encoder.
-        prefix: Put before a text that the encoder reads.
+        prefix: Text that is put before a question when it is encoded.
     """
 
     model: str
@@ -53,7 +56,20 @@ class IntentSource:
 
 @dataclass(frozen=True)
 class QuestionStage(BaseStage):
-    """The first stage of `answer_tickets`. A new model of intents on the same encoder computes no vector again."""
+    """The inference stage that turns tickets into questions with intents (see `inference.stage.Stage`).
+
+    Its raw results are the vectors of the questions; intents are predicted from them in `publish`. Therefore a new
+    model of intents on the same encoder encodes nothing again: the table is published anew from the vectors in the
+    memo.
+
+    Attributes:
+        engine: Settings of the engine that encodes questions.
+        source: Where the model of intents and its encoder are found.
+        max_bytes: Largest subject or text in bytes; a longer one is rejected as too_long.
+        content: Source columns on which the result depends.
+        passthrough_columns: Source columns that are copied into the published row.
+        outputs: Schema of the raw results: spans, vectors and language of the questions.
+    """
 
     engine: EngineConfig
     source: IntentSource
@@ -64,14 +80,22 @@ class QuestionStage(BaseStage):
 
     @property
     def stateless(self) -> bool:
+        """Return True if opening the engine costs nothing, so that the stage runs in tasks instead of actors."""
         return bool(getattr(self.engine, "light", False))
 
     @property
     def checks(self) -> str:
-        """A new model of intents publishes again from the memo."""
+        """Return the version of `publish`: that of its code, and the digest of the model of intents.
+
+        When it changes, the table is published again from the memo.
+        """
         return f"{PUBLISHED}.{WORDS}/{self.source.identity}"
 
     def recipe(self) -> Mapping[str, Any]:
+        """Return the versions, models and settings that can change a vector.
+
+        The memo keys each raw result by a digest of them, so that a change of any of them encodes the questions again.
+        """
         return {
             "stage": "questions",
             "version": [VERSION, cutting.VERSION],
@@ -81,15 +105,16 @@ class QuestionStage(BaseStage):
         }
 
     def check(self, content: pa.Table) -> pa.Array:
-        """Return empty, too_long, invalid_utf8, or null for a ticket that can be read."""
+        """Return why each ticket cannot be read (empty, too_long, invalid_utf8); null for tickets that can."""
         return check_content(content, self.max_bytes)
 
     def open(self) -> QuestionScorer:
-        load_classifier()  # here, since the watchdog takes a first batch of many seconds for one that hangs
+        """Load the encoder and the language classifier in a worker."""
+        load_classifier()  # loaded here, because a first batch of many seconds would look like a hang to the watchdog
         return QuestionScorer(open_engine(self.engine, self.source.encoder or None), self.source.prefix)
 
     def judge(self, raw: pa.Table) -> pa.Array:
-        """Return invalid_output for a vector that is not finite or has no length."""
+        """Return invalid_output for tickets with a vector that is zero or not finite, null for the others."""
         vectors, counts = _vectors(raw)
         bad = ~np.isfinite(vectors).all(axis=1) | (vectors == 0).all(axis=1)
         rows = np.zeros(raw.num_rows, bool)
@@ -97,7 +122,11 @@ class QuestionStage(BaseStage):
         return pc.if_else(pa.array(rows), "invalid_output", pa.scalar(None, pa.string()))
 
     def publish(self, passed: pa.Table, raw: pa.Table) -> dict[str, pa.Array]:
-        """Say what each question is about: null where something else is more probable."""
+        """Predict the intents of the questions, and return the computed columns of `ticket_intents`.
+
+        The columns are language, questions, confidences, intent and confidence. The intent of a question is null if the
+        question is more probably about none of the known intents.
+        """
         language = pc.coalesce(passed["language"], raw["language"], pa.scalar(UNKNOWN)).combine_chunks()
         vectors, counts = _vectors(raw)
         if not len(vectors):
@@ -130,12 +159,18 @@ class QuestionStage(BaseStage):
 
 @lru_cache(maxsize=2)
 def intent_model(folder: str, identity: str, dim: int) -> IntentModel:
-    """Load a model once in a process; without a folder it is the fake engine's own."""
+    """Load a model of intents, and cache it in the process.
+
+    Args:
+        folder: Folder of the model; "" for the fake engine's own model.
+        identity: Digest of the model, a part of the cache's key.
+        dim: Length of a vector, for the fake engine's model.
+    """
     return IntentModel.load(folder) if folder else IntentModel.fake(dim=dim)
 
 
 def _vectors(raw: pa.Table) -> tuple[np.ndarray, np.ndarray]:
-    """The vectors of all questions, float32 [questions, dim], and how many each ticket has, int64 [n]."""
+    """Return the vectors of all questions, float32 [questions, dim], and the questions per ticket, int64 [n]."""
     column = raw["vectors"].combine_chunks()
     counts = pc.list_value_length(column).to_numpy(zero_copy_only=False).astype(np.int64)
     values = column.flatten().to_pylist()
@@ -145,17 +180,29 @@ def _vectors(raw: pa.Table) -> tuple[np.ndarray, np.ndarray]:
 
 
 class QuestionScorer:
-    """The stage inside a worker."""
+    """Splits and encodes tickets inside a Ray worker, with the loaded encoder."""
 
     def __init__(self, encoder: Encoder, prefix: str) -> None:
         self.encoder, self.prefix = encoder, prefix
 
     def plan(self, content: pa.Table) -> list[np.ndarray]:
-        """Batches of the encoder over whole tickets; the questions of a batch are encoded together."""
+        """Group whole tickets into batches of the encoder; return the row numbers of each batch."""
         return list(self.encoder.plan(self._prefixed(message(content))))
 
     def run(self, content: pa.Table, attempts: np.ndarray) -> pa.Table:
-        """Cut the tickets into questions and encode these."""
+        """Split tickets into questions and encode them; return spans, vectors, language and tokens, one row per ticket.
+
+        Args:
+            content: Columns subject and text, [n].
+            attempts: Number of the attempt at each row; not used.
+
+        Returns:
+            `spans` (start and end of each question, in characters of `message`), `vectors` (float16 bytes of each
+            question), `language` and `tokens`.
+
+        Raises:
+            EngineError: The encoder failed.
+        """
         texts = message(content)
         spans = [questions(text) for text in texts.to_pylist()]
         asked = [
@@ -177,10 +224,14 @@ class QuestionScorer:
         return pa.table(columns)
 
     def _prefixed(self, texts: pa.Array) -> pa.Array:
+        """Return the texts as the encoder reads them: each with the model's prefix before it."""
         return pc.binary_join_element_wise(self.prefix, texts, "") if self.prefix else texts
 
 
 def message(content: pa.Table) -> pa.Array:
-    """Return what is read of a ticket: its text, or its subject where the text has no word; string [n]."""
+    """Return the text of each ticket that is searched for questions, string [n].
+
+    It is the ticket's text, or its subject if the text has no word.
+    """
     subject, text = (pc.fill_null(content[name], "").combine_chunks() for name in ("subject", "text"))
     return pc.if_else(has_word(text), text, subject)

@@ -1,4 +1,4 @@
-"""The questions of a ticket: where each begins and ends in its text (questions.yaml)."""
+"""Splits a ticket into its questions, with their positions in the text. The words are in `questions.yaml`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from shopbatch.text.word_files import WordFile, read_words
 
-VERSION = 1  # of what is cut, words included
+VERSION = 1  # of the splitting rules, questions.yaml included; a part of the recipe
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _QUESTION = ("?", "？")
 _PARTS = re.compile(r"[,，:：]")
@@ -17,11 +17,30 @@ _AROUND = " \t\n.,;:!?。，；：！？…~～"
 
 
 class _Least(WordFile):
+    """Minimum lengths of a question.
+
+    A piece of text that reaches neither of the two minimums belongs to the question before it.
+
+    Attributes:
+        letters: Minimum number of letters in a language with Latin (or similar) letters.
+        han: Minimum number of Chinese characters.
+    """
+
     letters: int
     han: int
 
 
 class _Words(WordFile):
+    """The content of `questions.yaml`: patterns, by language where they differ.
+
+    Attributes:
+        ends: Patterns of the ends of sentences.
+        asks: Patterns of sentences that ask without a question mark.
+        courtesy: Patterns of whole sentences that look like questions but ask nothing.
+        joins: Patterns of words at which a second question begins inside a sentence.
+        least: Minimum lengths of a question.
+    """
+
     ends: tuple[str, ...]
     asks: dict[str, str]
     courtesy: dict[str, str]
@@ -31,6 +50,8 @@ class _Words(WordFile):
 
 @dataclass(frozen=True)
 class _Patterns:
+    """The compiled content of `questions.yaml` (see `_Words`)."""
+
     ends: re.Pattern[str]
     asks: re.Pattern[str]
     courtesy: re.Pattern[str]
@@ -40,6 +61,7 @@ class _Patterns:
 
 @lru_cache(maxsize=1)
 def _patterns() -> _Patterns:
+    """Return the compiled patterns of `questions.yaml`, which is read once per process."""
     words = read_words(_Words, "shopbatch.capabilities.support.answers", "questions.yaml")
 
     def any_of(patterns: dict[str, str]) -> re.Pattern[str]:
@@ -50,11 +72,17 @@ def _patterns() -> _Patterns:
 
 
 def questions(text: str) -> list[tuple[int, int]]:
-    """Return where the questions of a ticket stand, in characters, in order; one or more, that of the whole text if it
-    has one question or none.
+    """Split a ticket into its questions.
 
-    What is said before a question belongs to it; what is said after the last one, too. A piece that is too short to be
-    understood alone belongs to the question before it.
+    Sentences before a question belong to it; sentences after the last question belong to that one. A piece that is too
+    short to be understood alone belongs to the question before it.
+
+    Args:
+        text: The ticket's text.
+
+    Returns:
+        (start, end) of each question in characters, in order; `end` is exclusive. A ticket with one question or none
+        gives one span, that of the whole text without white space at its ends.
     """
     pieces: list[list[int]] = []
     begin, pending = 0, False
@@ -81,17 +109,19 @@ def questions(text: str) -> list[tuple[int, int]]:
 
 
 def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
+    """Return (start, end) without white space at the edges."""
     first, last = _bounds(text[start:end])
     return start + first, start + last
 
 
 def _bounds(text: str) -> tuple[int, int]:
+    """Return (start, end) of a text without the white space at its ends, in characters."""
     first = len(text) - len(text.lstrip())
     return first, max(first, len(text.rstrip()))
 
 
 def _sentences(text: str) -> Iterator[tuple[int, int]]:
-    """Where the sentences of a text stand, cut also where a second question begins."""
+    """Yield (start, end) of each sentence; a sentence is also cut where a second question begins inside it."""
     patterns, start = _patterns(), 0
     cuts = sorted({m.end() for m in patterns.ends.finditer(text)} | {m.start() for m in patterns.joins.finditer(text)})
     for cut in [*cuts, len(text)]:
@@ -101,6 +131,7 @@ def _sentences(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _asks(sentence: str) -> bool:
+    """Return True if a sentence asks something: by its question mark or its words, and not as a mere courtesy."""
     parts = [part.strip(_AROUND) for part in _PARTS.split(sentence)]
     if all(_patterns().courtesy.fullmatch(part) for part in parts if part):
         return False
@@ -108,5 +139,6 @@ def _asks(sentence: str) -> bool:
 
 
 def _is_short(piece: str) -> bool:
+    """Return True if a piece is too short to be a question by itself."""
     least, han = _patterns().least, len(_HAN.findall(piece))
     return han < least.han and sum(c.isalpha() for c in piece) - han < least.letters

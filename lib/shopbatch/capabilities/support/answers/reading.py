@@ -1,4 +1,4 @@
-"""What is read of a ticket before a reply is written."""
+"""Decodes table rows into tickets with their facts, for the steps that write and judge replies."""
 
 from __future__ import annotations
 
@@ -16,7 +16,15 @@ CONTENT = ("subject", "text", "language", "questions", "as_of", "facts")
 
 @dataclass(frozen=True)
 class Read:
-    """A ticket. confidences: of the intents; empty where a reply does not depend on them."""
+    """A ticket with its intents and facts.
+
+    Attributes:
+        text: Subject and text, one below the other.
+        intents: Intent of each question; None where none is likely.
+        confidences: Probability of each intent, 0 to 1; () if the column was not read.
+        facts: Policies, orders and deadlines for the ticket.
+        as_of: Date of the reply; None for a ticket without a date.
+    """
 
     text: str
     intents: tuple[str | None, ...]
@@ -26,7 +34,11 @@ class Read:
 
 
 def read_tickets(rows: pa.Table) -> Iterator[tuple[Read, str]]:
-    """Read rows with the columns of CONTENT, and `confidences` if it is there: the ticket, and its language."""
+    """Yield each ticket and its language (ISO 639-1 code).
+
+    Args:
+        rows: Rows with the columns of CONTENT, and optionally `confidences`.
+    """
     texts = [blank(rows[name]).to_pylist() for name in ("subject", "text")]
     names = ("language", "questions", "as_of", "facts")
     columns = (rows[name].to_pylist() for name in names)

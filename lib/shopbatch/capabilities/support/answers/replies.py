@@ -1,7 +1,7 @@
-"""A reply by template: the policy's own sentences with the order's facts and reckoned dates, and each claim's place.
+"""Writes replies by a template from the policy's own sentences, the order's facts and calculated dates.
 
-The policy's wording carries the role and the condition of every number, so it is quoted and never put differently. The
-words around it are those of replies.yaml.
+The policy's wording carries the meaning and the condition of every number, so it is quoted and never rephrased. The
+words around the quotation are in `replies.yaml`. The position and the source of each claim are recorded.
 """
 
 from __future__ import annotations
@@ -21,15 +21,17 @@ from shopbatch.grounding.reply_orders import EVENTS, OrderFacts
 from shopbatch.grounding.sentences import sentences
 from shopbatch.text.word_files import WordFile, read_words
 
-VERSION = 1  # of what a template writes, words included
-POLICY, ORDER, RECKONED = "policy", "order", "reckoned"  # what backs a claim
+VERSION = 1  # of the template, replies.yaml included
+POLICY, ORDER, RECKONED = "policy", "order", "reckoned"  # kinds of source that back a claim
 _PLACE = re.compile(r"\{(\w+)\}")
-_LINE_END = re.compile(r"[\r\n]")  # inside a sentence, where a line was wrapped; places stay
+_LINE_END = re.compile(r"[\r\n]")  # a wrapped line in a sentence; one blank replaces it, so positions stay valid
 _LIST_OR_PARAGRAPH = re.compile(r"\n\s*\n|\n\s*(?:[-*•]|\d)")
 _WORD = re.compile(r"[a-z]{3,}|[\u3400-\u9fff]{2}", re.I)
 
 
 class _Language(WordFile):
+    """The template of one language in `replies.yaml`, where the fields are explained."""
+
     greeting: str
     about: str
     orders: dict[str, str]
@@ -47,24 +49,34 @@ class _Language(WordFile):
     joint: str
 
     def day(self, day: dt.date) -> str:
-        """Write a day."""
+        """Format a date in this language ("2 June 2026")."""
         written = self.date.replace("%-d", str(day.day)).replace("%-m", str(day.month)).replace("%Y", str(day.year))
         return written.replace("{month}", self.months[day.month - 1] if self.months else "")
 
 
 class _Words(WordFile):
+    """The content of `replies.yaml`: the template of each language."""
+
     languages: dict[str, _Language]
 
 
 @lru_cache(maxsize=1)
 def reply_words() -> Mapping[str, _Language]:
-    """Return the words of all languages that have a template."""
+    """Return the templates by language, read once per process."""
     return read_words(_Words, "shopbatch.capabilities.support.answers", "replies.yaml").languages
 
 
 @dataclass(frozen=True)
 class Claim:
-    """What a reply claims, and what backs it; the fields are those of `ticket_answers.claims`."""
+    """A claim in a reply with the fact that backs it; the fields are those of `ticket_answers.claims`.
+
+    Attributes:
+        kind: Role of the value (such as return_days), `condition`, `order` or `date`.
+        start, end: Position in the reply, in characters; `end` is exclusive.
+        source: Kind of the fact: POLICY, ORDER, or RECKONED (a date calculated from a policy and an order).
+        source_id: Id of the fact: `policy_id#section`, `order_id.column`, or for RECKONED the two joined by "+".
+        source_start, source_end: Position in the section or the order's value, in characters.
+    """
 
     kind: str
     start: int
@@ -77,13 +89,23 @@ class Claim:
 
 @dataclass
 class Reply:
-    """A reply in the making."""
+    """A reply that is being written, with its claims.
+
+    Attributes:
+        text: The text so far.
+        claims: The claims so far.
+    """
 
     text: str = ""
     claims: list[Claim] = field(default_factory=list)
 
     def add(self, words: str, joint: str = "") -> int:
-        """Add words behind a joint, which is left out at the beginning of a line; returns where they begin."""
+        """Append words, and return their position in the reply, in characters.
+
+        Args:
+            words: Text to append.
+            joint: Separator before the words; left out at the beginning of a line.
+        """
         if self.text and not self.text.endswith("\n"):
             self.text += joint
         start = len(self.text)
@@ -91,16 +113,30 @@ class Reply:
         return start
 
     def paragraph(self) -> None:
-        """Begin a new paragraph."""
+        """Begin a new paragraph, unless the reply is empty."""
         if self.text:
             self.text = self.text.rstrip("\n") + "\n\n"
 
     def claim(self, kind: str, span: tuple[int, int], source: str, source_id: str, place: tuple[int, int]) -> None:
-        """Say what backs a place of the text."""
+        """Record the source that backs a part of the text.
+
+        Args:
+            kind: Kind of the claim.
+            span: (start, end) in the reply, in characters.
+            source: POLICY, ORDER or RECKONED.
+            source_id: Id of the source.
+            place: (start, end) in the source, in characters.
+        """
         self.claims.append(Claim(kind, *span, source, source_id, *place))
 
     def fill(self, template: str, values: Mapping[str, str], joint: str) -> dict[str, tuple[int, int]]:
-        """Add a template with its places filled; returns where each value stands."""
+        """Append a template with its placeholders filled; return the (start, end) of each value in the reply.
+
+        Args:
+            template: Text with placeholders such as {order_id}.
+            values: Value of each placeholder.
+            joint: Separator before the text; left out at the beginning of a line.
+        """
         spans: dict[str, tuple[int, int]] = {}
         base, last, words = self.add("", joint), 0, ""
         for match in _PLACE.finditer(template):
@@ -113,17 +149,17 @@ class Reply:
 
 
 def template_reply(facts: Facts, language: str, as_of: dt.date | None, question: str = "") -> Reply | None:
-    """Write the reply to a ticket.
+    """Write the reply to a ticket by the template.
 
     Args:
-        facts: What is known; every question has a section that answers it.
-        language: Of the reply, which must be that of the sections.
-        as_of: The day of the reply.
-        question: The ticket's text, if only the sentences that share words with it and all conditions are to be quoted;
-            "" quotes all.
+        facts: Facts of the ticket.
+        language: Language of the reply, which must be that of the sections.
+        as_of: Date of the reply; deadlines before it are worded as having ended.
+        question: "" to quote all sentences of the sections. The ticket's text to quote fewer: those that share words
+            with it, and all that state a condition.
 
     Returns:
-        The reply; None if the language has no template, or a question no section in it.
+        The reply; None if the language has no template, or if a question is not answered by a section in this language.
     """
     words = reply_words().get(language)
     whole = bool(facts.asked) and all(asked.sections for asked in facts.asked)
@@ -150,7 +186,7 @@ def template_reply(facts: Facts, language: str, as_of: dt.date | None, question:
 
 
 def _order(reply: Reply, order: OrderFacts, words: _Language) -> None:
-    """Say what is known of an order."""
+    """Append sentences with the known facts of an order, and record their claims."""
     values = {name: words.day(day) for name, day in order.events.items()}
     values |= {n: v for n in ("carrier", "tracking") if (v := getattr(order, n))}
     values["order_id"] = order.order_id
@@ -169,7 +205,15 @@ def _order(reply: Reply, order: OrderFacts, words: _Language) -> None:
 
 
 def fact_sentences(facts: Facts, language: str, as_of: dt.date | None) -> list[tuple[str, str]]:
-    """Return the sentences of a template about orders and reckoned dates, each with the id of what backs it."""
+    """Return the template's sentences about orders and calculated dates, as (source id, text).
+
+    `generated` shows them to the generator as facts, and checks its reply against them.
+
+    Args:
+        facts: Facts of the ticket.
+        language: Language of the sentences; [] if it has no template.
+        as_of: Date of the reply; None if unknown.
+    """
     words = reply_words().get(language)
     if words is None:
         return []
@@ -186,7 +230,10 @@ def fact_sentences(facts: Facts, language: str, as_of: dt.date | None) -> list[t
 
 
 def goods_sentence(order: OrderFacts, language: str) -> str:
-    """Say what an order holds, for a generator; "" where that is unknown. A template does not say it."""
+    """Return a sentence that lists the products of an order, for the generator; "" if they are unknown.
+
+    The template's own replies do not have this sentence.
+    """
     words = reply_words().get(language)
     if words is None or not order.lines:
         return ""
@@ -198,7 +245,14 @@ def goods_sentence(order: OrderFacts, language: str) -> str:
 
 
 def _quote(reply: Reply, section: Section, kept: list[tuple[int, int]], joint: str) -> None:
-    """Quote sentences of a section; every value and every condition is a claim."""
+    """Append sentences of a section, and record every value and every condition in them as a claim.
+
+    Args:
+        reply: The reply.
+        section: The section.
+        kept: (start, end) in the section of each sentence to quote.
+        joint: Separator between sentences.
+    """
     for number, (start, end) in enumerate(kept):
         between = section.text[kept[number - 1][1] : start] if number else ""
         paragraph = number and bool(_LIST_OR_PARAGRAPH.search(between + section.text[start : start + 2]))
@@ -213,7 +267,11 @@ def _quote(reply: Reply, section: Section, kept: list[tuple[int, int]], joint: s
 
 
 def _kept(section: Section, question: str) -> Iterator[tuple[int, int]]:
-    """The sentences of a section that are quoted; all, if none shares a word with the question."""
+    """Yield (start, end) of the sentences of a section to quote.
+
+    They are the sentences that share words with the question, and all sentences that state a condition. If no sentence
+    shares a word with the question, or the question is "", all sentences are quoted.
+    """
     every = sentences(section.text)
     if not question:
         yield from every
@@ -226,13 +284,17 @@ def _kept(section: Section, question: str) -> Iterator[tuple[int, int]]:
 
 
 def _terms(text: str) -> Iterable[str]:
+    """Return the terms by which a sentence is compared with the question.
+
+    They are the first five letters of each Latin word, and the pairs of neighbouring Chinese characters.
+    """
     low = text.lower()
     pairs = (low[i : i + 2] for i in range(len(low) - 1))
     return [*(m[0][:5] for m in _WORD.finditer(low) if m[0].isascii()), *(p for p in pairs if _WORD.fullmatch(p))]
 
 
 def _reckoned(reply: Reply, deadline: Deadline, order: OrderFacts, words: _Language, as_of: dt.date | None) -> None:
-    """Say a date that was reckoned."""
+    """Append a sentence with a calculated deadline, and record its claims."""
     values = {
         "event": words.events[deadline.event],
         "begun": words.day(deadline.begun),
@@ -248,5 +310,5 @@ def _reckoned(reply: Reply, deadline: Deadline, order: OrderFacts, words: _Langu
 
 
 def as_rows(claims: Iterable[Claim]) -> list[dict[str, Any]]:
-    """Return claims as values of `ticket_answers.claims`, in the order of the reply."""
+    """Return the claims as values of `ticket_answers.claims`, in the order of their positions in the reply."""
     return [vars(claim) for claim in sorted(claims, key=lambda claim: (claim.start, claim.end, claim.kind))]

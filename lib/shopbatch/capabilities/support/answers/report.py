@@ -1,4 +1,4 @@
-"""The figures of answer_tickets: yesterday's tickets by intent and decision, why, and masked samples."""
+"""Fills the report of `answer_tickets`: decisions, reasons, tickets by intent, sample replies, and agents' feedback."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ _COLUMNS = (
     "reply",
     "claims",
 )
-_SHOWN = 6  # replies
-_INTENTS = 20  # bars of the chart
+_SHOWN = 6  # most sample replies
+_INTENTS = 20  # most bars of the chart
 _NONE = "(none)"
 
 
 def add_figures(store: Store, report: Report, measured: bool) -> None:
-    """Add what the live answers show.
+    """Add metrics, highlights and figures of the live answers to the report; nothing if none are published.
 
     Args:
         store: The warehouse.
-        report: Is filled.
-        measured: Whether the thresholds were chosen on labelled tickets.
+        report: The report of the run, which is filled in.
+        measured: True if the model's thresholds were chosen on labelled questions (`Rules.measured`).
     """
     live = store.find(TICKET_ANSWERS.name)
     if live is None:
@@ -64,12 +64,13 @@ _DONE = {"answer": "answered", "draft": "drafted", "escalate": "handed over"}
 
 
 def _shares(counts: Counter[str]) -> dict[str, float]:
+    """Return the share (0 to 1) of each decision."""
     total = max(1, counts.total())
     return {_DONE[name]: round(counts[name] / total, 4) for name in TICKET_DECISIONS}
 
 
 def _newest_day(rows: pl.DataFrame) -> tuple[dt.date | None, pl.DataFrame]:
-    """The newest day of the tickets and its rows; all rows if no ticket has a date."""
+    """Return the newest day of the tickets and its rows; (None, all rows) if no ticket has a date."""
     days = rows["created_at"].dt.date()
     day = days.max()
     if not isinstance(day, dt.date):
@@ -82,6 +83,7 @@ def _when(day: dt.date | None) -> str:
 
 
 def _by_intent(rows: pl.DataFrame, day: dt.date | None, measured: bool) -> Figure:
+    """Return a bar chart of the newest tickets by intent and decision."""
     frame = rows.with_columns(pl.col("intent").fill_null(_NONE))
     most = [name for name, _ in Counter(frame["intent"].to_list()).most_common(_INTENTS)]
     series = {
@@ -90,13 +92,12 @@ def _by_intent(rows: pl.DataFrame, day: dt.date | None, measured: bool) -> Figur
     }
     caption = f"The newest {_when(day)} by what they are about."
     if not measured:
-        caption += (
-            " Without labelled tickets or questions no threshold is known, so a person looks at every reply."
-        )
+        caption += " Without labelled tickets or questions no threshold is known, so a person looks at every reply."
     return Figure("bars", "Tickets by intent", {"groups": most or [_NONE], "series": series}, caption)
 
 
 def _reasons(rows: pl.DataFrame, day: dt.date | None) -> Figure:
+    """Return a table that counts the newest tickets by decision and reason."""
     pairs = Counter(rows.select("decision", "reason").iter_rows())
     order: Sequence[Any] = sorted(pairs, key=lambda pair: (TICKET_DECISIONS.index(pair[0]), -pairs[pair], pair[1]))
     cells = [[_DONE[decision], reason, pairs[decision, reason]] for decision, reason in order]
@@ -104,7 +105,10 @@ def _reasons(rows: pl.DataFrame, day: dt.date | None) -> Figure:
 
 
 def _some_replies(rows: pl.DataFrame) -> Figure:
-    """A few replies, of different intents, that name no order: nothing in them is the customer's."""
+    """Return a table of a few template replies of different intents.
+
+    Replies that name an order are left out, so that nothing in the table is about a customer.
+    """
     quoted = rows.filter(pl.col("reply").is_not_null() & pl.col("writer").is_in([TEMPLATE, EXTRACT]))
     general = quoted.filter(~pl.col("claims").list.eval(pl.element().struct.field("source") != POLICY).list.any())
     some = (
@@ -118,7 +122,16 @@ def _some_replies(rows: pl.DataFrame) -> Figure:
 
 
 def _feedback(made: pl.DataFrame, sent: pl.DataFrame) -> dict[str, Any]:
-    """What agents made of the tickets: how often the intent was right, and the reply was sent as it is, by intent."""
+    """Compare the answers with agents' feedback, by the intent that the agent stated.
+
+    Args:
+        made: ticket_id, intent and reply that the job made.
+        sent: ticket_id, intent and reply that the agents used.
+
+    Returns:
+        For each intent a dict of three counts: all tickets with feedback, tickets whose intent the job predicted right,
+        and tickets whose reply was sent unchanged.
+    """
     both = made.join(sent, on="ticket_id", suffix="_sent").filter(pl.col("intent_sent").is_not_null())
     known = both.with_columns(
         right=(pl.col("intent") == pl.col("intent_sent")).fill_null(False),

@@ -1,4 +1,4 @@
-"""Tickets -> questions and intents -> facts -> decision and reply: what the job answer_tickets does."""
+"""The entry point of the job `answer_tickets`: intents of tickets, then facts, then decisions and replies."""
 
 from __future__ import annotations
 
@@ -38,17 +38,20 @@ from shopbatch.warehouse.publish import Superseded
 from shopbatch.warehouse.store import Store
 
 JOB = "answer_tickets"
-NO_THRESHOLDS = (
-    "no labelled tickets or questions: no threshold is known, so nothing is answered without a person"
-)
+NO_THRESHOLDS = "no labelled tickets or questions: no threshold is known, so nothing is answered without a person"
 
 
 def question_spec(config: AnswerTicketsConfig, store: Store, report: Report) -> tuple[Spec, Thresholds]:
-    """The inference job that says what tickets are about, and the thresholds of its model.
+    """Return the first inference job, which recognises the tickets' intents, and the thresholds of its model.
+
+    Args:
+        config: Settings of the job.
+        store: The warehouse.
+        report: The report of the run, which gets the models' digests.
 
     Raises:
         UserError: There is no model of intents.
-        ModelError: It or its encoder is missing or damaged.
+        ModelError: The model of intents or its encoder is missing or damaged.
     """
     source, thresholds = _intents(config, store, report)
     stage = QuestionStage(config.engine, source, config.max_bytes)
@@ -57,6 +60,7 @@ def question_spec(config: AnswerTicketsConfig, store: Store, report: Report) -> 
 
 
 def _intents(config: AnswerTicketsConfig, store: Store, report: Report) -> tuple[IntentSource, Thresholds]:
+    """Find the model of intents, its encoder and its thresholds; the fake engine has a model of its own."""
     root, fake = f"{store.root}/_models", config.engine.kind == "fake"
     if fake and config.intents == INTENTS:
         model = IntentModel.fake(dim=getattr(config.engine, "dim", 8))
@@ -76,7 +80,13 @@ def _intents(config: AnswerTicketsConfig, store: Store, report: Report) -> tuple
 
 
 def answer_spec(config: AnswerTicketsConfig, store: Store, report: Report, thresholds: Thresholds) -> Spec:
-    """The inference job that decides on tickets and writes replies.
+    """Return the second inference job, which decides on tickets and writes replies.
+
+    Args:
+        config: Settings of the job.
+        store: The warehouse.
+        report: The report of the run, which gets the models' digests.
+        thresholds: Thresholds of the model of intents.
 
     Raises:
         ModelError: The model of the replies is missing or damaged.
@@ -111,7 +121,10 @@ def answer_spec(config: AnswerTicketsConfig, store: Store, report: Report, thres
 
 
 def trial_specs(config: AnswerTicketsConfig, store: Store, report: Report) -> list[Spec]:
-    """What `shopbatch try` shows: both steps as one inference job. Raises what the two specs raise."""
+    """Return one inference job with all steps, with which `shopbatch try` answers a few tickets in its own process.
+
+    Raises what `question_spec` and `answer_spec` raise.
+    """
     from shopbatch.capabilities.support.answers.trial import TrialStage
 
     asking, thresholds = question_spec(config, store, report)
@@ -123,11 +136,16 @@ def trial_specs(config: AnswerTicketsConfig, store: Store, report: Report) -> li
 
 
 def answer_tickets(config: AnswerTicketsConfig, store: Store, report: Report) -> None:
-    """Sort the new tickets by intent, join them with facts, and publish decisions and replies.
+    """Recognise the intents of new tickets, join them with facts, and publish decisions and replies.
+
+    Args:
+        config: Settings of the job.
+        store: The warehouse.
+        report: The report of the run, which is filled in.
 
     Raises:
         UserError: A table or a model is missing.
-        GateRefused, Stopped: As `run_inference`.
+        GateRefused, Stopped: As `run_inference` raises them.
     """
     report.unit = "tickets"
     asking, thresholds = question_spec(config, store, report)
@@ -154,7 +172,7 @@ def answer_tickets(config: AnswerTicketsConfig, store: Store, report: Report) ->
         report.outcome, report.message = "superseded", str(error)
         return
     run_inference(answering, config, store, report, spent)
-    report.samples.clear()  # `add_figures` shows some masked
+    report.samples.clear()  # instead, `add_figures` shows replies that name no order
     _add_rows(report, first)
     report.message = "; ".join(filter(None, [undone, first.message, report.message]))
     if first.outcome == "published" and report.outcome == "nothing to do":
@@ -170,7 +188,12 @@ def answer_tickets(config: AnswerTicketsConfig, store: Store, report: Report) ->
 
 
 def unmatched_intents(stage: object, store: Store) -> dict[str, list[str]]:
-    """The intents of the policies that the model does not know, with the nearest ones that it does."""
+    """Return the intents that policies name but the model does not know, each with similar intents that it knows.
+
+    Args:
+        stage: The first stage of the job, which loads the model; for any other stage the result is {}.
+        store: The warehouse with the policies; without policies the result is {}.
+    """
     policies = store.find(POLICIES.name)
     if policies is None or not isinstance(stage, QuestionStage):
         return {}
@@ -181,7 +204,7 @@ def unmatched_intents(stage: object, store: Store) -> dict[str, list[str]]:
 
 
 def _merge(report: Report, first: Report) -> None:
-    """Enter in the report what the first step did."""
+    """Enter the results of the first step (intents) into the report."""
     report.stages |= {f"intents: {name}": stage for name, stage in first.stages.items()}
     report.tables |= first.tables
     report.gates += first.gates
@@ -192,7 +215,7 @@ def _merge(report: Report, first: Report) -> None:
 
 
 def _add_rows(report: Report, first: Report) -> None:
-    """Let the report count tickets: those that the first step rejected were read, too."""
+    """Add the first step's counts to the report, so that it counts all tickets, including rejected ones."""
     last, known = report.rows, first.rows
     report.rows = Rows(
         read=known.read,

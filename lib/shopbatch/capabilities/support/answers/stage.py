@@ -1,7 +1,7 @@
-"""A ticket with its facts -> a generator's text, if there is one (the memo) -> decision, reply and claims (published).
+"""The last step of `answer_tickets`: decides on each ticket and writes its reply with claims.
 
-What the memo keeps is what costs: the text of a generator. The template, the checks and the decision are made anew when
-the table is published, so that a changed threshold, template or check generates nothing again.
+The memo keeps only the costly part, the text that a generator wrote. The template, the checks and the decision are
+computed again when the table is published, so that a changed threshold, template or check generates nothing again.
 """
 
 from __future__ import annotations
@@ -27,22 +27,27 @@ from shopbatch.grounding.replies import VERSION as CHECKS
 from shopbatch.inference.stage import BaseStage, Scorer
 from shopbatch.tables.ticket_answers import CLAIM
 
-VERSION = 2  # of all that turns a ticket into a prompt
+VERSION = 2  # of the code that turns a ticket into a prompt; a part of the recipe
 _OUTPUTS = pa.schema([("text", pa.string()), ("finish", pa.string()), ("tokens_out", pa.int32())])
 
 
 @dataclass(frozen=True)
 class AnswerStage(BaseStage):
-    """The last stage of `answer_tickets`.
+    """The inference stage that decides on tickets and writes replies (see `inference.stage.Stage`).
 
     Attributes:
-        reply: What writes the replies.
-        rules: What decides.
-        model: The generator's folder; "" if it loads none.
-        models: Digests of models, part of the recipe.
-        prompts: What a generator is told.
-        sampling: How its answers are drawn.
-        call_rows: Prompts of one call.
+        reply: Settings of the writer: template, extract, or a generator.
+        rules: Thresholds and settings of the decision.
+        model: Folder of the generator's model; "" if it loads none.
+        models: Digests of the models, a part of the recipe.
+        prompts: The generator's instructions.
+        sampling: Sampling settings of the generator.
+        call_rows: Number of prompts in one call.
+        content: Source columns on which the result depends.
+        passthrough_columns: Source columns that are copied into the published row.
+        drift_columns: Two published columns, (group, label). The gate `drift` compares the shares of their value pairs
+            with those of the live table.
+        outputs: Schema of the raw results.
     """
 
     reply: TemplateReply | ExtractReply | GenerateConfig
@@ -62,14 +67,20 @@ class AnswerStage(BaseStage):
 
     @property
     def stateless(self) -> bool:
+        """Return True if the writer needs no engine, so that the stage runs in tasks instead of actors."""
         return bool(getattr(self.reply, "light", False))
 
     @property
     def gpus(self) -> float:
+        """Return the number of GPUs of one worker; 0 for the template."""
         return float(getattr(self.reply, "gpus", 0.0))
 
     @property
     def checks(self) -> str:
+        """Return a digest of the rules, and of the versions of the code that decides, checks and fills templates.
+
+        When it changes, the table is published again from the memo, and nothing is generated again.
+        """
         rules = [self.rules.thresholds.tree(), self.rules.draft_confidence, self.rules.person_intents]
         rules += [self.rules.least_confidence]
         rules += [self.rules.thread_messages, self.rules.most_questions, self.rules.send_generated]
@@ -77,26 +88,34 @@ class AnswerStage(BaseStage):
 
     @property
     def engine_kind(self) -> str:
+        """Return the kind of the writer, as the report names it."""
         return self.reply.kind
 
     def recipe(self) -> Mapping[str, Any]:
+        """Return the settings and versions that can change a generated text.
+
+        They are engine, models, prompts, sampling, and the rules that decide which tickets are shown to the generator.
+        The memo keys each generated text by a digest of them, so that a change of any of them generates the texts
+        again.
+        """
         made = {"stage": "answers", "version": VERSION, "engine": self.reply.identity()}
         if isinstance(self.reply, TemplateReply | ExtractReply):
             return made
         sampling = self.sampling.model_dump(mode="json")
-        # which tickets are shown to the generator: one that was not has no text, whatever the rules say later
+        # decides which tickets the generator sees: one that it did not see has no text, whatever the rules say later
         asked = [deciding.IDENTITY, self.rules.thread_messages, self.rules.most_questions]
         made |= {"models": dict(self.models), "prompts": dict(self.prompts.texts), "sampling": sampling}
         return made | {"asked": asked}
 
     def open(self) -> Scorer:
+        """Open the generator in a worker; the template needs nothing to be opened."""
         if isinstance(self.reply, TemplateReply | ExtractReply):
             return _Nothing()
         generator = open_generator(self.reply, self.model or None)
         return Writer(generator, self.prompts, self.sampling, self.rules, self.call_rows)
 
     def publish(self, passed: pa.Table, raw: pa.Table) -> dict[str, pa.Array]:
-        """Decide on each ticket, and write its reply."""
+        """Decide on each ticket and write its reply; return the columns of `ticket_answers`."""
         texts, ends = raw["text"].to_pylist(), raw["finish"].to_pylist()
         rows = [
             self._row(ticket, language, text, end)
@@ -108,7 +127,14 @@ class AnswerStage(BaseStage):
         return made | {"sentiment": pa.nulls(len(rows), pa.string())}
 
     def _row(self, ticket: Read, language: str, text: str | None, end: str | None) -> dict[str, Any]:
-        """The published columns of one ticket."""
+        """Return the published columns of one ticket.
+
+        Args:
+            ticket: The ticket with its facts.
+            language: Language of the ticket.
+            text: Generated reply; None if there is none.
+            end: The reason why the generator ended; None if nothing was generated.
+        """
         said = triage(ticket, self.rules)
         row: dict[str, Any] = {
             "intents": list(dict.fromkeys(filter(None, ticket.intents))),
@@ -132,7 +158,18 @@ class AnswerStage(BaseStage):
     def _reply(
         self, ticket: Read, language: str, text: str | None, end: str | None
     ) -> tuple[str, str | None, list[Claim], list[str]]:
-        """Who wrote the reply, the reply, its claims, and what the checks found in a generator's text."""
+        """Return the generated reply if it passes the checks, else the template's reply.
+
+        Args:
+            ticket: The ticket with its facts.
+            language: Language of the ticket.
+            text: Generated reply; None if there is none.
+            end: The reason why the generator ended; None if nothing was generated.
+
+        Returns:
+            (writer, reply, claims, problems). The writer is MODEL, TEMPLATE or EXTRACT; the reply is None if no
+            template fits either; the problems are those that the checks found in the generated text.
+        """
         problems: list[str] = []
         if text is not None:
             claims, problems = judged(text, end, ticket, language)
@@ -145,7 +182,7 @@ class AnswerStage(BaseStage):
         return EXTRACT if only else TEMPLATE, reply.text, reply.claims, problems
 
     def measure(self, published: pa.Table) -> dict[str, float]:
-        """Count claims outside their reply, and tickets that are answered though a person must."""
+        """Count defects for the gates: claims positioned outside their reply, and urgent tickets that got a reply."""
         lost = must = 0
         columns = (published[name].to_pylist() for name in ("reply", "claims", "decision", "urgency"))
         for reply, claims, decision, urgent in zip(*columns, strict=True):
@@ -154,16 +191,19 @@ class AnswerStage(BaseStage):
         return {"claims outside the reply": float(lost), "urgent tickets with a reply": float(must)}
 
     def limits(self) -> dict[str, float]:
+        """Return the greatest allowed value of each number of `measure`: 0."""
         return {"claims outside the reply": 0.0, "urgent tickets with a reply": 0.0}
 
 
 class _Nothing:
-    """A template needs nothing computed beforehand."""
+    """The scorer of the template, which needs nothing computed beforehand: its raw results are null."""
 
     def plan(self, content: pa.Table) -> list[np.ndarray]:
+        """Return all rows as one batch."""
         return [np.arange(content.num_rows)] if content.num_rows else []
 
     def run(self, content: pa.Table, attempts: np.ndarray) -> pa.Table:
+        """Return null texts and 0 tokens for all rows."""
         none = pa.array(np.zeros(content.num_rows, np.int32))
         columns = {name: pa.nulls(content.num_rows, pa.string()) for name in ("text", "finish")}
         return pa.table(columns | {"tokens_out": none, "tokens": none})

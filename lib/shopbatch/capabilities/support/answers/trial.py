@@ -1,4 +1,4 @@
-"""What a run would publish for a few tickets, both steps in one and in this process: for `shopbatch try`, `score`."""
+"""Answers a few tickets in this process as a run would, in one step: for `shopbatch try` and `shopbatch score`."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from shopbatch.warehouse.store import Store
 
 @dataclass(frozen=True)
 class TrialStage(BaseStage):
-    """Asks, joins and answers at once. A ticket without a date speaks as of today.
+    """A stage that recognises intents, joins facts and answers in one step. A ticket without a date gets today's date.
 
     Attributes:
-        asking: The first step.
-        answering: The last step.
-        config: The job's configuration.
+        asking: The stage of the first step, which recognises intents.
+        answering: The stage of the last step, which decides and replies.
+        config: Settings of the job.
         store: The warehouse, whose policies and orders are read.
     """
 
@@ -40,30 +40,37 @@ class TrialStage(BaseStage):
 
     @property
     def content(self) -> tuple[str, ...]:
+        """Return the content columns of the first step."""
         return self.asking.content
 
     @property
     def passthrough_columns(self) -> tuple[str, ...]:
+        """Return the passthrough columns of the first step."""
         return self.asking.passthrough_columns
 
     @property
     def outputs(self) -> pa.Schema:
+        """Return the schema of the raw results of the first step."""
         return self.asking.outputs
 
     def recipe(self) -> Mapping[str, Any]:
+        """Return the recipe of the first step."""
         return self.asking.recipe()
 
     def check(self, content: pa.Table) -> pa.Array:
+        """Return the first step's reasons why tickets cannot be read; null for the others."""
         return self.asking.check(content)
 
     def open(self) -> Scorer:
+        """Open the first step."""
         return self.asking.open()
 
     def judge(self, raw: pa.Table) -> pa.Array:
+        """Return the first step's reasons why raw results may not be published; null for the others."""
         return self.asking.judge(raw)
 
     def publish(self, passed: pa.Table, raw: pa.Table) -> dict[str, pa.Array]:
-        """Answer the tickets."""
+        """Predict intents, join facts, and answer the tickets; return the columns of `ticket_answers`."""
         known = {name: passed[name] for name in passed.column_names} | self.asking.publish(passed, raw)
         tickets = TICKET_INTENTS.fill(passed.num_rows, **{n: _flat(known[n]) for n in known if n in _INTENTS})
         policies = self.store.require(POLICIES, POLICIES.names)

@@ -1,15 +1,15 @@
-"""Intents of policies that no question can meet, since the model of intents does not know them."""
+"""Finds intents that policies name but the model does not know; no ticket can ever get these policies."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-_NEAR, _MOST = 0.55, 3  # least similarity of a name that is suggested, and how many are
+_NEAR, _MOST = 0.55, 3  # least similarity (0 to 1) of a suggested name, and most suggestions
 
 
 def unmatched(named: Iterable[str], known: Collection[str]) -> dict[str, list[str]]:
-    """Return the intents that the model does not know, each with the similar ones that it knows, best first.
+    """Return the intents that the model does not know, each with up to three similar known ones, the best first.
 
     Args:
         named: The intents that policies name.
@@ -19,20 +19,27 @@ def unmatched(named: Iterable[str], known: Collection[str]) -> dict[str, list[st
 
 
 def _near(name: str, known: Collection[str]) -> list[str]:
-    """The known names whose words are most like those of a name, in any order: track_order is order_tracking."""
+    """Return the known names that are most like a name, whatever the order of their words.
+
+    For example, track_order is like order_tracking.
+    """
     likeness = {other: (_alike(name, other) + _alike(other, name)) / 2 for other in sorted(known)}
     best = sorted((other for other, share in likeness.items() if share >= _NEAR), key=lambda o: -likeness[o])
     return best[:_MOST]
 
 
 def _alike(name: str, other: str) -> float:
-    """How much of the words of one name stand in another: the mean of the best likeness of each."""
+    """Return how far the words of one name are found in another, 0 to 1: the mean of each word's best similarity."""
     words, there = name.split("_"), other.split("_")
     return sum(max(difflib.SequenceMatcher(None, w, t).ratio() for t in there) for w in words) / len(words)
 
 
 def sentence(names: Mapping[str, Sequence[str]]) -> str:
-    """Say it in one line; "" if there is nothing to say."""
+    """Return a warning for the report that names the unknown intents and similar known ones; "" if there are none.
+
+    Args:
+        names: {intent that a policy names but the model does not know: the most similar known intents}.
+    """
     if not names:
         return ""
     said = ", ".join(f"{name} (near: {', '.join(near)})" if near else name for name, near in names.items())

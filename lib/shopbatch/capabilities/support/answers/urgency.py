@@ -1,4 +1,7 @@
-"""What makes a ticket urgent: injury, legal, fraud, threat, person (the wish for one), deadline (urgency.yaml)."""
+"""Recognises urgent tickets, which a person must answer, by patterns in `urgency.yaml`.
+
+The kinds are injury, legal, fraud, threat, person (the customer asks for a person) and deadline.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +11,19 @@ from functools import lru_cache
 
 from shopbatch.text.word_files import WordFile, read_words
 
-VERSION = 1  # of what is found, words included
-THREAD = "thread"  # a message of a thread that has had answers enough
+VERSION = 1  # of the patterns, urgency.yaml included
+THREAD = "thread"  # kind of urgency: a late message of a thread (setting `thread_messages`)
 
 
 class _Words(WordFile):
+    """The content of `urgency.yaml`: patterns by kind of urgency and language, the gravest kind first."""
+
     urgency: dict[str, dict[str, str]]
 
 
 @lru_cache(maxsize=1)
 def _patterns() -> dict[str, re.Pattern[str]]:
+    """Return one pattern per kind of urgency, for all languages, from `urgency.yaml`; it is read once per process."""
     listed = read_words(_Words, "shopbatch.capabilities.support.answers", "urgency.yaml").urgency
     return {
         kind: re.compile("|".join(f"(?:{pattern})" for pattern in by_language.values()), re.I)
@@ -27,6 +33,9 @@ def _patterns() -> dict[str, re.Pattern[str]]:
 
 @lru_cache(maxsize=4096)
 def urgency(text: str) -> str | None:
-    """Return the kind of urgency of a text in any language; of several kinds the gravest; None if it is not urgent."""
+    """Return the kind of urgency of a ticket's text in any language, such as `fraud`; None if it is not urgent.
+
+    Of several kinds the gravest is returned.
+    """
     read = " ".join(unicodedata.normalize("NFKC", text).replace("’", "'").split())
     return next((kind for kind, pattern in _patterns().items() if pattern.search(read)), None)

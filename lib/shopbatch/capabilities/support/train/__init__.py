@@ -1,1 +1,1 @@
-"""Fits, judges and publishes the model of intents. Entry point: `run.train_intents`."""
+"""Fits, judges and publishes the model `intents` (the job train_intents). Entry point: `run.train_intents`."""

@@ -1,4 +1,4 @@
-"""What a model says of people's questions that it was not fitted to: by cross-validation over all of them."""
+"""Cross-validates the classifier of intents on people's questions: held-out scores and the best hyperparameters."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from shopbatch.training.ngrams import NgramClassifier
 
 @dataclass(frozen=True)
 class CrossFit:
-    """The cross-fitted scores of people's questions, in their order.
+    """The held-out predictions of people's questions, in the order of the questions.
 
     Attributes:
-        setting: How the models were fitted.
-        fold: The part of each question, int64 [people].
-        scores: float64 [people, intents + 1].
-        probabilities: float64 [people, intents]: calibrated on the other parts.
-        rival: Those of n-grams alone, float64 [people, intents + 1].
-        losses: The log loss of each setting that was tried, with the best temperature.
+        setting: The chosen hyperparameters.
+        fold: Fold of each question, int64 [people].
+        scores: Scores of each question by a model that was fitted to the other folds, float64 [people, intents + 1].
+        probabilities: Probabilities, calibrated on the other folds, float64 [people, intents].
+        rival: Scores of n-grams alone (the baseline), float64 [people, intents + 1].
+        losses: Log loss of each setting that was tried, at its best temperature.
     """
 
     setting: Setting
@@ -43,12 +43,12 @@ class CrossFit:
 
 
 def folds_of(group: np.ndarray, label: np.ndarray, folds: int) -> np.ndarray:
-    """Deal groups of questions out to parts, label by label, so that each part has some of each; int64 [n].
+    """Assign groups of questions to folds, label by label, so that each fold has some of each label; int64 [n].
 
     Args:
-        group: Questions with the same number stay together, [n].
-        label: [n].
-        folds: Number of parts.
+        group: Group number; questions of one group stay in one fold, [n].
+        label: Label of each question, [n].
+        folds: Number of folds.
     """
     firsts = np.unique(group, return_index=True)[1]
     order = firsts[np.argsort(label[firsts], kind="stable")]
@@ -59,14 +59,16 @@ def folds_of(group: np.ndarray, label: np.ndarray, folds: int) -> np.ndarray:
 def cross_fit(
     people: Rows, generated: Rows, settings: Sequence[Setting], fold: np.ndarray, shares: Sequence[float] = (0.0,)
 ) -> CrossFit:
-    """Choose the setting with the least log loss on the questions that a model has not seen, then the share of n-grams.
+    """Choose the hyperparameters with the least held-out log loss on people's questions, and predict these questions.
+
+    The encoder's classifier is chosen first, then the share of the n-gram classifier's scores in the sum.
 
     Args:
-        people: People's questions.
-        generated: All other ones; every model learns from them.
-        settings: To choose from; the first of equally good ones.
-        fold: The part of each of people's questions.
-        shares: Of n-grams, to choose from.
+        people: People's questions, which are divided into folds.
+        generated: Generated questions; every model learns from all of them.
+        settings: Hyperparameters to choose from; of equally good ones, the last one is chosen.
+        fold: Fold of each of people's questions, int64 [people].
+        shares: Shares of the n-gram classifier's scores to choose from, 0 to 1.
     """
     losses, best = {}, np.zeros(0)
     for setting in settings:
@@ -89,16 +91,17 @@ def cross_fit(
 
 
 def _of_ngrams(model: NgramClassifier) -> Callable[[Rows], np.ndarray]:
+    """Return a function that scores rows by the n-gram classifier."""
     return lambda asked: model.scores(asked.texts)
 
 
 def held_out(people: Rows, fold: np.ndarray, fitted: Callable[[Rows], Callable[[Rows], np.ndarray]]) -> np.ndarray:
-    """Return for each row the scores of a model that was fitted to the other parts, float64 [n, classes].
+    """Return the scores of each row by a model that was fitted to the other folds, float64 [n, classes].
 
     Args:
-        people: The rows.
-        fold: [n].
-        fitted: Fits a model to rows, and returns what scores rows.
+        people: People's labelled questions, as rows to fit to and to score.
+        fold: Fold of each row, [n].
+        fitted: Function that fits a model to rows and returns a function that scores rows.
     """
     scores = np.zeros((len(fold), people.classes))
     for part in np.unique(fold).tolist():
@@ -107,7 +110,13 @@ def held_out(people: Rows, fold: np.ndarray, fitted: Callable[[Rows], Callable[[
 
 
 def cross_calibrated(scores: np.ndarray, label: np.ndarray, fold: np.ndarray) -> np.ndarray:
-    """Return probabilities, calibrated for each part on the scores of the others; float64 [n, intents]."""
+    """Return probabilities whose calibration was fitted to the scores of the other folds, float64 [n, intents].
+
+    Args:
+        scores: Held-out scores, [n, intents + 1].
+        label: Index of the true class, int [n].
+        fold: Fold of each row, [n].
+    """
     out = np.zeros((len(scores), scores.shape[1] - 1))
     for part in np.unique(fold).tolist():
         inside = fold == part
@@ -116,17 +125,18 @@ def cross_calibrated(scores: np.ndarray, label: np.ndarray, fold: np.ndarray) ->
 
 
 def probabilities(scores: np.ndarray, calibration: Calibration) -> np.ndarray:
-    """Return what the model would say of these scores, float64 [n, intents]."""
+    """Turn scores into probabilities of the intents as `IntentModel.predict` does, float64 [n, intents]."""
     warm = scores / calibration.temperature
     return np.asarray(known_probability(warm, calibration.scope)[:, None] * softmax(warm[:, :-1]))
 
 
 def _loss(scores: np.ndarray, label: np.ndarray) -> float:
+    """Return the log loss of scores at their best temperature."""
     return log_loss(scores / temperature(scores, label), label)
 
 
 def joined(first: Rows, second: Rows) -> Rows:
-    """Put rows together."""
+    """Concatenate two sets of rows."""
     return Rows(
         first.texts + second.texts,
         np.concatenate([first.vectors, second.vectors]),

@@ -1,4 +1,4 @@
-"""Questions whose intent is known -> examples: each text once, with who wrote it."""
+"""Collects the examples of `train_intents`: distinct questions with their intents, and who wrote them."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ _COLUMNS = ("key", "text", "intent", "language", "person", "ticket")
 
 @dataclass(frozen=True)
 class Examples:
-    """The examples, people's first, in an order that depends on the texts alone.
+    """The examples, people's questions first, in an order that depends on the texts alone.
 
     Attributes:
         intents: Names of the known intents, sorted.
-        texts: [n].
-        label: Number of the intent, int64 [n]; len(intents) for a question about none of them.
-        language: An ISO 639-1 code or null, string [n].
-        people: How many a person wrote; the others are generated.
-        ticket: Whether it is a ticket that an agent labelled, bool [n].
-        group: Near-duplicates among people's questions share a number, int64 [people].
-        keys: The keys of the rows that the examples are made of.
-        left_out: Intents with too few examples, and how many they have.
+        texts: The questions, [n].
+        label: Index of the intent, int64 [n]; len(intents) for a question about none of them.
+        language: ISO 639-1 code or null, string [n].
+        people: Number of questions that a person wrote; the others are generated.
+        ticket: True where the question is a ticket that an agent labelled, bool [n].
+        group: Group number of people's questions, int64 [people]; near duplicates share a group.
+        keys: Keys of the source rows from which the examples were made; the model's manifest records their hashes.
+        left_out: Intents with too few examples, with their numbers of examples.
     """
 
     intents: tuple[str, ...]
@@ -49,19 +49,21 @@ class Examples:
 
     @property
     def other(self) -> int:
-        """The label of a question about none of the known intents."""
+        """Return the label of a question about none of the known intents."""
         return len(self.intents)
 
 
 def read_examples(tables: Mapping[str, Snapshot], config: ExampleConfig) -> Examples:
-    """Read the examples of the tables that exist.
+    """Read the examples from the tables that exist: dialogs, intent examples, and tickets labelled by agents.
+
+    Generated questions that nearly repeat a person's question are left out.
 
     Args:
-        tables: Snapshots by the names of SOURCES; one may be missing.
-        config: Which questions are taken.
+        tables: Snapshots by table name (SOURCES); any may be missing.
+        config: Settings that choose the questions to use.
 
     Raises:
-        UserError: There are no examples, or of fewer than two intents.
+        UserError: Fewer than two intents have enough examples.
     """
     parts = [_dialogs(tables, config), _examples(tables), _tickets(tables)]
     rows = pl.concat([part.select(_COLUMNS) for part in parts if part is not None] or [_nothing()])
@@ -101,6 +103,7 @@ def read_examples(tables: Mapping[str, Snapshot], config: ExampleConfig) -> Exam
 
 
 def _dialogs(tables: Mapping[str, Snapshot], config: ExampleConfig) -> pl.DataFrame | None:
+    """Read the questions of `support_dialogs` with the columns _COLUMNS; None if the table is missing."""
     rows = _read(tables, "support_dialogs", ("dialog_id", "question", "intent", "language"))
     if rows is None:
         return None
@@ -115,6 +118,7 @@ def _dialogs(tables: Mapping[str, Snapshot], config: ExampleConfig) -> pl.DataFr
 
 
 def _examples(tables: Mapping[str, Snapshot]) -> pl.DataFrame | None:
+    """Read `intent_examples` with the columns _COLUMNS; None if the table is missing."""
     rows = _read(tables, "intent_examples", ("example_id", "text", "intent", "language", "origin"))
     if rows is None:
         return None
@@ -129,6 +133,7 @@ def _examples(tables: Mapping[str, Snapshot]) -> pl.DataFrame | None:
 
 
 def _tickets(tables: Mapping[str, Snapshot]) -> pl.DataFrame | None:
+    """Join `ticket_feedback` with `tickets` into the columns _COLUMNS; None if either table is missing."""
     labels = _read(tables, "ticket_feedback", ("ticket_id", "intent"))
     tickets = _read(tables, "tickets", ("ticket_id", "text", "language"))
     if labels is None or tickets is None:
@@ -154,7 +159,10 @@ def _nothing() -> pl.DataFrame:
 
 
 def _once(rows: pl.DataFrame) -> pl.DataFrame:
-    """Keep each text once, that of a person before a generated one; a text with two intents is left out."""
+    """Keep each text once, in the order of its hash; a person's copy is preferred to a generated one.
+
+    A text that has two intents among people's (or among generated) questions is left out.
+    """
     rows = rows.filter(pl.col("intent").n_unique().over("folded", "person") == 1)
     order = ["person", "ticket", "text", "key"]
     rows = rows.sort(order, descending=[True, True, False, False]).unique("folded", keep="first", maintain_order=True)
@@ -163,10 +171,12 @@ def _once(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _first(rows: pl.DataFrame, most: int) -> pl.DataFrame:
+    """Return the first `most` rows."""
     return rows.head(most)
 
 
 def _languages(rows: pl.DataFrame) -> pa.Array:
+    """Return the language of each row: as stated, else recognised from the text; string [n]."""
     stated = rows["language"].to_list()
     unknown = [place for place, language in enumerate(stated) if language is None]
     texts = pa.array([rows["text"][place] for place in unknown], pa.string())

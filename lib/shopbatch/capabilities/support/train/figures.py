@@ -1,4 +1,4 @@
-"""The pictures and tables in the report of train_intents."""
+"""Makes the figures and tables in the report of `train_intents`."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from shopbatch.evaluation.classification import confusion
 from shopbatch.evaluation.selective import NEVER, curve
 from shopbatch.runs.report import Figure, Report
 
-MIXED = 8  # intents in the picture of those that are mixed up most
+MIXED = 8  # most intents in the confusion matrix
 COSTLY = 15
 
 
 def fill_figures(
     report: Report, judged: Judged, names: Sequence[str], questions: Labelled, chosen: Chosen, confidence: float
 ) -> None:
-    """Add the pictures: coverage against precision, the most mixed-up intents, calibration, and what costs most.
+    """Add four figures to the report: coverage, confused intents, calibration, and intents often left to a person.
 
     Args:
-        report: Is filled.
-        judged: People's questions.
+        report: The report, which is filled in.
+        judged: People's questions with held-out predictions.
         names: The known intents.
-        questions: Those that the bounds were chosen on.
-        chosen: The bounds.
-        confidence: Of the intervals in the curve.
+        questions: The questions on which the thresholds were chosen.
+        chosen: The chosen thresholds.
+        confidence: Confidence level of the intervals in the coverage curve, such as 0.9.
     """
     report.figures += [
         coverage(chosen, questions, confidence),
@@ -43,7 +43,13 @@ def fill_figures(
 
 
 def coverage(chosen: Chosen, questions: Labelled, confidence: float) -> Figure:
-    """The share of right ones among the questions that would be answered, by how many these are."""
+    """Return a curve of precision against coverage (the share of questions answered without a person).
+
+    Args:
+        chosen: The chosen thresholds, with the questions' scores.
+        questions: The questions on which they were chosen.
+        confidence: Confidence level of the intervals, such as 0.9.
+    """
     points = curve(chosen.score, questions.right, confidence)
     share = (100 * points[:, 1]).round(2).tolist()
     series = {
@@ -62,7 +68,12 @@ def coverage(chosen: Chosen, questions: Labelled, confidence: float) -> Figure:
 
 
 def mixed_up(judged: Judged, names: Sequence[str]) -> Figure:
-    """The intents that are mixed up most, as a matrix."""
+    """Return a confusion matrix of the (at most MIXED) intents that are most often confused with each other.
+
+    Args:
+        judged: People's questions with held-out predictions.
+        names: The known intents.
+    """
     matrix = confusion(judged.label[judged.known], judged.chosen[judged.known], len(names))
     wrong = matrix - np.diag(np.diag(matrix))
     pairs = wrong + wrong.T
@@ -78,7 +89,12 @@ def mixed_up(judged: Judged, names: Sequence[str]) -> Figure:
 
 
 def costly(chosen: Chosen, questions: Labelled) -> Figure:
-    """The intents whose questions go to a person most."""
+    """Return a table of the intents whose questions are most often left to a person.
+
+    Args:
+        chosen: The chosen thresholds, with the questions' scores.
+        questions: The questions on which they were chosen.
+    """
     rows = []
     for name in np.unique(questions.intent).tolist():
         of_intent = questions.intent == name

@@ -1,4 +1,4 @@
-"""Vectors and labels -> the classifier of intents and its calibration."""
+"""Fits the classifier of intents and its calibration to vectors and labels."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from shopbatch.evaluation.calibration import temperature
 from shopbatch.training.logistic import fit_logistic
 from shopbatch.training.ngrams import NgramClassifier
 
-_OWN_MEAN = 30  # texts of a language from which its mean is its own
-_FEW = 10  # questions about something else below which nothing is learnt of what they look like
+_OWN_MEAN = 30  # least texts of a language for a mean vector of its own
+_FEW = 10  # least questions about something else to learn how they differ
 _FEW_TO_CALIBRATE = 30
 
 
 @dataclass(frozen=True)
 class Setting:
-    """How a classifier is fitted.
+    """Hyperparameters of one fit.
 
     Attributes:
         penalty: L2 penalty.
-        people: How many generated questions one of a person counts as.
-        steps: Maximum number of iterations.
+        people: Weight of a question that a person wrote, against 1 for a generated one.
+        steps: Maximum number of L-BFGS iterations.
         ngrams: Share of the n-grams in the scores, 0 to 1; the rest is the encoder's.
     """
 
@@ -37,13 +37,13 @@ class Setting:
 
 @dataclass(frozen=True)
 class Rows:
-    """Vectors to fit on.
+    """Encoded questions to fit on.
 
     Attributes:
-        texts: [n].
-        vectors: Centred, float64 [n, dim].
-        label: int64 [n]; `classes` - 1 for a question about no known intent.
-        person: Whether a person wrote it, bool [n].
+        texts: The questions, [n].
+        vectors: Centred vectors, float64 [n, dim].
+        label: Index of the intent, int64 [n]; `classes` - 1 for a question about no known intent.
+        person: True where a person wrote the question, bool [n].
         classes: Number of intents + 1.
     """
 
@@ -54,30 +54,38 @@ class Rows:
     classes: int
 
     def take(self, keep: np.ndarray) -> Rows:
-        """Return some of the rows."""
+        """Return the rows that a mask selects, bool [n]."""
         texts = [self.texts[n] for n in np.flatnonzero(keep).tolist()]
         return Rows(texts, self.vectors[keep], self.label[keep], self.person[keep], self.classes)
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """What makes probabilities of scores: see IntentModel."""
+    """Calibration that turns scores into probabilities; the fields are those of `IntentModel`.
+
+    Attributes:
+        temperature: Divisor of the scores, above 0.
+        scope: Weights of `intents.features` and, last, the constant, float [len(FEATURES) + 1].
+    """
 
     temperature: float
     scope: np.ndarray
 
     @classmethod
     def unknown(cls) -> Calibration:
-        """What is taken where nothing was measured."""
+        """Return the calibration that is used if there are no questions to measure on.
+
+        It gives every question a probability of 0.5 of being about a known intent.
+        """
         return cls(1.0, np.zeros(len(FEATURES) + 1))
 
 
 def language_means(vectors: np.ndarray, language: pa.Array) -> tuple[tuple[str, ...], np.ndarray]:
-    """Return the languages with a mean of their own, ANY first, and the means of the vectors at length 1.
+    """Return the languages with at least 30 texts, and the mean vector of each; ANY, with the mean of all, comes first.
 
     Args:
-        vectors: float [n, dim], at length 1.
-        language: string [n].
+        vectors: Vectors of length 1, float [n, dim].
+        language: ISO 639-1 code or null, string [n].
     """
     counts = {c["values"]: c["counts"] for c in pc.value_counts(language).to_pylist() if c["values"] is not None}
     names = sorted(name for name, count in counts.items() if count >= _OWN_MEAN)
@@ -87,34 +95,52 @@ def language_means(vectors: np.ndarray, language: pa.Array) -> tuple[tuple[str, 
 
 
 def centre(vectors: np.ndarray, language: pa.Array, names: tuple[str, ...], means: np.ndarray) -> np.ndarray:
-    """Centre vectors as the model does, float64 [n, dim]."""
+    """Centre vectors as `IntentModel.predict` does; float64 [n, dim].
+
+    The mean vector of the question's language is subtracted from each vector. A language without a mean vector uses
+    that of ANY.
+
+    Args:
+        vectors: float [n, dim].
+        language: ISO 639-1 code or null, string [n].
+        names: Languages with a mean vector, ANY first.
+        means: Mean vectors of these languages, [languages, dim].
+    """
     place = pc.index_in(language, pa.array(names, pa.string())).fill_null(0).to_numpy(zero_copy_only=False)
     return centred(vectors, means[place])
 
 
 def fit_scores(rows: Rows, setting: Setting) -> tuple[np.ndarray, np.ndarray]:
-    """Return weights [dim, classes] and bias [classes]."""
+    """Fit a logistic regression to the vectors; return weights [dim, classes] and bias [classes]."""
     weight = weights_of(rows.person, setting)
     return fit_logistic(rows.vectors, rows.label, rows.classes, setting.penalty, weight, setting.steps)
 
 
 def fit_ngrams(rows: Rows, setting: Setting) -> NgramClassifier:
-    """Fit the classifier of n-grams to the same rows, with the same weights."""
+    """Fit the n-gram classifier to the rows' texts; each row has the weight that it has in `fit_scores`."""
     return NgramClassifier.fit(rows.texts, rows.label, rows.classes, weights_of(rows.person, setting))
 
 
 def weights_of(person: np.ndarray, setting: Setting) -> np.ndarray:
-    """Return what each row counts, of mean 1, float [n]."""
+    """Return the weight of each row in the loss, with mean 1, float [n].
+
+    Args:
+        person: True where a person wrote the question, bool [n].
+        setting: Hyperparameters with the weight of people's questions.
+    """
     weight = np.where(person, setting.people, 1.0)
     return np.asarray(weight / weight.mean())
 
 
 def calibrate(scores: np.ndarray, label: np.ndarray) -> Calibration:
-    """Fit the temperature, and what tells questions about something else, to scores of questions that were not learnt.
+    """Fit the calibration to scores of questions that the classifier did not learn from.
+
+    With fewer than 30 questions about known intents, the temperature is 1. With fewer than 30 about known intents or
+    fewer than 10 about something else, every question gets the same probability of being about a known intent.
 
     Args:
-        scores: float [n, intents + 1].
-        label: int [n]; the last class is something else.
+        scores: Scores, float [n, intents + 1].
+        label: Index of the true class, int [n]; the last class is "something else".
     """
     other = label == scores.shape[1] - 1
     inside = int((~other).sum())
@@ -137,14 +163,14 @@ def make_model(
     names: tuple[tuple[str, ...], tuple[str, ...]],
     means: np.ndarray,
 ) -> IntentModel:
-    """Fit the model to all rows.
+    """Fit the final model to all rows.
 
     Args:
         rows: All examples.
-        setting: How it is fitted.
-        calibration: Of the cross-fitted scores.
-        names: Those of the intents and of the languages.
-        means: [languages, dim].
+        setting: Hyperparameters.
+        calibration: Calibration of the cross-fitted scores.
+        names: Names of the intents, and names of the languages.
+        means: Mean vectors of the languages, [languages, dim].
     """
     weights, bias = fit_scores(rows, setting)
     grams, rarity = np.zeros((0, rows.classes)), np.zeros(0)
@@ -158,5 +184,11 @@ def make_model(
 
 
 def mixed(dense: np.ndarray, sparse: np.ndarray, share: float) -> np.ndarray:
-    """Return scores of which this share comes from n-grams."""
+    """Return the weighted mean of two score arrays, `share` (0 to 1) being the weight of the n-grams' scores.
+
+    Args:
+        dense: Scores of the encoder's classifier.
+        sparse: Scores of the n-gram classifier, of the same shape.
+        share: Weight of `sparse`.
+    """
     return np.asarray((1 - share) * dense + share * sparse)

@@ -1,4 +1,4 @@
-"""The live model, on people's questions that it has not been trained on."""
+"""Compares a new model of intents with the live one, on people's questions that neither was trained on."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from shopbatch.models import erasure, registry
 from shopbatch.models.registry import Model
 from shopbatch.warehouse.store import Store
 
-FEWEST = 30  # questions that the live model has not seen, below which nothing is compared
+FEWEST = 30  # least questions, new to the live model, to compare it on
 
 
 @dataclass(frozen=True)
 class Live:
-    """The live model.
+    """The live model of intents, with a mask of the questions on which it can be compared.
 
     Attributes:
         model: Its entry in the registry.
         intents: The classifier.
-        unseen: Which of people's questions it was not trained on, bool [people].
+        unseen: True where the live model was not trained on the question, bool [people].
     """
 
     model: Model
@@ -35,15 +35,19 @@ class Live:
 
 
 def find_live(store: Store, encoder: str, texts: list[str]) -> Live | str | None:
-    """Return the live model, None without one, or why it cannot be compared.
+    """Find the live model, and the questions that it was not trained on.
 
     Args:
         store: The warehouse.
-        encoder: Reference of the encoder whose vectors there are.
+        encoder: Reference of the encoder of the new model.
         texts: People's questions.
 
+    Returns:
+        None if there is no live model; a sentence for the report if it cannot be compared, because it uses another
+        encoder or has seen nearly all questions.
+
     Raises:
-        ModelError: It is damaged.
+        ModelError: The live model is damaged.
     """
     model = registry.find_live(f"{store.root}/_models", NAME)
     if model is None:
@@ -60,14 +64,16 @@ def find_live(store: Store, encoder: str, texts: list[str]) -> Live | str | None
 
 
 def compare(live: Live, judged: Judged, examples: Examples, vectors: np.ndarray, language: pa.Array) -> Interval:
-    """Return the candidate's accuracy minus the live one's, on questions that neither has seen, with its interval.
+    """Return the new model's accuracy minus the live one's, with its 95 % interval.
+
+    The questions are those about known intents that neither model has seen.
 
     Args:
         live: The live model.
-        judged: People's questions.
+        judged: People's questions with the new model's held-out predictions.
         examples: The examples, people's first.
-        vectors: Of people's questions, as the encoder gives them.
-        language: [people].
+        vectors: Vectors of people's questions as the encoder returns them, [people, dim].
+        language: Language of people's questions, string [people].
     """
     rows = np.flatnonzero(live.unseen & judged.known)
     texts = [examples.texts[row] for row in rows.tolist()]

@@ -1,7 +1,7 @@
-"""The entry point of `train_intents`: questions whose intent is known in, the model `intents` out.
+"""The entry point of the job `train_intents`, which learns from labelled questions and publishes the model `intents`.
 
-The encoder stays as it is. `Training` takes any encoder whose vectors it can compute, so one that was fine-tuned for
-intents needs no more than its reference in `encoder`.
+The encoder is not trained: the setting `encoder` names it. It can be any encoder whose vectors an engine can compute,
+also one that was fine-tuned for intents.
 """
 
 from __future__ import annotations
@@ -48,18 +48,18 @@ from shopbatch.warehouse.gates import refuse_if_failed
 from shopbatch.warehouse.store import Snapshot, Store
 
 VERSION = 2  # of reading, choosing and fitting: raising it makes the next run train again
-GENERATED = "generated"  # the name under which the figures on generated questions are listed
+GENERATED = "generated"  # key of the figures on generated questions in the report
 
 
 @dataclass
 class Training:
-    """One run.
+    """One run of `train_intents`.
 
     Attributes:
-        config: Its configuration.
+        config: Settings of the job.
         store: The warehouse.
-        report: Is filled.
-        notes: What its message says besides.
+        report: The report of the run, which is filled in.
+        notes: Sentences for the report's message.
     """
 
     config: TrainIntentsConfig
@@ -68,7 +68,13 @@ class Training:
     notes: list[str] = field(default_factory=list)
 
     def run(self) -> None:
-        """Train, judge and publish what is not up to date. Raises UserError, GateRefused, ModelError."""
+        """Train, judge and publish the model, unless the live one was made from the same tables, encoder and settings.
+
+        Raises:
+            UserError: There are no examples, or of fewer than two intents.
+            GateRefused: There are too few questions of people, or the model fails a gate.
+            ModelError: The encoder or the live model is missing or damaged.
+        """
         report = self.report
         report.unit, report.engine = "questions", EngineUse(self.config.engine.kind)
         report.models["encoder"] = self.encoder.digest
@@ -94,23 +100,23 @@ class Training:
 
     @property
     def models(self) -> str:
-        """The root of the registry."""
+        """Return the root folder of the model registry."""
         return f"{self.store.root}/_models"
 
     @cached_property
     def encoder(self) -> Model:
-        """The encoder."""
+        """Return the encoder as a model of the registry."""
         return registry.base(self.models, self.config.encoder)
 
     @cached_property
     def prefix(self) -> str:
-        """What is put before a question."""
+        """Return the text that is put before each question when it is encoded."""
         spec = EncoderSpec.load(Path(local(self.encoder.path)))
         return spec.query if self.config.prefix is None else self.config.prefix
 
     @cached_property
     def tables(self) -> dict[str, Snapshot]:
-        """The tables that exist, pinned."""
+        """Return a pinned snapshot of each source table that exists, by name."""
         named = {name: self.store.find(name) for name in SOURCES}
         there = {name: snapshot for name, snapshot in named.items() if snapshot is not None}
         self.report.tables |= {name: {"read": snapshot.version} for name, snapshot in there.items()}
@@ -118,7 +124,10 @@ class Training:
 
     @cached_property
     def origin(self) -> str:
-        """The digest of everything that the model is made from."""
+        """Return a digest of all inputs of the model: tables, encoder, engine, prefix and settings.
+
+        If it equals the digest in the live model's manifest, no model needs to be trained.
+        """
         config = self.config
         return digest(
             {
@@ -132,7 +141,11 @@ class Training:
         )
 
     def _check(self, examples: Examples) -> None:
-        """Refuse too few questions of people before any vector is computed. Raises GateRefused."""
+        """Refuse a run with too few questions of people, before any vector is computed.
+
+        Raises:
+            GateRefused: There are too few.
+        """
         if examples.left_out:
             names = ", ".join(f"{name} ({rows})" for name, rows in list(examples.left_out.items())[:10])
             self.notes.append(f"left out for too few examples: {names}")
@@ -141,7 +154,7 @@ class Training:
         refuse_if_failed(self.report.gates)
 
     def _embed(self, examples: Examples) -> np.ndarray:
-        """Return the vectors as the encoder gives them, float32 [n, dim]."""
+        """Return the examples' vectors as the encoder returns them, float32 [n, dim]."""
         with self.report.stage("embed") as stage:
             texts = pa.table({"text": pa.array([self.prefix + text for text in examples.texts], pa.string())})
             encoded = embed(texts, self.config.engine, self.encoder.path, self.config.workers)
@@ -151,7 +164,18 @@ class Training:
         return encoded.vectors
 
     def _judge_and_fit(self, examples: Examples, vectors: np.ndarray) -> IntentModel:
-        """Choose, judge and fit. Raises GateRefused."""
+        """Choose the hyperparameters, judge the held-out predictions, and fit the final model.
+
+        If people's questions are too few to cross-validate, the model is fitted without being judged, and answers
+        nothing by itself.
+
+        Args:
+            examples: The examples.
+            vectors: Their vectors, float32 [n, dim].
+
+        Raises:
+            GateRefused: The model fails a gate.
+        """
         languages, means = language_means(unit(vectors), examples.language)
         person = np.arange(len(examples.texts)) < examples.people
         centred = centre(vectors, examples.language, languages, means)
@@ -160,7 +184,7 @@ class Training:
         settings = [Setting(penalty, people, head.steps) for penalty in head.penalty for people in head.people]
         groups = len(np.unique(examples.group))
         names = examples.intents, languages
-        if groups < 2 * head.folds:  # accepted by gates.accept: nothing can be judged
+        if groups < 2 * head.folds:  # allowed by gates.accept or a low limit: too few questions to cross-validate
             self.report.metrics["quality"] = {GENERATED: self._generated(rows, settings[0], examples)}
             self.notes.append("too few questions of people to judge the model: it answers nothing by itself")
             return self._whole(make_model(rows, settings[0], Calibration.unknown(), names, means))
@@ -179,17 +203,18 @@ class Training:
         return replace(self._whole(model), thresholds=chosen.thresholds)
 
     def _whole(self, model: IntentModel) -> IntentModel:
+        """Return the model with the encoder's reference and the prefix filled in."""
         return replace(model, encoder=self.encoder.reference, prefix=self.prefix)
 
     def _judged(self, examples: Examples, crossed: CrossFit) -> Judged:
-        """Put together what is known of people's questions; n-grams alone answer the same ones, by the same parts."""
+        """Combine people's questions with the held-out predictions of the model and of n-grams alone (the baseline)."""
         people = examples.people
         language = np.array([code or "" for code in examples.language.to_pylist()[:people]], object)
         rival = crossed.rival[:, :-1].argmax(axis=1)
         return Judged(examples.label[:people], language, crossed.probabilities, rival, examples.other)
 
     def _report(self, examples: Examples, judged: Judged, crossed: CrossFit, vectors: np.ndarray) -> Chosen:
-        """Fill metrics, gates and figures, and choose the bounds."""
+        """Fill in metrics, gates and figures of the report; return the chosen thresholds."""
         report, gates, seed = self.report, self.config.gates, self.config.head.seed
         quality: dict[str, Any] = evaluate.measure(judged, seed)
         report.metrics["quality"] = quality
@@ -215,7 +240,11 @@ class Training:
         return chosen
 
     def _choose(self, examples: Examples, judged: Judged, crossed: CrossFit) -> tuple[Chosen, Labelled]:
-        """Choose the bounds on agents' labels, or on all questions of people where these are few."""
+        """Choose the thresholds on tickets that agents labelled, or on all questions of people if these are too few.
+
+        Returns:
+            The thresholds, and the questions on which they were chosen.
+        """
         gates = self.config.gates
         rows = examples.ticket[: examples.people]
         if rows.sum() < gates.tickets:
@@ -237,7 +266,11 @@ class Training:
         return chosen, questions
 
     def _generated(self, rows: Rows, setting: Setting, examples: Examples) -> dict[str, Any]:
-        """Return the accuracy on a fifth of the generated questions, by a model that has not seen these."""
+        """Return the accuracy on a fifth of the generated questions, by a classifier that has not seen them.
+
+        Returns:
+            `accuracy` with its interval, and `questions` (how many); {} if there are no generated questions.
+        """
         tried = ~rows.person & (np.arange(len(rows.label)) % 5 == 0)
         if not tried.any():
             return {}
@@ -247,7 +280,7 @@ class Training:
         return {"accuracy": value.tree(), "questions": int(tried.sum())}
 
     def _register(self, model: IntentModel, examples: Examples) -> Model:
-        """Publish the model as the live one."""
+        """Publish the model in the registry as the live one."""
         base, texts = self.encoder, pa.array(examples.texts, pa.string())
         about = {
             "encoder": base.reference,
@@ -263,5 +296,16 @@ class Training:
 
 
 def train_intents(config: TrainIntentsConfig, store: Store, report: Report) -> None:
-    """Train, judge and publish the model of intents, unless the live one is made of the same."""
+    """Train, judge and publish the model of intents, unless the live one was made from the same inputs.
+
+    Args:
+        config: Settings of the job.
+        store: The warehouse.
+        report: The report of the run, which is filled in.
+
+    Raises:
+        UserError: There are no examples, or of fewer than two intents.
+        GateRefused: There are too few questions of people, or the model fails a gate.
+        ModelError: The encoder or the live model is missing or damaged.
+    """
     Training(config, store, report).run()

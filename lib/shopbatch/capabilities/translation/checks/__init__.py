@@ -1,1 +1,1 @@
-"""Whether a translation says what its text says: numbers, denials, names, languages, completeness."""
+"""Checks whether a translation says what its text says: numbers, negations, names, language, length, claims."""

@@ -1,4 +1,4 @@
-"""All checks of a translation, and what each finds: what is refused names its reason and the words that it is for."""
+"""Runs all checks on one translation and collects the faults; `TranslationStage` refuses a translation that has any."""
 
 from __future__ import annotations
 
@@ -37,11 +37,12 @@ KINDS = (
 
 @dataclass(frozen=True)
 class Fault:
-    """What is wrong with a translation.
+    """One thing that is wrong with a translation.
 
     Attributes:
-        kind: One of KINDS.
-        detail: The words that it is for, and what was expected.
+        kind: Which check failed: one of KINDS (such as "number" or "lost_name"), or "mask" (the engine lost or doubled
+            a mask) or "cut" (it stopped at its token limit), which only the stage finds.
+        detail: The words concerned, and what was expected.
     """
 
     kind: str
@@ -50,16 +51,16 @@ class Fault:
 
 @dataclass(frozen=True)
 class Pair:
-    """A text and its translation.
+    """A text and its translation, with everything that the checks need to know about them.
 
     Attributes:
         one: The text.
         other: The translation.
-        languages: Their ISO 639-1 codes.
-        brands: Brands that are known from the product.
-        glossary: Terms of the text and what the shop says for them.
-        forbidden: What may not stand in the translation.
-        likeness: What an encoder finds of the two; None: there is none.
+        languages: ISO 639-1 codes of text and translation.
+        brands: Brands known from the product; they may not be lost.
+        glossary: {term of the text: translation that the shop demands}; None: no terms.
+        forbidden: Words that the translation may not contain.
+        likeness: Similarity of the two by an encoder; None: not computed, so not checked.
     """
 
     one: str
@@ -72,14 +73,25 @@ class Pair:
 
     @property
     def kept(self) -> tuple[str, ...]:
-        """What may stand in the translation as it stands in the text, or come from the glossary."""
+        """Words that the translation may contain untranslated.
+
+        They are brands and other names, atoms (URLs, codes, sizes and the like), and the glossary's translations.
+        """
         entries = self.glossary or {}
         parts = (atom.text for atom in atoms.atoms(self.one))
         return (*self.brands, *entries.values(), *parts, *names.names(self.one, self.languages[0], self.brands))
 
 
 def check(pair: Pair, thresholds: likeness.Thresholds = likeness.THRESHOLDS) -> list[Fault]:
-    """Return what is wrong with a translation, the surest first."""
+    """Return the faults of a translation, the most certain first; [] if it passes.
+
+    Checks whose word lists lack one of the languages are left out. A translation without any letter or digit has only
+    the fault "empty".
+
+    Args:
+        pair: The text and its translation.
+        thresholds: Lower limits of the similarity.
+    """
     one, other, languages = pair.one, pair.other, pair.languages
     if not any(c.isalnum() for c in other):
         return [Fault("empty", "no words")]
@@ -107,7 +119,7 @@ def check(pair: Pair, thresholds: likeness.Thresholds = likeness.THRESHOLDS) -> 
     faults += [
         Fault("changed_word", f"{group}: {words}")
         for group, words in claims.changed_words(one, other, languages)
-        if group != "extent" or not _denies(pair, words)  # not within 48 hours: after more than 48 hours
+        if group != "extent" or not _denies(pair, words)  # no fault: not within 48 hours -> after more than 48 hours
     ]
     faults += [
         Fault("glossary", f"{term}: {written} is missing")
@@ -123,6 +135,7 @@ def check(pair: Pair, thresholds: likeness.Thresholds = likeness.THRESHOLDS) -> 
 
 
 def _numbers(pair: Pair) -> list[Fault]:
+    """Find changed numbers, units and letter sizes; [] for languages without number patterns."""
     if not all(code in amounts.LANGUAGES for code in pair.languages):
         return []
     faults = [Fault(kind, words) for kind, words in numbers.number_faults(pair.one, pair.other, pair.languages)]
@@ -133,7 +146,16 @@ def _numbers(pair: Pair) -> list[Fault]:
 
 
 def _denies(pair: Pair, words: str) -> bool:
-    """Whether one of the clauses denies that hold one of the words (`before became after`)."""
+    """Return True if a changed word is in a negated clause, in the text or in its translation.
+
+    `check` then ignores a change in the word group "extent" (at least, at most), because negation and change can cancel
+    out: "not within 48 hours" -> "after more than 48 hours".
+
+    Args:
+        pair: The text and its translation.
+        words: The changed word, as `claims.changed_words` describes it: "<word of the text> became <word of the
+            translation>".
+    """
     texts = zip((pair.one, pair.other), words.split(" became "), pair.languages, strict=True)
     return any(
         code in negation.languages()
@@ -143,6 +165,7 @@ def _denies(pair: Pair, words: str) -> bool:
 
 
 def _denials(pair: Pair) -> list[Fault]:
+    """Find negations that were dropped or added, sentence by sentence; [] for languages without a list of negations."""
     if not all(code in negation.languages() for code in pair.languages):
         return []
     parts = [[text[a:b] for a, b in sentences(text)] for text in (pair.one, pair.other)]

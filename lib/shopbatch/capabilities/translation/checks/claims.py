@@ -1,4 +1,8 @@
-"""Claims that a translation adds, and words that it changes for others of their group (claims.yaml)."""
+"""Finds claims that a translation adds, and words that it replaces by a contradicting one (claims.yaml).
+
+An added claim is, for example, "waterproof" where the text says nothing of water. A replaced word is, for example,
+"small" where the text says "large".
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,8 @@ from functools import lru_cache
 from shopbatch.text.word_files import WordFile, read_words
 
 VERSION = 3
-_WHOLE = ("en", "es", "fr")  # languages in which a claim begins with a word
-Words = dict[str, str]  # pattern by language
+_WHOLE = ("en", "es", "fr")  # languages in which a claim begins at the beginning of a word
+Words = dict[str, str]  # {language: pattern}
 
 
 class _Claim(WordFile):
@@ -33,16 +37,34 @@ def _pattern(pattern: str) -> re.Pattern[str]:
 
 
 def _says(words: Words, text: str, language: str, whole: bool = True) -> str:
-    """What of a text says this, "" for nothing."""
+    """Return the first words of a text that match a pattern; "" if none match or there is no pattern for the language.
+
+    Args:
+        words: {language: pattern}.
+        text: The text.
+        language: Its language.
+        whole: Whether a match must begin at the beginning of a word (English, Spanish and French only).
+    """
     pattern = words.get(language)
-    if pattern and whole and language in _WHOLE:  # German has compounds, and Chinese no blanks
+    if pattern and whole and language in _WHOLE:  # not German, which has compounds, nor Chinese, which has no blanks
         pattern = rf"(?<!\w)(?:{pattern})"
     m = _pattern(pattern).search(text) if pattern else None
     return m[0] if m else ""
 
 
 def added_claims(one: str, other: str, languages: tuple[str, str]) -> list[tuple[str, str]]:
-    """Return (claim, words) of each claim that a translation makes and its text does not."""
+    """Return the claims that a translation makes and its text does not, such as "guarantee".
+
+    A claim for which claims.yaml has no pattern in the text's language is not checked.
+
+    Args:
+        one: The text.
+        other: Its translation.
+        languages: ISO 639-1 codes of text and translation.
+
+    Returns:
+        (name of the claim in claims.yaml, words of the translation that make it) each.
+    """
     added = []
     for name, claim in _file().claims.items():
         backed = languages[0] not in claim.backs or _says(claim.backs, one, languages[0], whole=False)
@@ -52,7 +74,19 @@ def added_claims(one: str, other: str, languages: tuple[str, str]) -> list[tuple
 
 
 def changed_words(one: str, other: str, languages: tuple[str, str]) -> list[tuple[str, str]]:
-    """Return (group, words) of each word that a translation changed for another one of its group."""
+    """Return the words of a text that its translation replaces by a contradicting word, such as "before" by "after".
+
+    claims.yaml lists groups of words that exclude each other (the group "order": before, after). The word of a group is
+    changed if the text has one that the translation lacks, and the translation has another one that the text lacks.
+
+    Args:
+        one: The text.
+        other: Its translation.
+        languages: ISO 639-1 codes of text and translation.
+
+    Returns:
+        (name of the group, "<word of the text> became <word of the translation>") for each group with a changed word.
+    """
     changed = []
     for group, members in _file().groups.items():
         before = {name: said for name, words in members.items() if (said := _says(words, one, languages[0]))}
@@ -63,5 +97,5 @@ def changed_words(one: str, other: str, languages: tuple[str, str]) -> list[tupl
 
 
 def languages() -> tuple[str, ...]:
-    """The languages with lists of claims."""
+    """Return the ISO 639-1 codes of the languages for which claims.yaml has patterns."""
     return tuple(next(iter(_file().claims.values())).says)

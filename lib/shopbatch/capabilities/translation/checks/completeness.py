@@ -1,4 +1,8 @@
-"""Whether a translation is as long as its text, has its sentences, is in its language, and repeats nothing."""
+"""Checks that a translation is complete: expected length, right language, nothing left untranslated or repeated.
+
+In this file, "text" is the original that was translated. Words that the translation repeats are a fault only if the
+text repeats none. `check.check` runs these checks.
+"""
 
 from __future__ import annotations
 
@@ -24,10 +28,10 @@ from shopbatch.text.vocabulary import is_english
 from shopbatch.text.word_files import WordFile, read_words
 
 VERSION = 3
-_RUN = 4  # words in a row that stand in both texts as they are, from which they count as not translated
+_RUN = 4  # so many equal words in a row in text and translation count as not translated
 _RUN_LETTERS = 14
-_TELLING, _FEW, _SAME = 4, 3, 0.7  # letters of a word; least words, and share of words that are those of the text
-# a point that ends no sentence: excl. tax, am 9. November
+_TELLING, _FEW, _SAME = 4, 3, 0.7  # least letters of a word, least words, share of words that the text has
+# a full stop that does not end a sentence: excl. tax, am 9. November
 _POINTED = re.compile(
     r"\b(?:std|min|max|m[íi]n|m[áa]x|excl|incl|inkl|exkl|zzgl|ca|nr|vol|approx|aprox|bzw|t[ée]l|art|ref|z\.b|p\.ej|uds?|sra?|st)\."
     r"|(?<![:.,\d])\b\d{1,2}\.(?=\s(?-i:[a-zà-ÿ]))"
@@ -36,16 +40,16 @@ _POINTED = re.compile(
 )
 _LATIN_WORD = re.compile(r"[^\W\d_\u3040-\u30ff\u3400-\u9fff]+(?:[-'’][^\W\d_\u3400-\u9fff]+)*")
 _PARTS = re.compile(r"[.!?;:。！？；：，、,\n()（）\d]|[\u3400-\u9fff]+")
-_LEFT, _LEFT_LIKELY, _LEFT_PAIR = 11, 0.5, 0.85  # letters of a part that is left, and how likely its language is
+_LEFT, _LEFT_LIKELY, _LEFT_PAIR = 11, 0.5, 0.85  # least letters of an untranslated part, least probabilities
 _LETTERS = re.compile(r"[^\W\d_]")
-_SHORTER, _LONGER = 0.1, 0.25  # logarithms of the length, where the numbers of sentences differ, too
-_WORDS = 12  # letters up to which a text has no length to compare
-_FEW_LETTERS, _FEW_ROOM, _A_SIGN = 24, 0.3, 2  # a few words may be said in one
-_TERSE_LETTERS, _TERSE = 70, 0.08  # Chinese says a sentence in less or more words
-_LONG = 1.5  # an explanation makes a short title longer: the band is wider on that side
-_TITLE = 18  # words of a headline
-_TWICE = 5  # letters of a word from which it counts when it stands twice
-_DOUBLE = frozenset({"vous", "nous", "sich", "dass", "that", "very", "muy", "sehr"})  # may stand twice in a row
+_SHORTER, _LONGER = 0.1, 0.25  # log length ratios that count if the numbers of sentences differ
+_WORDS = 12  # texts with fewer letters are too short to compare
+_FEW_LETTERS, _FEW_ROOM, _A_SIGN = 24, 0.3, 2  # a few words may become a single word or sign
+_TERSE_LETTERS, _TERSE = 70, 0.08  # more tolerance for short texts from or into Chinese
+_LONG = 1.5  # longer translations are tolerated more: a title may need an explanation
+_TITLE = 18  # a text with so many words or fewer is a headline
+_TWICE = 5  # least letters of a word whose repetition counts
+_DOUBLE = frozenset({"vous", "nous", "sich", "dass", "that", "very", "muy", "sehr"})  # may be doubled
 _HAN = re.compile(r"[\u3400-\u9fff\u3040-\u30ff\uac00-\ud7af]")
 _LATIN_WORDS = re.compile(r"[A-Za-zÀ-ÿ][A-Za-zÀ-ÿ'’-]*(?:[ ,]+[A-Za-zÀ-ÿ][A-Za-zÀ-ÿ'’-]*){2,}")
 _JOINTS = frozenset({"with", "for", "and", "of", "the", "in", "to", "from", "your"})
@@ -64,12 +68,12 @@ def _lengths() -> _Lengths:
 
 
 def measured_languages() -> tuple[str, ...]:
-    """The languages whose texts' lengths are known."""
+    """Return the ISO 639-1 codes of the languages whose usual text length is known (lengths.yaml)."""
     return tuple(_lengths().density)
 
 
 def bare(text: str) -> str:
-    """A text without its atoms."""
+    """Return a text with a blank in place of each atom (placeholder, tag, URL, code, size)."""
     out, last = [], 0
     for atom in atoms(text):
         out.append(text[last : atom.start])
@@ -78,7 +82,7 @@ def bare(text: str) -> str:
 
 
 def _letters(text: str, language: str) -> float:
-    """The length of a text in letters of English."""
+    """Return the length of a text as the number of letters that an English text of the same meaning usually has."""
     counted = bare(text)
     han = len(_HAN.findall(counted))
     others = sum(c.isalnum() for c in counted) - han
@@ -89,15 +93,27 @@ def _letters(text: str, language: str) -> float:
 
 
 def length_ratio(one: str, other: str, languages: tuple[str, str]) -> tuple[float, float]:
-    """How much longer a translation is than expected, as a logarithm, and how much it may be."""
+    """Compare the length of a translation with the length expected from its text.
+
+    Atoms (placeholders, codes, ...) and words that both texts share, such as names, are not measured.
+
+    Args:
+        one: The text.
+        other: Its translation.
+        languages: ISO 639-1 codes of text and translation.
+
+    Returns:
+        (ratio, tolerance). The ratio is the natural logarithm of actual divided by expected length. `length_fault`
+        accepts ratios from -tolerance to 1.5 times the tolerance. Texts that are too short to compare give (0, 1).
+    """
     shared = set(re.findall(r"[A-Za-z0-9]{2,}", one)) & set(re.findall(r"[A-Za-z0-9]{2,}", other))
     a, b = (
         _letters(re.sub(r"[A-Za-z0-9]{2,}", lambda m: "" if m[0] in shared else m[0], t), c)
         for t, c in zip((one, other), languages, strict=True)
     )
-    if max(a, b) < _WORDS:  # some letters beside figures and names
+    if max(a, b) < _WORDS:  # only a few letters are left besides numbers and names
         return 0.0, 1.0
-    if min(a, b) <= _A_SIGN and max(a, b) < _FEW_LETTERS:  # 0.5 square metres: 0,5 m²
+    if min(a, b) <= _A_SIGN and max(a, b) < _FEW_LETTERS:  # words became a sign: 0.5 square metres -> 0,5 m²
         return 0.0, 1.0
     if not a or not b:
         return math.copysign(9.0, b - a), 1.0
@@ -106,13 +122,25 @@ def length_ratio(one: str, other: str, languages: tuple[str, str]) -> tuple[floa
 
 
 def length_fault(one: str, other: str, languages: tuple[str, str]) -> tuple[str, str] | None:
-    """Say whether a translation is too short (missing) or too long (added)."""
+    """Return the fault of a translation that is too short or too long; None if its length is right.
+
+    A translation that is shorter than expected and also has fewer sentences than the text is a fault at a smaller
+    difference in length; so is one that is longer and has more sentences.
+
+    Args:
+        one: The text.
+        other: Its translation.
+        languages: ISO 639-1 codes of text and translation.
+
+    Returns:
+        ("missing" or "added", a phrase with the measured numbers).
+    """
     ratio, room = length_ratio(one, other, languages)
     if ratio < -room or ratio > _LONG * room:
         factor = f"{math.exp(ratio):.2f} times the expected length"
         return ("missing", factor) if ratio < 0 else ("added", factor)
     before, after = sentences_of(one, parted=False), sentences_of(other)
-    chinese = bool({"zh", "ja"} & set(languages))  # where commas part sentences, their numbers say little
+    chinese = bool({"zh", "ja"} & set(languages))  # commas may separate sentences, so their number says little
     if before > after and ratio < -_least_shorter(languages, room):
         return "missing", f"{after} of {before} sentences, {math.exp(ratio):.2f} times the expected length"
     before, after = sentences_of(one, 2), sentences_of(other, 2, parted=False)
@@ -122,19 +150,34 @@ def length_fault(one: str, other: str, languages: tuple[str, str]) -> tuple[str,
 
 
 def _least_shorter(languages: tuple[str, str], room: float) -> float:
-    """How much shorter a translation of fewer sentences may be, as a logarithm."""
+    """Return how much shorter than expected a translation with fewer sentences than its text may be.
+
+    Args:
+        languages: ISO 639-1 codes of text and translation.
+        room: The tolerance that `length_ratio` returned.
+
+    Returns:
+        Natural logarithm of expected divided by actual length, at least 0.1.
+    """
     share = 0.4 if languages[0] == "zh" else 0.5 if languages[1] in ("zh", "ja") else 0.3
     return max(_SHORTER, share * room)
 
 
 def _letters_of(text: str) -> int:
+    """Count the letters of a text, where each Han character is worth three letters."""
     return len(_LETTERS.findall(text)) + 2 * len(_HAN.findall(text))
 
 
 def sentences_of(text: str, least: int = 12, parted: bool = True) -> int:
-    """The number of sentences of so many letters (Han characters: a third), at least 1.
+    """Count the sentences of a text that have at least `least` letters; the result is at least 1.
 
-    A semicolon parts two if `parted`, and a tag does, too, but not an abbreviation nor an ordinal.
+    A tag ends a sentence; the point of an abbreviation ("excl.") or of a German ordinal ("9. November") does not.
+
+    Args:
+        text: The text.
+        least: Least number of letters of a sentence; shorter ones are not counted. A Han character is worth three
+            letters.
+        parted: Whether a semicolon ends a sentence.
     """
     text = _POINTED.sub(lambda m: m[0][:-1] + " ", re.sub(r"<[^<>]+>", "\n", text))
     pieces = [part for a, b in sentences(text) for part in (re.split(r"[;；]", text[a:b]) if parted else [text[a:b]])]
@@ -142,9 +185,12 @@ def sentences_of(text: str, least: int = 12, parted: bool = True) -> int:
 
 
 def language_fault(text: str, language: str, one: str = "") -> str:
-    """The language that a translation is in instead; "" for none.
+    """Return the wrong language that a translation, or a part of it, is written in; "" if the language is right.
 
-    Words that the text has as well, such as names, tell nothing.
+    Args:
+        text: The translation.
+        language: The expected language, ISO 639-1.
+        one: The text; words that it shares with the translation, such as names, are ignored.
     """
     shared = set(words_of(one))
     own = " ".join(word for word in words_of(bare(text)) if word not in shared)
@@ -153,13 +199,13 @@ def language_fault(text: str, language: str, one: str = "") -> str:
 
 
 def untranslated(one: str, other: str, languages: tuple[str, str], kept: tuple[str, ...] = ()) -> str:
-    """Return the part of a translation that is not translated; "" for none.
+    """Return the first part of a translation that was left in the language of the text; "" for none.
 
     Args:
         one: The text.
         other: Its translation.
-        languages: Their languages.
-        kept: Words that stay as they are.
+        languages: ISO 639-1 codes of text and translation.
+        kept: Words that may stay untranslated, such as names.
     """
     if languages[0] == "zh":
         han = [run for run in re.findall(r"[\u3400-\u9fff]{2,}", bare(other)) if not any(run in k for k in kept)]
@@ -197,7 +243,14 @@ def untranslated(one: str, other: str, languages: tuple[str, str], kept: tuple[s
 
 
 def _left_clause(one: str, other: str, languages: tuple[str, str], stays: set[str]) -> str:
-    """A part between signs that both texts have and that is in the language of the text: Cables disappear."""
+    """Return a clause of a translation that also stands in the text and is in the text's language; "" for none.
+
+    Args:
+        one: The text.
+        other: Its translation.
+        languages: ISO 639-1 codes of text and translation.
+        stays: Words, in lower case, that may stay untranslated.
+    """
     small = f" {' '.join(w.lower() for w in _LATIN_WORD.findall(bare(one)))} "
     bared = bare(other)
     for part in (*_PARTS.split(bared), *(bared[a:b] for a, b in sentences(bared))):
@@ -212,7 +265,15 @@ def _left_clause(one: str, other: str, languages: tuple[str, str], stays: set[st
 
 
 def _left_latin(one: str, other: str, stays: set[str]) -> str:
-    """Words of the text in a row that stand in a Chinese translation, whatever their case, and are no name."""
+    """Return a run of English words that a Chinese or Japanese translation copies from the text; "" for none.
+
+    Runs that consist of names are ignored.
+
+    Args:
+        one: The text.
+        other: Its translation.
+        stays: Words, in lower case, that may stay untranslated.
+    """
     small = " ".join(words_of(bare(one)))
     for m in _LATIN_WORDS.finditer(bare(other)):
         words = words_of(m[0])
@@ -225,7 +286,16 @@ def _left_latin(one: str, other: str, stays: set[str]) -> str:
 
 
 def _shared_run(before: list[str], after: list[str], stays: set[str]) -> str:
-    """The longest run of words that both texts have, if it is long enough."""
+    """Return the first four consecutive words that are the same in text and translation; "" for none.
+
+    Four such words are returned only if at least three of them had to be translated, and these have at least 14 letters
+    together.
+
+    Args:
+        before: Words of the text.
+        after: Words of the translation.
+        stays: Words that may stay untranslated.
+    """
     positions = {tuple(before[i : i + _RUN]) for i in range(len(before) - _RUN + 1)}
     for i in range(len(after) - _RUN + 1):
         run = after[i : i + _RUN]
@@ -236,7 +306,13 @@ def _shared_run(before: list[str], after: list[str], stays: set[str]) -> str:
 
 
 def repeated(one: str, other: str, languages: tuple[str, str]) -> str:
-    """Return what a translation says again and its text does not; "" for nothing."""
+    """Return words that a translation repeats although its text repeats none; "" for none.
+
+    Args:
+        one: The text.
+        other: Its translation.
+        languages: ISO 639-1 codes of text and translation.
+    """
     if doubled := _doubled(other, languages[1]):
         return "" if _doubled(one, languages[0]) else doubled
     longer = _says_twice(one, languages[0])
@@ -245,7 +321,11 @@ def repeated(one: str, other: str, languages: tuple[str, str]) -> str:
 
 
 def _says_twice(text: str, language: str) -> bool:
-    """Whether a text has a long word twice: its translation may have several words twice for it."""
+    """Return True if a text uses a word of at least 5 letters twice (Chinese, Japanese: 3 characters in a row).
+
+    `repeated` then tolerates longer repetitions in the translation, because a repeated word may need several words
+    there.
+    """
     if language in ("zh", "ja"):
         pieces = re.findall(r"[\u3400-\u9fff]", text)
         pairs = Counter(zip(pieces, pieces[1:], pieces[2:], strict=False))
@@ -255,7 +335,10 @@ def _says_twice(text: str, language: str) -> bool:
 
 
 def _doubled(text: str, language: str) -> str:
-    """The same words one after the other, with blanks only between them: very very, 很好很好."""
+    """Return words that are repeated immediately ("super super"); "" for none.
+
+    In Chinese and Japanese these are three to five repeated characters.
+    """
     if language in ("zh", "ja"):
         m = re.search(r"([\u3400-\u9fff]{3,5})\s*\1", text)
         return m[0] if m else ""
@@ -269,7 +352,14 @@ def _doubled(text: str, language: str) -> str:
 
 
 def _repeats(text: str, language: str, longer: bool = False) -> str:
-    """What a text says again: a clause, or some words in a row; more of them if `longer`."""
+    """Return a clause or some words in a row that a text has twice; "" for none.
+
+    Args:
+        text: The text.
+        language: ISO 639-1 code.
+        longer: True to look only for longer repetitions: 6 words in a row instead of 4, or 7 Chinese characters instead
+            of 5.
+    """
     chinese = language in ("zh", "ja")
     pieces = (
         [c for c in re.findall(r"[\u3400-\u9fff\u3040-\u30ff]|[A-Za-z0-9]+", text)]
@@ -281,7 +371,7 @@ def _repeats(text: str, language: str, longer: bool = False) -> str:
     for run, times in seen.items():
         if times > 1 and len(set(run)) > 2:
             return ("" if chinese else " ").join(run)
-    if not longer and not chinese and len(pieces) <= _TITLE:  # a headline: wool coat, wool coat for women
+    if not longer and not chinese and len(pieces) <= _TITLE:  # a headline: two words count (wool coat)
         long = [p if len(p) >= _TWICE and p.isalpha() else "" for p in pieces]
         pairs = Counter((a, b) for a, b in pairwise(long) if a and b)
         if again := [pair for pair, times in pairs.items() if times > 1]:

@@ -1,4 +1,4 @@
-"""The digest of the word files that the checks read: a changed word judges stored translations again."""
+"""Computes a digest of the checks' word files, so that a changed word makes stored translations be judged again."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SHARED = (
 
 @lru_cache(maxsize=1)
 def data_digest() -> str:
-    """Return the digest, 16 hex digits."""
+    """Return a digest (16 hex digits) of all word files that the checks read; part of `TranslationStage.checks`."""
     said = hashlib.sha256()
     for package, names in (("shopbatch.capabilities.translation.checks", _OWN), ("shopbatch.text", _SHARED)):
         for name in names:

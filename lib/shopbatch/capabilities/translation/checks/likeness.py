@@ -1,7 +1,8 @@
-"""How alike a text and its translation are to a multilingual encoder: as a whole, and clause by clause.
+"""Measures by a multilingual encoder how similar a text and its translation are, as a whole and clause by clause.
 
-It sees a part that is missing or added, and another text. It is blind to a dropped negation and a changed number.
-Vectors are taken from the mean of some sentences of their language (anchors.yaml): else all texts of it are alike.
+This finds missing parts, added parts, and translations of another text. It does not notice a dropped negation or a
+changed number. The mean vector of some sentences of the language (anchors.yaml) is subtracted from each vector, because
+otherwise all texts of a language are similar.
 """
 
 from __future__ import annotations
@@ -19,15 +20,19 @@ from shopbatch.text.clauses import clauses
 from shopbatch.text.word_files import WordFile, read_words
 
 VERSION = 2
-_LEAST = 21  # letters of a clause that can be compared; of Chinese a third
+_LEAST = 21  # a clause needs so many letters to be compared; a third of it in Chinese
 
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Least likeness of the whole, of each clause of the text, and of each clause of the translation, -1 to 1.
+    """Lower limits of the cosines in `Likeness`; a translation below one of them has a fault.
 
-    Where the translation is shorter or longer than expected as well, or has fewer sentences, a clause needs `margin`
-    more.
+    Attributes:
+        whole: Least cosine of the whole text and the whole translation, -1 to 1.
+        covered: Least cosine of each clause of the text with the most similar part of the translation, -1 to 1.
+        backed: Least cosine of each clause of the translation with the most similar part of the text, -1 to 1.
+        margin: Added to `covered` where the translation is shorter than expected or has fewer sentences, and to
+            `backed` where it is longer than expected.
     """
 
     whole: float = 0.12
@@ -37,19 +42,21 @@ class Thresholds:
 
 
 THRESHOLDS = Thresholds()
-LONGER = 0.2  # logarithm of the length from which a translation is longer or shorter than expected
+LONGER = 0.2  # log length ratio from which a translation counts as longer (or, negative, shorter)
 
 
 @dataclass(frozen=True)
 class Likeness:
-    """How alike a text and its translation are, as cosines of centred vectors.
+    """How similar a text and its translation are: cosines (-1 to 1) of centred vectors.
+
+    Each clause of one side is compared with the most similar part of the other side.
 
     Attributes:
-        whole: Of the two texts.
-        covered: Of the clause of the text that is least alike to anything in the translation.
-        backed: Of the clause of the translation that is least alike to anything in the text.
-        clause: The clause that `covered` is of.
-        added: The clause that `backed` is of.
+        whole: Cosine of the whole text and the whole translation.
+        covered: The lowest of these cosines among the clauses of the text; 1 if the text is a single clause.
+        backed: The lowest among the clauses of the translation; 1 if the translation is a single clause.
+        clause: The clause of the text whose cosine is `covered`; its translation may be missing.
+        added: The clause of the translation whose cosine is `backed`; the text may not contain it.
     """
 
     whole: float
@@ -59,12 +66,12 @@ class Likeness:
     added: str = ""
 
     def faults(self, thresholds: Thresholds, longer: float, fewer: bool = False) -> list[tuple[str, str]]:
-        """Return (kind, detail) of what lies under the thresholds.
+        """Return (kind, detail) of each cosine below its limit; the kinds are meaning, missing and added.
 
         Args:
-            thresholds: The thresholds.
-            longer: By how much the translation is longer than expected, as a logarithm.
-            fewer: Whether it has fewer sentences.
+            thresholds: The limits.
+            longer: Natural logarithm of the translation's length divided by the expected one; below 0 it is shorter.
+            fewer: Whether the translation has fewer sentences than the text.
         """
         faults = []
         covered = thresholds.covered + (thresholds.margin if longer < -LONGER or fewer else 0.0)
@@ -88,26 +95,37 @@ def _anchors() -> Mapping[str, tuple[str, ...]]:
 
 
 class Comparer:
-    """Compares texts with translations by an encoder."""
+    """Compares texts with translations by the vectors of an encoder; `TranslationScorer` uses it after translating."""
 
     def __init__(self, encoder: Encoder, prefix: str = "") -> None:
-        """Take an encoder, and what is put before every text."""
+        """Keep the encoder.
+
+        Args:
+            encoder: A multilingual encoder.
+            prefix: Text put before every text that is encoded.
+        """
         self.encoder, self.prefix = encoder, prefix
         self._means: dict[str, np.ndarray] = {}
 
     def _mean(self, language: str) -> np.ndarray:
+        """Return the mean vector [dim] of the anchor sentences of a language, or of all languages if it has none."""
         if language not in self._means:
             texts = _anchors().get(language) or tuple(t for every in _anchors().values() for t in every)
             self._means[language] = self._vectors(texts).mean(axis=0)
         return self._means[language]
 
     def _vectors(self, texts: Sequence[str]) -> np.ndarray:
+        """Encode texts into vectors of length 1, float [n, dim]."""
         vectors = encode_all(self.encoder, pa.array([self.prefix + text for text in texts], pa.string())).vectors
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         return np.asarray(vectors / np.maximum(lengths, 1e-9))
 
     def compare(self, pairs: Sequence[tuple[str, str, tuple[str, str]]]) -> list[Likeness]:
-        """Compare texts with their translations: (text, translation, languages) each."""
+        """Return the similarity of each text and its translation, in the order of the pairs.
+
+        Args:
+            pairs: (text, translation, (language of the text, language of the translation)) each.
+        """
         pieces = [(parts(one, codes[0]), parts(other, codes[1])) for one, other, codes in pairs]
         every: dict[tuple[str, str], int] = {}
         for (before, after), (_, _, codes) in zip(pieces, pairs, strict=True):
@@ -130,7 +148,15 @@ class Comparer:
 
 
 def parts(text: str, language: str) -> list[str]:
-    """The whole text first, then its clauses, short ones with the next one, then neighbours together."""
+    """Return the pieces of a text to encode: the whole text, its n clauses, its n - 1 pairs of neighbouring clauses.
+
+    A clause with fewer than 21 letters (7 Chinese, Japanese or Korean characters) is joined to the next clause; the
+    last clause is joined to the one before it. URLs, tags and placeholders are left out. A text of one clause gives
+    only itself.
+
+    Returns:
+        A list of 1 or of 2 n pieces.
+    """
     for atom in reversed(atoms(text)):
         if atom.kind in ("address", "tag", "placeholder"):
             text = text[: atom.start] + " " + text[atom.end :]
@@ -153,10 +179,18 @@ def parts(text: str, language: str) -> list[str]:
 
 
 def _singles(pieces: Sequence[str]) -> int:
+    """Return the number n of single clauses in a list that `parts` made; 0 if it holds only the whole text."""
     return len(pieces) // 2 if len(pieces) > 1 else 0
 
 
 def _likeness(before: Sequence[str], after: Sequence[str], cosines: np.ndarray) -> Likeness:
+    """Summarise the cosines of the pieces of a text and of its translation.
+
+    Args:
+        before: Pieces of the text, see `parts`.
+        after: Pieces of the translation.
+        cosines: Cosine of each piece of the text with each piece of the translation, [before, after].
+    """
     covered = backed = 1.0
     clause = added = ""
     if n := _singles(before):

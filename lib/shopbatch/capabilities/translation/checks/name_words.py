@@ -1,4 +1,4 @@
-"""The words of names.yaml, and what a single word may be, for `names.py`."""
+"""Word lists for the check of names (`names.py`): reads names.yaml and judges whether a single word may be a name."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from shopbatch.grounding.brands import known_brands
 from shopbatch.text.vocabulary import is_common, is_english, is_noun
 from shopbatch.text.word_files import WordFile, read_words
 
-_CODED = re.compile(r"(?:SPF|FPS|LSF|UPF|UV|IPX?)\d+", re.I)  # the letters differ by language
-_ABBREVIATED = 4  # letters up to which a word in capitals may be an abbreviation: VAT, IVA, EAN
+_CODED = re.compile(r"(?:SPF|FPS|LSF|UPF|UV|IPX?)\d+", re.I)  # grades whose letters differ by language (SPF, LSF)
+_ABBREVIATED = 4  # a word in capitals with so many letters or fewer may be an abbreviation: VAT, EAN
 _GERMAN = re.compile(
     r"(?:ung|heit|keit|schaft|tion|tät|chen|nis|tum|ment|ling|rei|anz|enz|ik|ie|age|en|ern|eln)(?:en|s)?$|[äöüß]", re.I
 )
@@ -32,31 +32,37 @@ class _Names(WordFile):
 
 @lru_cache(maxsize=1)
 def names_file() -> _Names:
-    """The words of names.yaml, read once per process."""
+    """Return the word lists of names.yaml; the file is read once per process."""
     return read_words(_Names, "shopbatch.capabilities.translation.checks", "names.yaml")
 
 
 @lru_cache(maxsize=8)
 def ordinary_words(language: str) -> frozenset[str]:
-    """Words with a capital letter that are no names."""
+    """Return the words of a language, in lower case, that are not names although they are often capitalised."""
     words = names_file().ordinary
     return frozenset(f"{words['all']} {words.get(language, '')} {names_file().places}".lower().split())
 
 
 @lru_cache(maxsize=1)
 def _more_brands() -> re.Pattern[str]:
+    """Return the pattern of the brands that names.yaml adds to the shared list."""
     listed = sorted((re.escape(name.strip()) for name in names_file().brands.split(",")), key=len, reverse=True)
     return re.compile(rf"(?<![\w-])(?:{'|'.join(listed)})(?![\w-])")
 
 
 def listed_brands(text: str) -> list[str]:
-    """The brands of the shared list that a text names, without those that are ordinary words."""
+    """Return the known brands that a text contains, except those that are ordinary words as well ("Gap", "Tide")."""
     listed = [name for name in known_brands(text) if name.lower() not in names_file().ambiguous.split()]
     return [*listed, *(m[0] for m in _more_brands().finditer(text))]
 
 
 def is_word(word: str, compounds: bool = False) -> bool:
-    """Whether all parts of a word are common: Men's, Sugar-Free, unscented."""
+    """Return True if all parts of a word are common words ("Men's", "Sugar-Free", "unscented").
+
+    Args:
+        word: The word.
+        compounds: Whether a part may also be a compound of common words.
+    """
     parts = [p for p in re.split(r"[-'’&.+]", word.lower()) if len(p) > 2 and p not in ordinary_words("en")]
     return all(
         is_common(p, compounds)
@@ -66,7 +72,12 @@ def is_word(word: str, compounds: bool = False) -> bool:
 
 
 def is_name(word: str, language: str) -> bool:
-    """Whether a word with a capital letter may be a name: it is no ordinary one and no abbreviation."""
+    """Return True if a capitalised word may be a name: it is no ordinary word and no abbreviation.
+
+    Args:
+        word: The word.
+        language: ISO 639-1 code of its language.
+    """
     bare = re.sub(r"['’]s?$", "", word).strip(".-&+'’")
     parts = [p for p in re.split(r"[-&.+]", bare.lower()) if p]
     if (
@@ -80,7 +91,10 @@ def is_name(word: str, language: str) -> bool:
 
 
 def is_german(word: str) -> bool:
-    """Whether a word may be German: common, or made of common words that are not all English."""
+    """Return True if a word may be an ordinary German word rather than a name.
+
+    It may if it has a German ending, umlaut or hyphen, is a known noun, or is common in some language and not English.
+    """
     return (
         bool(_GERMAN.search(word))
         or is_noun(word)
@@ -90,6 +104,6 @@ def is_german(word: str) -> bool:
 
 
 def holds(text: str, name: str) -> bool:
-    """Whether a text has a name, whatever its case, its apostrophes and hyphens."""
+    """Return True if a text contains a name, ignoring case, apostrophes, hyphens, blanks and a final "s"."""
     bare, within = (re.sub(r"[\s'’.&-]", "", part.lower()) for part in (re.sub(r"['’]s?$", "", name), text))
     return bare in within or (len(bare) > 4 and bare.removesuffix("s") in within)

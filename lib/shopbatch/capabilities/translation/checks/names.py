@@ -1,4 +1,8 @@
-"""Names that a translation lost or invented: brands by lists, other names by their form and place (names.yaml)."""
+"""Finds names that a translation lost or invented, for `check.check`.
+
+Brands are recognised by lists. Other names are recognised by their form and position, such as a capital letter inside a
+sentence; words that are no names are listed in names.yaml.
+"""
 
 from __future__ import annotations
 
@@ -28,21 +32,28 @@ _SYLLABLE = (
     r"(?:[aeiouv]|a[io]|ei|ou|i[aeu]|iao|iou?|u[aoie]|uai|u[ei]|v?e|er|ue)(?:ng?|r)?"
 )
 _PINYIN = re.compile(rf"(?:{_SYLLABLE}){{1,4}}")
-_ABBREVIATED = 4  # letters up to which a word in capitals may be an abbreviation: VAT, IVA, EAN
-_COGNATE = 5  # letters that a name of one language shares with that of another
-# what stands around an ordinary word that is a name: by Halo, Mellow & Co
+_ABBREVIATED = 4  # a word in capitals with so many letters or fewer may be an abbreviation: VAT, EAN
+_COGNATE = 5  # first letters by which two forms of a name are recognised: Amalfi, Amalfitana
+# words and signs around an ordinary word that show that it is a name: by Halo, Mellow & Co
 _CALLED = re.compile(r"\b(?:from|by)\s$")
 _CALLS = re.compile(r"\s& Co\b|[®™]")
-_TITLE = 0.6  # share of words with a capital letter from which a line counts as a headline
+_TITLE = 0.6  # a line with this share of capitalised words counts as a headline
 
 
 @lru_cache(maxsize=1)
 def _shade() -> re.Pattern[str]:
+    """Return the pattern of a word such as "colour" or "shade" directly before the name of a colour.
+
+    A capitalised word after it is no invented name, because names of colours may be translated.
+    """
     return re.compile(rf"\b(?:{names_file().shades})(?:\s(?:n[°ºo.]\.?\s?)?\d*)?[:\s]*$", re.I)
 
 
 def _first(text: str) -> str:
-    """The Chinese brand that a text begins with and that is an ordinary word elsewhere; "" for none."""
+    """Return the Chinese brand that a text begins with, if the brand is also an ordinary word; "" for none.
+
+    Such a word counts as a brand only at the beginning of a text.
+    """
     begin = re.match(r"\W*(?:<[^>]*>)?(?:【[^】]*】)?\s*", text)
     rest = text[begin.end() :] if begin else text
     names = (name for name, not_before in names_file().start.items() if re.match(rf"{name}(?!{not_before})", rest))
@@ -52,14 +63,14 @@ def _first(text: str) -> str:
 def name_faults(
     one: str, other: str, languages: tuple[str, str], brands: Sequence[str] = (), kept: str = ""
 ) -> list[tuple[str, str]]:
-    """Return (kind, name) of each name that is lost (lost_name) or new (new_name) in a translation.
+    """Return (kind, name) of each name that a translation lost ("lost_name") or invented ("new_name").
 
     Args:
         one: The text.
         other: Its translation.
-        languages: Their languages.
-        brands: Brands that are known from the product.
-        kept: What else may stand in the translation, such as translations of the glossary.
+        languages: ISO 639-1 codes of text and translation.
+        brands: Brands known from the product.
+        kept: Further text whose names the translation may use or omit, such as the glossary translations.
     """
     faults = [
         ("lost_name", name) for name in names(one, languages[0], brands) if not _kept(other, name) and name not in kept
@@ -67,13 +78,21 @@ def name_faults(
     allowed = f"{one} {kept} {' '.join(brands)} {_other_names(one)}"
     new = list(new_names(other, languages[1], allowed, languages[0]))
     listed = {*listed_brands(other)}
-    spare = _places(one, other)  # places whose name in the other language no list knows
+    spare = _places(one, other)  # new names that may be place names in the other language
     faults += [("new_name", name) for place, name in enumerate(new) if name in listed or place >= spare]
     return faults
 
 
 def _places(one: str, other: str) -> int:
-    """How many places a text names that a translation does not name as it does."""
+    """Return how many unknown new names in a translation `name_faults` accepts as translated place names.
+
+    A place name that no list has cannot be recognised in the translation. So for each listed place name that only the
+    text has, one new name is accepted that is no listed brand.
+
+    Returns:
+        Number of listed place names that only the text has, minus those that only the translation has; it may be
+        negative.
+    """
     before, after = (
         {m[0] for m in _WORD.finditer(text) if m[0][0].isupper() and m[0].lower() in _place_words()}
         for text in (one, other)
@@ -83,17 +102,21 @@ def _places(one: str, other: str) -> int:
 
 @lru_cache(maxsize=1)
 def _place_words() -> frozenset[str]:
+    """Return the words of place names in all languages, in lower case."""
     return frozenset(names_file().places.split())
 
 
 def _kept(text: str, name: str) -> bool:
-    """Whether a text has a name, or what the name is in the other script."""
+    """Return True if a text contains a name, or its spelling in the other script (Latin "Xiaomi", Chinese "小米")."""
     return holds(text, name) or any(holds(text, other) for other in _other_names(name).split("\n") if other)
 
 
 @lru_cache(maxsize=4_096)
 def _other_names(text: str) -> str:
-    """What the brands of a text are called in the other script, a line each."""
+    """Return the other spelling of the brands in a text: Latin for Chinese, Chinese for Latin ("小米手机" -> "Xiaomi").
+
+    The spellings are joined by line breaks; "" if the text has no brand with two spellings.
+    """
     pairs = [(chinese, latin) for chinese, names in names_file().pairs.items() for latin in names.split("|")]
     other = [latin for chinese, latin in pairs if chinese in text]
     small = f" {re.sub(r'[^a-z0-9]+', ' ', text.lower())} "
@@ -102,7 +125,10 @@ def _other_names(text: str) -> str:
 
 
 def _without_atoms(text: str) -> str:
-    """A text with a sign of the same length for its tags, placeholders and addresses, which end a sentence."""
+    """Replace tags, placeholders and URLs by "|" of the same length.
+
+    The "|" makes the next word count as the first of a sentence, whose capital letter says nothing.
+    """
     for atom in atoms(text):
         if atom.kind in ("tag", "placeholder", "address"):
             text = text[: atom.start] + "|" * (atom.end - atom.start) + text[atom.end :]
@@ -110,7 +136,13 @@ def _without_atoms(text: str) -> str:
 
 
 def names(text: str, language: str, brands: Sequence[str] = ()) -> list[str]:
-    """Return the names of a text that a translation keeps."""
+    """Return the names in a text that its translation has to keep, without repetitions.
+
+    Args:
+        text: The text.
+        language: ISO 639-1 code of its language.
+        brands: Brands known from the product; only those that the text contains are returned.
+    """
     out = [brand for brand in brands if brand and holds(text, brand)]
     out += [name for name in listed_brands(text) if name.isascii() and name.lower() not in ordinary_words(language)]
     if language == "zh":
@@ -128,7 +160,10 @@ def names(text: str, language: str, brands: Sequence[str] = ()) -> list[str]:
 
 
 def _core(word: str, language: str) -> list[str]:
-    """A name without the ordinary words that are joined to it: Sézane-Style; the word itself if no name is left."""
+    """Return the names in a hyphenated word, without ordinary words joined to them ("Sézane-Style" -> ["Sézane"]).
+
+    A word without such a joined ordinary word is returned as it is.
+    """
     parts, joined = [part for part in word.split("-") if part], names_file().joined.split()
     if len(parts) < 2 or not any(part.lower() in joined for part in parts[1:]):
         return [word]
@@ -136,17 +171,27 @@ def _core(word: str, language: str) -> list[str]:
 
 
 def _is_title(words: Sequence[re.Match[str]]) -> bool:
+    """Return True if most longer words of a line have a capital letter, as in a headline."""
     long = [m for m in words if len(m[0]) > 3]
     return len(long) > 1 and sum(m[0][0].isupper() for m in long) > _TITLE * len(long)
 
 
 def _stands_as_name(m: re.Match[str], line: str, place: int, title: bool, language: str) -> bool:
+    """Return True if a capitalised word of a text is a name, judged by the word and its position in the line.
+
+    Args:
+        m: The word's match in the line.
+        line: The line.
+        place: Index of the word in the line, from 0.
+        title: Whether the line is a headline, where capitals say nothing.
+        language: ISO 639-1 code.
+    """
     word = m[0]
     if not is_name(word, language):
         return False
     if re.search(r"[a-zà-ÿ][A-Z]", word) and "-" not in word:
         return True
-    if title and place == 0 and language == "en" and is_english(word):  # Countertop, Underwired
+    if title and place == 0 and language == "en" and is_english(word):  # first word: Countertop
         return False
     if title or _START.search(line[: m.start()]) or language == "de":
         return not is_word(word, compounds=place > 0 or not title)
@@ -154,7 +199,14 @@ def _stands_as_name(m: re.Match[str], line: str, place: int, title: bool, langua
 
 
 def new_names(text: str, language: str, allowed: str, source: str = "en") -> Iterator[str]:
-    """Yield names of a translation that what is allowed does not hold."""
+    """Yield the names in a translation that the allowed text does not contain.
+
+    Args:
+        text: The translation.
+        language: ISO 639-1 code of the translation.
+        allowed: The text and everything else whose names the translation may use.
+        source: ISO 639-1 code of the text; from Chinese ("zh"), names in pinyin are accepted.
+    """
     brands = [name for name in listed_brands(text) if not holds(allowed, name)]
     has_brand = bool(listed_brands(allowed))
     yield from (n for n in brands if (n.isascii() or not has_brand) and n.lower() not in ordinary_words(language))
@@ -192,22 +244,34 @@ def new_names(text: str, language: str, allowed: str, source: str = "en") -> Ite
             if len(word) >= _COGNATE and any(
                 w[:_COGNATE].lower() == word[:_COGNATE].lower() for w in _capitalized(allowed)
             ):
-                continue  # Amalfi, costa Amalfitana
+                continue  # the same name in another form: Amalfi, costa Amalfitana
             after = words[place + 1] if place + 1 < len(words) else None
             if after is not None and holds(allowed, after[0]):
-                after = None  # a noun before a name that both texts have
+                after = None  # the word is then a noun before a name that the text has too
             if _introduced(line, m.start(), language, word) or _new_by_place(m, line, title, language, after):
                 yield word
 
 
 def _new_by_place(m: re.Match[str], line: str, title: bool, language: str, after: re.Match[str] | None) -> bool:
+    """Return True if a capitalised word of a translation is a name, judged by the word and its position in the line.
+
+    The rule is stricter than `_stands_as_name`: if an ordinary word were taken for an invented name, a good translation
+    would be refused.
+
+    Args:
+        m: The word's match in the line.
+        line: The line.
+        title: Whether the line is a headline, where capitals say nothing.
+        language: ISO 639-1 code.
+        after: Match of the next word; None if there is none or if it is a name of the text.
+    """
     word = m[0]
     if re.search(r"[a-zà-ÿ][A-Z]", word) and "-" not in word:
         return True
     next_to = after is not None and line[m.end() : after.start()] == " " and after[0][0].isupper()
     next_to = next_to and after is not None and is_name(after[0], language) and not after[0].isupper()
     inflected = bool(re.search(r"e[rsnm]?$", word)) and bool(_START.search(line[: m.start()]))
-    if language == "de":  # where all nouns have capital letters, two of them side by side are a name and a noun
+    if language == "de":  # all nouns are capitalised; a name is recognised by the noun beside it
         return next_to and not inflected and not is_german(word) and word.lower() not in names_file().quantities.split()
     if language != "en" and (title or _START.search(line[: m.start()])):
         return next_to and not is_word(word, compounds=True)
@@ -217,7 +281,7 @@ def _new_by_place(m: re.Match[str], line: str, title: bool, language: str, after
 
 
 def _new_before_hyphen(word: str, allowed: str) -> bool:
-    """Whether a German compound begins with a name that is new: Barilla-Fusilli."""
+    """Return True if a German compound begins with a name that is not in the allowed text ("Barilla-Fusilli")."""
     first, _, rest = word.partition("-")
     return (
         bool(rest)
@@ -233,6 +297,7 @@ def _new_before_hyphen(word: str, allowed: str) -> bool:
 
 
 def _is_number(word: str, language: str) -> bool:
+    """Return True if a word is a number in words, such as "Three"."""
     return language in WORD_VALUES and any(True for _ in values_of_words(word.lower(), language))
 
 
@@ -241,7 +306,16 @@ def _capitalized(text: str) -> list[str]:
 
 
 def _introduced(line: str, start: int, language: str, word: str) -> bool:
-    """Whether words such as `by` or `der Marke` stand before a name; a German `von` only before an unknown word."""
+    """Return True if the words before a position announce a name, such as "by" or "der Marke".
+
+    A German "von" announces a name only before a word that is no ordinary German word.
+
+    Args:
+        line: The line.
+        start: Position of the word in it.
+        language: ISO 639-1 code.
+        word: The word.
+    """
     pattern = names_file().introduce.get(language)
     if not pattern:
         return False
@@ -251,4 +325,5 @@ def _introduced(line: str, start: int, language: str, word: str) -> bool:
 
 
 def _names_something(text: str) -> bool:
+    """Return True if a text has a word of two or more Latin letters, which in a Chinese text is probably a brand."""
     return bool(_LATIN.search(text))

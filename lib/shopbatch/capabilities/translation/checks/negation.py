@@ -1,9 +1,9 @@
-"""How often a text denies, by word lists (negation.yaml): a dropped negation turns round what it says.
+"""Counts negations by word lists (negation.yaml), because a dropped negation reverses the meaning of a text.
 
-Languages deny the same thing by a clause (does not contain), by a lack (without, -free), by part of a word (unscented),
-or by saying the opposite (gentle for not irritating). So a text has two numbers: the least denials that a translation
-has to have a counterpart for, and the most that its words may be a counterpart of. A denial is lost where the least of
-one text is more than the most of the other.
+Languages express the same negation by a clause ("does not contain"), by a lack ("without", "-free"), by part of a word
+("unscented"), or by the opposite ("gentle" for "not irritating"). Therefore each text gets two numbers: the least
+number of negations that its counterpart must have, and the greatest number that its own words can stand for. A negation
+was dropped or added where the least of one text exceeds the greatest of the other.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from shopbatch.text.word_files import WordFile, read_words
 VERSION = 3
 _CLAUSE = re.compile(r"[.!?;:,。！？；：，\n()（）]")
 _SENTENCE = re.compile(r"[.!?;:。！？；：\n]")
-_WORDS_BETWEEN, _HAN_BETWEEN = 4, 8  # most words or characters between denials of a list: no dyes, no perfume
+_WORDS_BETWEEN, _HAN_BETWEEN = 4, 8  # greatest distance of negations in a list: no dyes, no perfume
 _MARKS = re.compile(r"\d+|[A-Z][A-Za-z]+")
-_REORDERED = 5  # most sentences whose order is looked at
-_FREE = ("zh", "ja")  # languages whose lists of denials are often said by their opposites in others
+_REORDERED = 5  # with more sentences, another order is not tried
+_FREE = ("zh", "ja")  # their lists of negations are often translated by opposites
 _HAN = re.compile(r"[\u3400-\u9fff]")
 
 
@@ -40,23 +40,25 @@ class _Cues(WordFile):
 
 
 class _File(WordFile):
-    """negation.yaml, where the fields are explained."""
+    """Structure of negation.yaml; the file itself explains its fields."""
 
     cues: dict[str, _Cues]
 
 
 @dataclass(frozen=True)
 class Denials:
-    """How often a text denies.
+    """The negations of one text, counted by `denials`.
 
     Attributes:
-        least: Denials that need a counterpart: a list counts once, what is asked or undone not at all.
-        strong: Denials that may be a counterpart.
-        weak: Words that may stand for a denial, by kind: idioms, parts of words, words of another meaning.
-        lack: Those of the strong denials that say that a thing lacks.
-        positive: Words for the presence of a thing.
-        joint: Further things that a denial may hold for.
-        words: The words of the strong denials.
+        least: Number of negations that the other text must have. A list with the same negation ("no dyes, no perfume")
+            is counted as one. Negations in questions and two negations that cancel each other are not counted.
+        strong: Number of clear negations ("not", "without").
+        weak: Numbers of three sorts of words that a translator may use for a negation: idioms ("no more"), parts of
+            words and verbs ("un-", "avoid"), and words without a negation in them ("only", "sold out").
+        lack: Number of the clear negations that express a lack ("without").
+        positive: Number of words that express presence ("with", "contains").
+        joint: Number of words that extend one negation to a second thing ("or" in "does not pill or fade").
+        words: The words of the clear negations, for error messages.
     """
 
     least: int = 0
@@ -74,18 +76,24 @@ def _cues() -> dict[str, _Cues]:
 
 
 def languages() -> tuple[str, ...]:
-    """The languages with a list of words."""
+    """Return the ISO 639-1 codes of the languages for which negation.yaml has a word list."""
     return tuple(_cues())
 
 
 @lru_cache(maxsize=128)
 def _pattern(language: str, kind: str) -> re.Pattern[str]:
+    """Return the pattern of one word list of negation.yaml; it matches nothing if the list is empty.
+
+    Args:
+        language: ISO 639-1 code of the list's language.
+        kind: Name of the list, a field of `_Cues` ("clause", "without", ...).
+    """
     return re.compile("|".join(getattr(_cues()[language], kind) or ("(?!)",)), re.I)
 
 
 @lru_cache(maxsize=4_096)
 def denials(text: str, language: str) -> Denials:
-    """Count the denials of a text.
+    """Count the negations of a text.
 
     Args:
         text: The text.
@@ -102,7 +110,7 @@ def denials(text: str, language: str) -> Denials:
         cues: list[tuple[int, int]] = []
         for kind in ("clause", "without", "concord"):
             hits = [(offset + m.start(), offset + m.end()) for m in _pattern(language, kind).finditer(rest)]
-            if kind == "concord":  # apart from another denial: ningún artículo ... no
+            if kind == "concord":  # counts only far from another negation: ningún artículo ... no
                 first = min(cues, default=(len(text), 0))[0]
                 hits = [hit for hit in hits[:1] if not cues or len(text[hit[1] : first].split()) > _WORDS_BETWEEN]
             cues += hits
@@ -120,7 +128,10 @@ def denials(text: str, language: str) -> Denials:
 
 
 def _masked(text: str, pattern: re.Pattern[str]) -> str:
-    """A text with signs for what a pattern matches; of several words (ne protège pas) for the first and the last."""
+    """Overwrite the matches of a pattern by "#", so that no other pattern finds them; the length stays the same.
+
+    Of a match with three or more words ("ne protège pas") only the first and the last are overwritten.
+    """
 
     def hidden(m: re.Match[str]) -> str:
         first, _, rest = m[0].partition(" ")
@@ -131,13 +142,18 @@ def _masked(text: str, pattern: re.Pattern[str]) -> str:
 
 
 def _asked(text: str, place: int) -> bool:
-    """Whether a denial is part of a question."""
+    """Return True if the sentence around a position ends with a question mark."""
     end = _SENTENCE.search(text, place)
     return end is not None and end[0] in "?？"
 
 
 def _lists(text: str, cues: Sequence[tuple[int, int]]) -> int:
-    """The number of denials of which the next one of a list, in the same words, counts as one with it."""
+    """Count negations, where neighbouring ones in the same words are one ("no dyes, no perfume" -> 1).
+
+    Args:
+        text: The text.
+        cues: (start, end) of each negation, in order.
+    """
     number, last = 0, None
     for a, b in cues:
         between = text[last[1] : a] if last else ""
@@ -151,18 +167,21 @@ def _lists(text: str, cues: Sequence[tuple[int, int]]) -> int:
 
 
 def _form(text: str, start: int, end: int) -> str:
-    """What a denial is written with; 无 and 不含 are the same."""
+    """Return the word of a negation in lower case, so that equal negations of a list are recognised.
+
+    The Chinese 不 in 不含 and 不添加 becomes 无, which means the same.
+    """
     word = text[start:end].lower()
     return "无" if word == "不" and text[end : end + 1] in ("含", "添", "加") else word
 
 
 def differ(one: str, other: str, codes: tuple[str, str]) -> str:
-    """Say what a translation denies less or more often than the text; "" if it may deny the same.
+    """Return a sentence that says that a translation dropped or added a negation; "" if the negations agree.
 
     Args:
         one: The text.
         other: Its translation.
-        codes: Their languages.
+        codes: ISO 639-1 codes of text and translation, both in `languages()`.
     """
     a, b = denials(one, codes[0]), denials(other, codes[1])
     if _lacks(a, b, singly=codes[0] not in _FREE):
@@ -173,11 +192,16 @@ def differ(one: str, other: str, codes: tuple[str, str]) -> str:
 
 
 def _lacks(a: Denials, b: Denials, singly: bool = False) -> bool:
-    """Whether a text denies something that the other one does not.
+    """Return True if text `a` has more negations than the words of text `b` can express.
 
-    Words that may stand for a denial stand for those of the other text first: only what is left may stand for a denial.
-    A word of another meaning stands for no lack where the other text has the thing: without a lid, only with a lid.
-    If `singly`, each denial of a list counts where the other text has something instead that this one has not.
+    All clear negations of `b` and its words of `Denials.joint` are counted. Weak words of `b` are counted only if `b`
+    has more of them than `a`, because the others translate the weak words of `a`. Words such as "only" are not counted
+    where `a` says that a thing is absent and `b` that it is present: "without a lid" is not "only with a lid".
+
+    Args:
+        a: Negations of the text whose negations must have a counterpart.
+        b: Negations of the text in which the counterparts are looked for.
+        singly: Whether each negation of a list is counted separately if `b` has more words of presence than `a`.
     """
     idioms, parts, others = (other - own for own, other in zip(a.weak, b.weak, strict=True))
     if a.lack and b.positive > a.positive and not b.strong and parts <= 0:
@@ -187,9 +211,14 @@ def _lacks(a: Denials, b: Denials, singly: bool = False) -> bool:
 
 
 def aligned(one: Sequence[str], other: Sequence[str]) -> list[tuple[str, str]]:
-    """Pair the sentences of two texts: one with one if they have as many, else the whole with the whole.
+    """Pair the sentences of a text with those of its translation, so that negations are compared sentence by sentence.
 
-    Sentences that a translation puts in another order are known by the figures and names that both have.
+    If the numbers of sentences differ, the result is one pair of the whole texts. Up to 5 sentences may be in another
+    order in the translation; they are matched by the numbers and names that they share.
+
+    Args:
+        one: Sentences of the text.
+        other: Sentences of the translation.
     """
     if len(one) == len(other):
         marks = [[set(_MARKS.findall(text)) for text in texts] for texts in (one, other)]

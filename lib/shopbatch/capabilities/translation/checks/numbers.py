@@ -1,4 +1,4 @@
-"""Whether two texts of different languages state the same numbers, with the same units."""
+"""Checks whether a text and its translation state the same numbers with the same units, for `check.check`."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from shopbatch.text.amount_patterns import AGE, CLOCK, MONEY, MONTH, SIZE, WEEKD
 from shopbatch.text.amounts import BUNDLE, DECADE, amounts
 
 VERSION = 2
-# Units that may not go missing or come new. Behind a count there is no unit, and a point may be one of many things.
+# Dimensions whose units may be neither dropped nor added. Counts need no unit, and a word such as point is ambiguous.
 _FIRM = frozenset({
     "mass", "volume", "length", "area", "time", "workdays", "share", "power", "charge", "memory", "usd", "eur", "gbp",
     "cny", "cents", "celsius", "fahrenheit", "megabytes", "frequency",
 })  # fmt: skip
-# between these nothing is rounded
+# conversions between these units must be exact
 _METRIC = frozenset({
     "millimeter", "centimeter", "meter", "kilometer", "milligram", "gram", "kilogram", "jin", "liang", "milliliter",
     "centiliter", "liter",
 })  # fmt: skip
 _TINY = 1e-6
-_TOLERANCE = 0.03  # relative difference of a size that is restated in another unit
-_ROUGH = 0.07  # of small kitchen measures, which are rounded: 2 oz, 60 g
+_TOLERANCE = 0.03  # greatest relative difference of an amount converted to another unit
+_ROUGH = 0.07  # the same for small kitchen measures, which are rounded: 2 oz -> 60 g
 _ROUGH_UNITS = frozenset({"ounce", "fluid_ounce", "pint", "quart"})
-_OLDEST = 21  # years up to which a number may be an age, whose unit one of the texts leaves out
-# a percentage that is taken off, not paid
+_OLDEST = 21  # a number up to this may be an age in years, whose unit a text may leave out
+# a percentage that is a discount, not the share to pay
 _OFF = re.compile(
     r"%\s?(?:off\b|discount|reduction|de (?:descuento|réduction|remise|rabais)|(?:\w+ )?rabatt|nachlass|menos|dto"
     r"|reduziert|sparen|günstiger)|(?<!\w)[-–−]\s?\d+\s?%"
@@ -33,17 +33,20 @@ _OFF = re.compile(
     r"|réduction de|remise de)(?: \w+){0,3} \d+\s?%",
     re.I,
 )
-# the number of an order or an article, and what is no number alone: 8K@60Hz
+# order and article numbers, and numbers mixed with letters: 8K@60Hz
 _LONG = re.compile(r"\d{5,}|(?=[A-Za-z0-9@°./+-]*\d)(?=[A-Za-z0-9@°./+-]*[A-Za-z°])[A-Za-z0-9@°./+-]+")
 
 
 def number_faults(one: str, other: str, languages: tuple[str, str]) -> list[tuple[str, str]]:
-    """Return (kind, words) of each number that has no counterpart; kind is number or unit.
+    """Return (kind, words) of each number in the text or the translation without a counterpart in the other.
+
+    The kind is "number" if the value is missing, and "unit" if only the unit differs. Converted units are accepted
+    ("2 oz" -> "57 g").
 
     Args:
         one: The text.
         other: Its translation.
-        languages: Their languages.
+        languages: ISO 639-1 codes of text and translation, both in `amounts.LANGUAGES`.
     """
     shared = set(_LONG.findall(one)) & set(_LONG.findall(other))
     one, other = (_LONG.sub(lambda m: "#" * len(m[0]) if m[0] in shared else m[0], text) for text in (one, other))
@@ -53,7 +56,10 @@ def number_faults(one: str, other: str, languages: tuple[str, str]) -> list[tupl
 
 
 def _bundles(a: Sequence[Amount], b: Sequence[Amount]) -> tuple[Sequence[Amount], Sequence[Amount]]:
-    """Let a bundle (3 for 2) need no counterpart, and its numbers none, where only one of the texts says it as one."""
+    """Make bundle offers ("3 for 2") optional where only one of the two texts expresses the offer as a bundle.
+
+    The offer and its numbers then get `loose=True`, so that they need no counterpart.
+    """
     kinds = [{x.unit for x in listed} & {BUNDLE} for listed in (a, b)]
     if kinds[0] == kinds[1]:
         return a, b
@@ -70,13 +76,32 @@ def _bundles(a: Sequence[Amount], b: Sequence[Amount]) -> tuple[Sequence[Amount]
 
 
 def _discounts(listed: Sequence[Amount], other: str, language: str) -> Sequence[Amount]:
-    """Read a Chinese 八折 as 20 % where the other text says what is taken off, not also as 80 % that are paid."""
+    """Read a Chinese discount such as 八折 as "20 % off" if the other text also states a percentage off.
+
+    Without such a percentage, `Amount.values` keeps both possible values: 20 (% off) and 80 (% to pay).
+
+    Args:
+        listed: Numbers of one text.
+        other: The other text.
+        language: ISO 639-1 code of the text with the numbers; only "zh" is changed.
+
+    Returns:
+        The numbers, in their order.
+    """
     if language != "zh" or not _OFF.search(other):
         return listed
     return [replace(x, values=x.values[:1]) if x.unit == "percent" and len(x.values) == 2 else x for x in listed]
 
 
 def _without(a: Sequence[Amount], b: Sequence[Amount], text: str, where: str) -> list[tuple[str, str]]:
+    """Return (kind, words) of the numbers in `a` that have no counterpart in `b`; the kind is "number" or "unit".
+
+    Args:
+        a: Numbers of one text.
+        b: Numbers of the other text.
+        text: The text that `a` is from.
+        where: "text" or "translation", for the message.
+    """
     faults = []
     for amount in a:
         if amount.loose or (where == "translation" and _is_two_in_words(amount, text)):
@@ -88,36 +113,40 @@ def _without(a: Sequence[Amount], b: Sequence[Amount], text: str, where: str) ->
         if amount.unit.startswith(SIZE) and any(
             x is not amount and x.unit.startswith(SIZE) and any(_equal(x, y) and _same_unit(x, y) for y in b) for x in a
         ):
-            continue  # the same size in another system, in addition: UK 12 (EU 40)
+            continue  # an additional statement of the same size: UK 12 (EU 40)
         faults.append(("unit" if equal else "number", words))
     return faults
 
 
 def _is_two_in_words(amount: Amount, text: str) -> bool:
-    """Whether a number is `two` in words, which a translation may add: between sizes, entre deux tailles."""
+    """Return True if an amount is "two" in words without a unit.
+
+    A translation may add it ("between sizes" -> "entre deux tailles").
+    """
     return amount.values == (2.0,) and not amount.unit and not re.search(r"\d", text[amount.start : amount.end])
 
 
 def _equal(a: Amount, b: Amount) -> bool:
-    """Whether two amounts may be worth the same, whatever their units."""
+    """Return True if two amounts can have the same value, whatever their units."""
     if _converted(a, b):
         return True
     if DECADE in (a.unit, b.unit) or BUNDLE in (a.unit, b.unit):
         return {a.unit, b.unit} <= {DECADE, BUNDLE, ""} and bool({*a.values} & {*b.values})
     if {a.unit, b.unit} & {CLOCK, WEEKDAY} and a.unit != b.unit:
-        hour, other = (a, b) if a.unit == CLOCK else (b, a)  # 1 h 30 may be a time of the day, or 90 minutes
+        hour, other = (a, b) if a.unit == CLOCK else (b, a)  # 1 h 30 may be a time of day or 90 minutes
         factor = 1 if other.unit == "minute" else 60
         return hour.unit == CLOCK and any(abs(x / factor - y) < _TINY for x in hour.values for y in other.values)
     return any(abs(x - y) <= _TINY * max(1, abs(x)) for x in a.values for y in b.values)
 
 
 def _same_unit(a: Amount, b: Amount) -> bool:
+    """Return True if the units of two amounts of equal value agree, or if one of the texts may leave the unit out."""
     if a.unit == b.unit or a.loose or b.loose or _converted(a, b):
         return True
     names = {a.unit, b.unit}
     if MONEY in names or names == {"cny", ""}:
         return names <= {MONEY, "", "cny"}
-    if names == {"degree", "percent"}:  # Chinese spirits have degrees of alcohol
+    if names == {"degree", "percent"}:  # Chinese states alcohol in degrees: 52度 is 52 %
         return True
     if "livre" in names:
         return bool(names & {"pound", ""})
@@ -136,7 +165,10 @@ def _same_unit(a: Amount, b: Amount) -> bool:
 
 
 def _converted(a: Amount, b: Amount) -> bool:
-    """Whether two amounts are the same in two units: exactly, or for measures within _TOLERANCE."""
+    """Return True if two amounts are one amount in two units ("1 kg", "1000 g").
+
+    Metric units and times must be exactly equal; other measures may differ by 3 %, small kitchen measures by 7 %.
+    """
     if not a.unit or not b.unit or a.unit == b.unit:
         return False
     if {a.unit, b.unit} == {"degree", "fahrenheit"}:
