@@ -32,7 +32,7 @@ _SINK = """\
 """
 _BETWEEN = """\
             crash_point("between_commits")
-            # If this one is superseded, the rejects stay visible: the run that was faster may rely on them.
+            # If the table's commit is superseded, the rejects stay visible: the run that was faster may rely on them.
 """
 BREAKS = {
     "the table is committed before its rejects": Break(

@@ -87,7 +87,7 @@ WORDED = {1: "4ed493d0836494d0"}
 OF_WORDED = ((visible, None), (markup, None))
 WORDED_LISTS = (("text", "visible"), ("text", "markup"))
 # of what judges a description, by the versions of rules and of the grounding check
-JUDGING = {(8, 6): "c64e63db02404bea"}
+JUDGING = {(9, 7): "40aeb257f8ae2f4d"}
 OF_JUDGING = (
     *((module, None) for module in (rules, copy_format, words, coverage)),
     *((module, None) for module in (check, allowed, standing, lexicon, facts, brands)),
@@ -100,11 +100,11 @@ JUDGING_LISTS = (
     ("capabilities.copywriting", "words"),
 )
 # of what is found in reviews and in copy; raise the version of rules.py with it
-MODERATION = {1: "16a6e0fc28d7d188"}
+MODERATION = {2: "328315b9f7a3744f"}
 OF_MODERATION = tuple((module, None) for module in (find, folding, closing, details, moderation_lexicon))
 MODERATION_LISTS = tuple(("text.moderation", name) for name in ("en", "zh", "signs", "details"))
 # of what says facts by plan, besides the patterns, whose digest is part of the stage's `checks`
-PLANNING = {6: "82026a355aeeb353"}
+PLANNING = {7: "79245a57b69f7772"}
 OF_PLANNING = (
     *(
         (module, None)

@@ -123,3 +123,8 @@ def test_without_a_warehouse_to_copy_it_is_one_line(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and "shopbatch sample" in done.stderr
+
+
+def test_a_limit_is_refused_since_each_run_would_compute_other_rows(shop: Shop) -> None:
+    done = chaos(shop, "limit=5")
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and "limit" in done.stderr

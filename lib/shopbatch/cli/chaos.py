@@ -1,4 +1,4 @@
-"""`shopbatch chaos`: kills the processes of a job at drawn places, and checks that nothing is lost."""
+"""The command `shopbatch chaos`: kills processes of a job at random places, and checks that no data is lost."""
 
 from __future__ import annotations
 
@@ -41,10 +41,12 @@ def chaos(
     from shopbatch.runs.chaos import Chaos, Trial, describe, summarise
 
     declared = find(job)
+    if any(word.partition("=")[0] == "limit" and word != "limit=null" for word in overrides):
+        raise UserError("a run with a limit computes other rows each time: copy a smaller warehouse instead")
     source = Path(_source(warehouse, env))
     words = ["--env", env, *overrides]
     if "name" in declared.config.model_fields and not any(word.startswith("name=") for word in overrides):
-        words.append("name=chaos")  # a model of its own: the live one would leave nothing to do
+        words.append("name=chaos")  # train a separate model, since the live one may leave nothing to do
     folder = Path(tempfile.mkdtemp(prefix="shopbatch-chaos-"))
     run = Chaos(job, declared.system, words, source, folder, declared.makes)
     trials: list[Trial] = []
@@ -57,7 +59,7 @@ def chaos(
             trials.append(trial)
             print(describe(trial), flush=True)
     finally:
-        pool.shutdown(cancel_futures=True)  # Ctrl-C waits for the seeds that run, and begins no other one
+        pool.shutdown(cancel_futures=True)  # after Ctrl-C, wait for the seeds under way and begin no other
         if all(trial.is_equal for trial in trials):
             shutil.rmtree(folder, ignore_errors=True)
     print("\n".join(summarise(trials)))
@@ -70,7 +72,11 @@ def chaos(
 
 
 def _source(warehouse: str | None, env: str) -> str:
-    """The warehouse that is copied. UserError: it is no folder with tables."""
+    """Return the folder of the warehouse to copy: the option --warehouse, or else that of the environment.
+
+    Raises:
+        UserError: It is not a local folder with tables.
+    """
     path = warehouse or config.platform(env).warehouse
     if "://" in path:
         raise UserError(f"warehouse {path}: chaos copies a warehouse on this machine; name a folder with --warehouse")

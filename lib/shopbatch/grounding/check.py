@@ -1,10 +1,10 @@
-"""Finds each claim in product copy that the product's attributes do not back, with its place in the text.
+"""Finds each claim in product copy that the product's attributes do not back, with its position in the text.
 
-There are two nets. The first allows instead of forbids: a word must be one of the product's facts, be true of any goods
-of its kind, or state nothing (allowed.py). The second knows what is claimed most: numbers and sizes
-(`text.quantities`), names of brands (brands.py), and the words of claims.yaml, such as certificates, prices, promises.
-The languages are English and Chinese. Where the product is named in the script of the other one, text and facts share
-no words, and the second net stands alone.
+There are two checks. The first is an allow-list: a word must be one of the product's facts, be true of any product of
+its group, or state nothing (allowed.py). The second looks for frequent claims: numbers and sizes (`text.quantities`),
+brand names (brands.py), and the words of claims.yaml, such as certificates, prices and promises. The languages are
+English and Chinese. Where the product is named in the script of the other language, text and facts share no words, and
+only the second check runs.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ from shopbatch.text.letters import LATIN
 from shopbatch.text.quantities import Quantity, fold_width, money, quantities
 from shopbatch.text.word_files import WordFile, read_words
 
-VERSION = 6  # of all that this package finds; raising it judges stored texts again
-TOLERANCE = 0.02  # relative difference of a size that is restated in another unit
+VERSION = 7  # of all checks of this package; raise it when they change, so that stored texts are checked again
+TOLERANCE = 0.02  # greatest relative difference of a size that is restated in another unit
 KINDS = ("number", "size", "brand", "material", "certification", "health", "environment", "price", "promise", "banned",
          "unbacked")  # fmt: skip
-# kinds of claims that hold if they are among the facts, word by word
+# kinds of claims that count as backed if all their words are in the facts
 _OF_WORDS = frozenset(KINDS) - {"number", "size", "price", "banned"}
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A claim without backing.
+    """A claim in product copy that the product's attributes do not back.
 
     Attributes:
         kind: One of KINDS.
         span: The words of the claim.
-        start: Where it begins in the text.
-        end: Where it ends in the text.
+        start: Start of the claim in the text, in characters.
+        end: End of the claim in the text (exclusive).
         against: The fact that the words contradict, such as "colour: navy"; "" if there is none.
     """
 
@@ -51,7 +51,10 @@ class Finding:
 
 
 class _ListedClaim(WordFile):
-    """An entry of claims.yaml, where the fields are explained."""
+    """One entry of claims.yaml: a concept with the patterns of its claims.
+
+    The head of that file explains the fields.
+    """
 
     name: str
     en: str
@@ -74,7 +77,16 @@ class _ClaimsFile(WordFile):
 
 @dataclass(frozen=True)
 class _Claim:
-    """A kind of claim as patterns: of the text, by language, and of the attributes that back it."""
+    """One concept of claims.yaml as compiled patterns.
+
+    Attributes:
+        kind: One of KINDS.
+        english: Matches the claim in English copy.
+        chinese: Matches the claim in Chinese copy.
+        backing: Matches words in the attributes, of either language, that back the claim.
+        amount: True if the claim is a sum of money; only the same sum in the attributes backs it.
+        strict: True if the claim is backed only when its own words share a word with the attributes too.
+    """
 
     kind: str
     english: re.Pattern[str]
@@ -84,6 +96,7 @@ class _Claim:
     strict: bool
 
     def pattern(self, language: str) -> re.Pattern[str]:
+        """Return the pattern of the claim in a language: "zh", or any other as English."""
         return self.chinese if language == "zh" else self.english
 
 
@@ -98,7 +111,7 @@ _SIDES = re.compile(
     r"([\d.]+) ?[x×*] ?([\d.]+)(?: ?[x×*] ?([\d.]+))? ?(mm|cm|m|inch(?:es)?|in|ft)\b", re.I
 )  # 40 x 35 cm
 _ITEM = re.compile(r"\s*[,;/+、，；]\s*|\s+and\s+")
-_PER = re.compile(r"[(（].*?/ ?(\d+ ?\w+)\s*[)）]")  # Protein (g/100 ml)
+_PER = re.compile(r"(?:[(（].*?/ ?|\bper )(\d+ ?[a-zA-Z\u4e00-\u9fff]+)\s*(?:[)）]|$)")  # g/100 ml, per 100g
 _RANGE = re.compile(
     r"(?<![\d.])([\d.]*\d)\s?(?:[-~]|to|到|至)\s?[\d.]*\d\s?([A-Za-z]{1,6}|[\u4e00-\u9fff]{1,3})"
 )  # 65-135 cm
@@ -108,21 +121,22 @@ _AGE = re.compile(r"(\d{1,2})(?: ?[-–] ?(\d{1,2}))? ?(ys?|yrs?|yo|years?|m|mth
 
 
 class Facts:
-    """What is known of a product.
+    """The facts of one product, parsed from its attributes so that claims can be compared with them.
 
     Attributes:
-        text: All attributes, as written and with abbreviations written out.
-        lower: The same in small letters, without apostrophes.
-        names: The names of entries, in small letters: `Colour` is no brand.
-        brand: The attribute of this name, or "".
-        sizes: The sizes that the attributes state.
-        amounts: The sums of money that they state.
-        numbers: The numbers without a unit that they state, and how many items their lists have.
-        attributes: The attributes.
+        text: All attribute values, as written and with abbreviations written out.
+        lower: `text` in small letters, without apostrophes.
+        names: The names of the entries of the column `attributes`, in small letters, so that `Colour` in a text is not
+            taken for a brand.
+        brand: The attribute `brand`, or "".
+        sizes: The quantities with a unit.
+        amounts: The sums of money.
+        numbers: The numbers without a unit, and the number of items of each attribute value that is a list.
+        attributes: The attributes as given.
     """
 
     def __init__(self, attributes: Mapping[str, str | None]) -> None:
-        """Read the attributes (see `facts`), of which null and blank ones say nothing."""
+        """Parse the attributes (named as in the module `facts`); null and blank values are no facts."""
         self.attributes = dict(attributes)
         values = [fold_width(text) for text in statements(attributes)]
         values += [words for v in values if (words := expand(v)) and words != v]  # PLSTC backs plastic
@@ -151,13 +165,13 @@ class Facts:
 
 
 def _aged(age: re.Match[str]) -> list[str]:
-    """An age as quantities: 7-8Y is 7 years and 8 years."""
+    """Return the ages of a matched age value as quantities ("7-8Y" -> ["7 years", "7 岁", "8 years", "8 岁"])."""
     units = ("months", "个月") if (age[3] or "").lower().startswith("m") else ("years", "岁")
     return [f"{number} {unit}" for number in (age[1], age[2]) if number for unit in units]
 
 
 def _quantities(value: str) -> list[Quantity]:
-    """The quantities of an attribute, read in both languages if it may be Chinese."""
+    """Return the quantities of an attribute value, read as English, and also as Chinese if it may be Chinese."""
     return quantities(value, "en") + ([] if value.isascii() and "%" not in value else quantities(value, "zh"))
 
 
@@ -168,14 +182,17 @@ def check(
     banned: Sequence[re.Pattern[str]] = (),
     also: Phrases = NO_PHRASES,
 ) -> list[Finding]:
-    """Return what a text says beyond the attributes, in order, no finding inside another: both nets.
+    """Return the claims of product copy that the attributes do not back, by both checks of the module.
 
     Args:
-        facts: What is known of the product, or its attributes.
-        text: The copy.
-        language: "zh", or any other, which is read as English.
-        banned: Patterns of claims that may not be made at all.
-        also: Phrases that may be said as a whole.
+        facts: The parsed facts of the product, or its attributes.
+        text: The product copy.
+        language: "zh"; any other is read as English.
+        banned: Patterns of claims that are never allowed, even if the attributes back them.
+        also: Further phrases that are allowed as a whole.
+
+    Returns:
+        The findings in the order of the text; they do not overlap. [] if the text is fully backed.
     """
     known = facts if isinstance(facts, Facts) else Facts(facts)
     findings = listed_claims(known, text, language, banned)
@@ -187,7 +204,7 @@ def check(
     whole = backing.whole(folded)
     findings = [f for f in findings if not any(start <= f.start and f.end <= end for start, end in whole)]
     words = list(folded)
-    for start, end in numbers:  # which are judged as such
+    for start, end in numbers:  # numbers were checked by `listed_claims`
         words[start:end] = " " * (end - start)
     claims = [
         replace(f, against=backing.against(f.span))
@@ -203,7 +220,16 @@ def check(
 def listed_claims(
     facts: Facts | Mapping[str, str | None], text: str, language: str, banned: Sequence[re.Pattern[str]] = ()
 ) -> list[Finding]:
-    """Return the claims of the second net that the attributes do not back. Arguments as those of `check`."""
+    """Return the unbacked claims that the second check of the module finds.
+
+    It looks for numbers, sizes, brand names and the claims of claims.yaml.
+
+    Args:
+        facts: The parsed facts of the product, or its attributes.
+        text: The product copy.
+        language: "zh"; any other is read as English.
+        banned: Patterns of claims that are never allowed.
+    """
     known = facts if isinstance(facts, Facts) else Facts(facts)
     folded = fold_width(text)
     words = _words()
@@ -216,7 +242,7 @@ def listed_claims(
         findings.append(Finding("brand", text[start:end], start, end))
     prices = [m.span() for c in words.claims if c.amount for m in c.pattern(language).finditer(rest)]
     for q in quantities(rest, language):
-        priced = any(start < q.end and q.start < end for start, end in prices)  # judged as a sum of money
+        priced = any(start < q.end and q.start < end for start, end in prices)  # checked by `_claimed` as money
         side = not q.sizes and bool(_BY.match(rest, q.end)) and any(q.number == size.number for size in known.sizes)
         if not (priced or side or backed(q, known)):
             findings.append(Finding("size" if q.sizes else "number", text[q.start : q.end], q.start, q.end))
@@ -224,7 +250,7 @@ def listed_claims(
 
 
 def _separate(findings: Sequence[Finding]) -> list[Finding]:
-    """Findings in order, without those that begin inside another."""
+    """Sort findings by their position and drop those that begin inside an earlier one."""
     separate: list[Finding] = []
     for finding in sorted(findings, key=lambda f: (f.start, -f.end)):
         if not separate or finding.start >= separate[-1].end:
@@ -233,7 +259,10 @@ def _separate(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def _claimed(facts: Facts, text: str, language: str, claims: Sequence[_Claim]) -> Iterator[tuple[str, int, int]]:
-    """(kind, start, end) of unbacked claims. Within a kind, words that one claim covers belong to no later claim."""
+    """Yield (kind, start, end) of the claims of claims.yaml in a text that the facts do not back.
+
+    If claims of the same kind overlap, only the one listed first is yielded.
+    """
     kind, rest = "", text
     for claim in claims:
         if claim.kind != kind:
@@ -251,7 +280,10 @@ def _claimed(facts: Facts, text: str, language: str, claims: Sequence[_Claim]) -
 
 
 def _shares_word(claim: _Claim, words: str, facts: Facts) -> bool:
-    """Whether a strict claim shares a word with the attributes. In another script nothing can be shared."""
+    """Return True if the words of a claim share a word with the attributes, or if the claim is not strict.
+
+    A strict claim also passes if claim and attributes are in different scripts, since they can share no word.
+    """
     if not claim.strict:
         return True
     backing_is_chinese = any(c > "\u2e80" for m in claim.backing.finditer(facts.text) for c in m.group())
@@ -265,7 +297,11 @@ def _shares_word(claim: _Claim, words: str, facts: Facts) -> bool:
 
 
 def backed(quantity: Quantity, facts: Facts) -> bool:
-    """Tell whether the attributes hold the same number, or the same size in this unit or, within TOLERANCE, another."""
+    """Return True if the attributes contain the same number, or the same size.
+
+    A size may be stated in another unit if the values differ by at most TOLERANCE. The number "one" and zero always
+    count as backed.
+    """
     if quantity.one or not (quantity.number or quantity.sizes):
         return True
     if not quantity.sizes:
@@ -280,7 +316,14 @@ def backed(quantity: Quantity, facts: Facts) -> bool:
 
 
 def _equal_size(quantity: Quantity, size: Quantity, value: float, known: float) -> bool:
-    """Whether a size in another unit is the same within rounding. In the same unit it must be exact."""
+    """Return True if two sizes are equal: exactly in the same unit, within TOLERANCE in different units.
+
+    Args:
+        quantity: The stated size.
+        size: The size of an attribute.
+        value: The stated size in the base unit.
+        known: The size of the attribute in the base unit.
+    """
     if not quantity.number or not size.number:
         return False
     factors, known_factors = ({round(v / q.number, 9) for _, v in q.sizes} for q in (quantity, size))
@@ -311,5 +354,8 @@ def _english(pattern: str) -> re.Pattern[str]:
 
 
 def _further(claim: _ListedClaim) -> list[str]:
-    """What else in the attributes backs a claim: English as whole words, Chinese inside any text."""
+    """Return the extra attribute words that back a claim (key `by` of claims.yaml), as a list of at most one pattern.
+
+    English words must match as whole words, Chinese words anywhere.
+    """
     return [rf"(?<![{LATIN}])(?:{claim.by})(?:(?![{LATIN}])|(?<=[\u3400-\u9fff]))"] if claim.by else []

@@ -1,7 +1,9 @@
-"""A job whose processes are killed at places drawn by a seed, and run again: is what it publishes still the same?
+"""Tests whether a job loses data when a process is killed; the command is `shopbatch chaos`.
 
-An undisturbed run of a copy of the warehouse traces which crash points it passes. Each seed draws one of them and a
-victim: the run stops there (SIGSTOP), the victim is killed, and the run goes on, or is run again until it is done.
+First the job runs undisturbed on a copy of the warehouse, which records the crash points (named places in the code)
+that it passes. Then each seed draws one crash point and one process (the victim). The run stops at the crash point
+(SIGSTOP), the victim is killed, and what is left of the run continues. The job is then run again until it is done, and
+its published rows are compared with those of the undisturbed run.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ VICTIMS = {
     "ray": ("driver", "supervisor", "worker", "all processes", "raylet", "gcs"),
     "spark": ("driver", "supervisor", "jvm", "all processes"),
 }
-# how the command may end whose run lost a process: a worker is replaced, and what dies late may not be needed any more
+# victim -> expected exit codes: Ray replaces a worker, and a process that dies late may not be needed any more
 CODES: dict[str, tuple[int, ...]] = {
     "driver": (STOPPED,),
     "supervisor": (-signal.SIGKILL,),
@@ -39,14 +41,20 @@ CODES: dict[str, tuple[int, ...]] = {
     "jvm": (STOPPED, DONE),
 }
 RERUNS = 5
-_LINKED = 2**18  # files from this size on are linked, not copied: nothing writes into a file that exists
+_LINKED = 2**18  # bytes; larger files are linked, not copied, since existing files never change
 
 State = Mapping[tuple[str, ...], Counter[Any]]  # (table, values of its partition) -> rows by hash
 
 
 @dataclass(frozen=True)
 class Kill:
-    """Where a run stops, and which process is killed then."""
+    """The fault that one seed of `shopbatch chaos` draws: where the run stops, and which process is killed there.
+
+    Attributes:
+        place: Name of the crash point.
+        count: At which of several passes through the crash point the run stops (1: the first).
+        victim: The process to kill, such as "driver" or "worker"; VICTIMS lists them.
+    """
 
     place: str
     count: int
@@ -54,7 +62,13 @@ class Kill:
 
     @classmethod
     def draw(cls, seed: int, places: Mapping[str, int], session: str) -> Kill:
-        """Draw a place that the undisturbed run has passed, how often it is passed before, and a victim."""
+        """Draw a crash point and a victim at random.
+
+        Args:
+            seed: Equal seeds draw equal faults.
+            places: For each crash point, how often the undisturbed run passed it.
+            session: "ray" or "spark", which decides what processes a run has.
+        """
         drawn = random.Random(seed)
         place = drawn.choice(sorted(places))
         return cls(place, drawn.randint(1, places[place]), drawn.choice(VICTIMS[session]))
@@ -62,19 +76,21 @@ class Kill:
 
 @dataclass
 class Trial:
-    """What became of one seed.
+    """The result of one seed of `shopbatch chaos`: a run with a fault, its reruns, and how their result differs.
 
     Attributes:
         seed: The seed.
-        kill: What was killed, and where.
-        codes: The exit codes of the command, the last one of the run that was done.
-        reached: Whether the run reached the place and had such a process.
-        lost: Rows that the undisturbed run has and this one lacks.
-        double: Rows that this one has more often.
-        other: Rows, or models, that the undisturbed run does not have.
-        half: Tables or partitions that were visible after the kill and are neither as before nor as in the end.
-        seconds: How long it took.
-        reasons: What a run said that nobody disturbed and that was not done.
+        kill: Which process was killed, and where.
+        codes: The exit codes: of the run with the fault, then of each rerun.
+        reached: False if nothing was killed: the run did not reach the crash point, or had no process such as the
+            victim.
+        lost: Number of rows that only the undisturbed run has.
+        double: Number of surplus copies of rows that the undisturbed run also has.
+        other: Number of rows, or of live models, that the undisturbed run does not have.
+        half: Number of tables or partitions that were half-written after the kill: neither as before the run nor as
+            after the undisturbed run.
+        seconds: Wall-clock time of the trial.
+        reasons: The last message of each rerun that failed.
     """
 
     seed: int
@@ -90,7 +106,7 @@ class Trial:
 
     @property
     def is_equal(self) -> bool:
-        """Whether every exit code was as expected, and the result is that of the undisturbed run."""
+        """Whether the first and last exit codes are as expected, and the undisturbed run had the same result."""
         first = CODES[self.kill.victim] if self.reached else (DONE,)
         clean = not (self.lost or self.double or self.other or self.half)
         return clean and self.codes[0] in first and self.codes[-1] == DONE
@@ -122,13 +138,13 @@ class Chaos:
     wanted: State = field(default_factory=dict)
 
     def undisturbed(self) -> float:
-        """Run the job once without a fault, and keep its result and the crash points that it passes.
+        """Run the job once without a fault, and store its result in `wanted` and its crash points in `places`.
 
         Returns:
-            How many seconds it took.
+            The seconds that the run took.
 
         Raises:
-            UserError: It does not publish anything, or passes no crash point.
+            UserError: The run fails, publishes nothing, or passes no crash point.
         """
         warehouse, trace, began = self._copy("undisturbed"), self.folder / "trace", time.monotonic()
         self.before = state(warehouse)
@@ -148,7 +164,10 @@ class Chaos:
         return time.monotonic() - began
 
     def trial(self, seed: int) -> Trial:
-        """Run the job with one fault, again until it is done, and compare."""
+        """Run the job with the fault that a seed draws, rerun it until it is done, and compare the result.
+
+        It is rerun at least once and at most RERUNS times.
+        """
         kill = Kill.draw(seed, self.places, self.session)
         trial, began = Trial(seed, kill), time.monotonic()
         warehouse = self._copy(f"seed-{seed}")
@@ -176,7 +195,11 @@ class Chaos:
         return trial
 
     def _copy(self, name: str) -> Path:
-        """Copy the warehouse without what the job has made before."""
+        """Copy the warehouse, without the tables, memo and checkpoints of the job and without reports.
+
+        Returns:
+            The folder of the copy, `folder`/`name`.
+        """
         from shopbatch.tables import TABLES
 
         own = {t.name for t in TABLES.values() if t.job == self.job} | {f"{self.job}_memo", "_runs"}
@@ -191,7 +214,12 @@ class Chaos:
 
     @contextmanager
     def _running(self, warehouse: Path, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
-        """A run of the job. What still goes on at the end of the block, such as after Ctrl-C, is killed."""
+        """Start a run of the job and yield its process; whatever still runs at the end of the block is killed.
+
+        Args:
+            warehouse: The copy on which the job runs.
+            variables: Environment variables of the run, for its crash points.
+        """
         command = [sys.executable, "-m", "shopbatch", "run", self.job, *self.arguments]
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("SHOPBATCH_CRASH_", "RAY_ADDRESS"))}
         with warehouse.with_suffix(".log").open("ab") as log:
@@ -210,7 +238,15 @@ class Chaos:
                 run.wait()
 
     def _stopped(self, run: subprocess.Popen[bytes], once: Path) -> int | None:
-        """Wait until a process of the run has stopped at the crash point; None if the run ends before."""
+        """Wait until a process of the run has stopped at the crash point, and return its id.
+
+        Args:
+            run: The first process of the run.
+            once: The file into which the stopped process writes its id.
+
+        Returns:
+            None if the run ends, or `timeout` passes, before a process stops.
+        """
         until = time.monotonic() + self.timeout
         while time.monotonic() < until and run.poll() is None:
             text = once.read_text("utf-8") if once.exists() else ""
@@ -220,7 +256,7 @@ class Chaos:
         return None
 
     def _wait(self, run: subprocess.Popen[bytes]) -> int:
-        """Wait for the end of a run and return its exit code; one that hangs is ended."""
+        """Wait for the end of a run and return its exit code; a run that hangs is killed."""
         try:
             return run.wait(self.timeout)
         except subprocess.TimeoutExpired:
@@ -229,7 +265,16 @@ class Chaos:
 
 
 def _kill(victim: str, supervisor: int, stopped: int) -> bool:
-    """Kill a process of a run, or all of them, and let the one that has stopped go on. False: there is none."""
+    """Kill the victim, then let the process that stopped at the crash point continue.
+
+    Args:
+        victim: Which process of the run to kill, such as "driver" or "all processes"; VICTIMS lists them.
+        supervisor: Id of the run's first process.
+        stopped: Id of the process that has stopped at the crash point.
+
+    Returns:
+        False if the run has no process that fits `victim`, so that nothing was killed.
+    """
     below = processes.descendants(supervisor)
     if victim == "supervisor":
         targets = [supervisor]
@@ -250,18 +295,22 @@ def _kill(victim: str, supervisor: int, stopped: int) -> bool:
 
 
 def _link(source: str, target: str) -> None:
-    """Copy a small file; link a large one."""
+    """Copy a small file; hard-link a large one, which is quicker."""
     if os.path.getsize(source) >= _LINKED:
-        with suppress(OSError):  # another disk
+        with suppress(OSError):  # the copy is on another disk
             os.link(source, target)
             return
     shutil.copyfile(source, target)
 
 
 def state(warehouse: Path) -> State:
-    """Return the visible rows of every table that a job has made, without what only says how they came to be.
+    """Return the visible rows of every table that jobs write, for a comparison of two runs.
 
-    A live model is a row of the table `_models`.
+    Columns that only record how a row came about (run id, time) are left out. Each live model counts as a row of a
+    table named `_models`.
+
+    Returns:
+        {(table, partition values...): {hash of a row: how often the row occurs}}.
     """
     import polars as pl
 
@@ -289,7 +338,12 @@ def state(warehouse: Path) -> State:
 
 
 def _compare(now: State, wanted: State) -> tuple[int, int, int]:
-    """Count the rows that are lost, there too often, and unknown to the undisturbed run."""
+    """Compare the rows after a run (`now`) with those after the undisturbed run (`wanted`), table by table.
+
+    Returns:
+        Three numbers of rows: those that only `wanted` has, surplus copies of rows that `wanted` also has, and those
+        that only `now` has.
+    """
     have, want = (sum((Counter({(k[0], r): n for r, n in c.items()}) for k, c in s.items()), Counter[Any]())
                   for s in (now, wanted))  # fmt: skip
     more = have - want
@@ -298,19 +352,27 @@ def _compare(now: State, wanted: State) -> tuple[int, int, int]:
 
 
 def _half_visible(now: State, before: State, wanted: State) -> int:
-    """Count the tables, or partitions of them, that are neither as before nor as the undisturbed run leaves them."""
-    return sum(rows not in (before.get(key, Counter()), wanted.get(key, Counter())) for key, rows in now.items())
+    """Count the tables or partitions after a kill (`now`) that are half-written.
+
+    That is, their rows equal neither those before the run nor those after the undisturbed run (`wanted`).
+    """
+    none = Counter[Any]()
+    keys = {*now, *before, *wanted}  # also what is gone
+    return sum(now.get(key, none) not in (before.get(key, none), wanted.get(key, none)) for key in keys)
 
 
 def _last_line(warehouse: Path) -> str:
-    """What the last run of a copy has said last, apart from its report."""
+    """Return the last message of a run (a line "shopbatch: ..." in the log file of the copy on which the job ran).
+
+    Without messages it is the log's last line, or "".
+    """
     lines = warehouse.with_suffix(".log").read_text("utf-8", "replace").splitlines()
     said = [line for line in lines if line.startswith("shopbatch: ")]
     return (said or lines or [""])[-1]
 
 
 def describe(trial: Trial) -> str:
-    """Return the line of a seed."""
+    """Return the line that `shopbatch chaos` prints for a seed, and one more line for each rerun that failed."""
     kill, codes = trial.kill, ", ".join(map(str, trial.codes))
     where = (
         f"{kill.victim} killed at {kill.place}:{kill.count}"
@@ -325,7 +387,7 @@ def describe(trial: Trial) -> str:
 
 
 def summarise(trials: Sequence[Trial]) -> Iterator[str]:
-    """Yield the lines of the summary."""
+    """Yield the last lines that `shopbatch chaos` prints: equal seeds, kills by victim, and sums of differing rows."""
     equal = sum(t.is_equal for t in trials)
     victims = Counter(t.kill.victim for t in trials if t.reached)
     yield f"{equal} of {len(trials)} seeds published what the undisturbed run published"

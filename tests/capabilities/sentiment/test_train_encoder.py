@@ -180,9 +180,9 @@ def test_examples_that_no_model_can_be_judged_by_are_refused_before_training(
     parts = [split] * (sure + neutral) + ["train"] * 500
     label = pa.array([0] * sure + [1] * neutral + [2] * 500, pa.int8())
     with pytest.raises(UserError, match=rf"{sure} of those kept for it are negative or positive, at least 30"):
-        require(pa.table({"split": parts, "label": label}), split)
+        require(pa.table({"split": parts, "label": label}), (split,))
     enough = pa.table({"split": [split] * 30, "label": pa.array([0, 2] * 15, pa.int8())})
-    require(enough, split)
+    require(enough, (split,))
 
 
 def test_where_no_language_can_be_judged_none_is_the_worst() -> None:

@@ -1,4 +1,8 @@
-"""Says the facts of a product in English: a noun phrase with what stands before and behind it, then sentences."""
+"""Puts the facts of a product into English sentences: a first sentence around the noun, then sentences with verbs.
+
+Called by the planner (plan.py). Facts stand before the noun ("navy jacket"), behind it ("jacket with a hood"), or in
+clauses ("It has a hood").
+"""
 
 from __future__ import annotations
 
@@ -14,21 +18,25 @@ from shopbatch.capabilities.copywriting.titles import bare
 from shopbatch.capabilities.copywriting.wording import article, capital, listed, lowered
 from shopbatch.grounding.lexicon import ANYTHING, lexicon, phrase_of
 
-_WITH, _OTHERS, _CLAUSES = 3, 3, 3  # phrases with `with`, other phrases, and clauses of a sentence, at most
-_SHORTEST = 20  # letters of a description that needs no more
-_LONG = 150  # letters of a first sentence that takes no more phrases
+_WITH, _OTHERS, _CLAUSES = 3, 3, 3  # maximum phrases with "with", other phrases, clauses per sentence
+_SHORTEST = 20  # letters from which a description is long enough
+_LONG = 150  # maximum letters of a first sentence
 _VERBS = {"with": "{has}", "made": "{is} made", "in": "{comes} in", "filled": "{is} filled", "set": "{is} set",
           "scented": "{is} scented"}  # fmt: skip
-_JOINED = frozenset({"is", "are", "has", "have", "comes", "come"})  # verbs of which what follows makes one list
-_SAID = ("in", "made", "filled", "set", "scented", "with")  # the order of verbs
-_ORDER = ("by", "for", "from", "in", "made", "set", "filled")  # of what stands behind a noun; `with` comes last
+_JOINED = frozenset({"is", "are", "has", "have", "comes", "come"})  # verbs whose clauses are joined into one list
+_SAID = ("in", "made", "filled", "set", "scented", "with")  # order of verb phrases, by the first word of their phrase
+_ORDER = ("by", "for", "from", "in", "made", "set", "filled")  # order of phrases behind a noun; "with" is last
 
 
 class English(Speaker):
-    """Says the facts of one product in English."""
+    """Writes the English sentences about one product."""
 
     def sentences(self, facts: Sequence[Fact]) -> list[str]:
-        """The facts in sentences; those that are said are `stated` then."""
+        """Return sentences that state the facts, and set `stated` to the facts that they really state.
+
+        Args:
+            facts: The facts to state, the most important first.
+        """
         self.stated = []
         goods = self.goods
         if goods.core:
@@ -39,7 +47,15 @@ class English(Speaker):
         return self._in_sentences(before, behind, clauses, facts)
 
     def going_on(self, sentences: list[str], details: str) -> list[str]:
-        """The sentences with one of the shop's own that goes on from the noun: `With a hood and two pockets`."""
+        """Add a fragment of the shop's own description, such as "With a hood and two pockets", to the sentences.
+
+        It is joined to the first or the last sentence if the grammar allows, else it becomes a sentence of its own.
+        Called by the planner after `sentences`.
+
+        Args:
+            sentences: The sentences so far; at least one.
+            details: The fragment, which begins with "with", "made" or a similar word.
+        """
         first, _, rest = details.partition(" ")
         own = f"{first.lower()} {rest}"
         opening, last = sentences[0].removesuffix("."), sentences[-1].removesuffix(".")
@@ -60,7 +76,14 @@ class English(Speaker):
         clauses: list[tuple[Fact, str]],
         facts: Sequence[Fact],
     ) -> list[str]:
-        """What was chosen in sentences."""
+        """Combine the chosen phrases and clauses into sentences; the form depends on what is known of the product.
+
+        Args:
+            before: Words before the noun.
+            behind: Phrases behind the noun, as `_behind` returns them.
+            clauses: (fact, verb phrase) pairs of the remaining facts.
+            facts: All facts, for books and for products of which only the range is known.
+        """
         if self.goods.kind == BOOKS and not self.goods.plain:
             return self._book(facts)
         if self.goods.ranged:
@@ -83,7 +106,10 @@ class English(Speaker):
         return [first, *self._more(clauses)]
 
     def _book(self, facts: Sequence[Fact]) -> list[str]:
-        """A book by its title: `Sourdough at Home by Nora Fenn is a hardback cookbook of 192 pages.`"""
+        """Return sentences about a book, which begin with its title, and set `stated` to the facts in them.
+
+        Example: "Sourdough at Home by Nora Fenn is a hardback cookbook of 192 pages."
+        """
         self.stated = []
         binding = next((f for f in facts if f.label.lower() in BINDINGS and f.bare), None)
         pages = next((f for f in facts if f.label.lower() == "pages" and f.bare), None)
@@ -103,7 +129,10 @@ class English(Speaker):
         return [f"{name}{by} is {article(what)}{length}{self._joined(behind)}.", *self._more(clauses)]
 
     def _called(self, before: list[str], behind: dict[str, list[str]]) -> str:
-        """Goods by what the title calls them: `Pinot Grigio by Rosa is a white wine from Italy.`"""
+        """Return a sentence of the form "<name in the title> is a <noun>", for titles that do not contain the noun.
+
+        Example: "Pinot Grigio by Rosa is a white wine from Italy."
+        """
         goods = self.goods
         by = f" by {self.brand}" if self.brand and not holds(goods.core, self.brand, "en") else ""
         np_ = self._np(before)
@@ -111,7 +140,10 @@ class English(Speaker):
         return f"{capital(goods.core)}{by} {are} {np_ if goods.plural else article(np_)}{self._joined(behind)}."
 
     def _ranged(self, facts: Sequence[Fact]) -> list[str]:
-        """Goods of which no more is known than their range: `A 12 oz pack from our molasses and syrups range.`"""
+        """Return sentences about a product of which only the range is known, and set `stated` to the facts in them.
+
+        Example: "A 12 oz pack from our molasses and syrups range."
+        """
         self.stated = [f for f in facts if f.role == "own_label"]
         own = "own-label " if self.stated else ""
         size = next((f for f in facts if f.role == "package_size"), None)
@@ -123,17 +155,25 @@ class English(Speaker):
         else:
             what = article(f"{own}product")
         by = f" by {self.brand}" if self.brand and not self.goods.plain else ""
-        rest = rest if self.goods.plain else []  # of a pack nothing is said that is of the goods in it
+        rest = rest if self.goods.plain else []  # the facts are about the content, not about the pack
         return [f"{capital(what)} from our {lowered(self.goods.ranged)} range{by}.", *self._more(rest)]
 
     def _shelved(self, before: list[str]) -> str:
-        """What the goods are, and where they stand in the shop if that is a counter or says more of them."""
+        """Return a short text with the noun and the range or department that the product is from.
+
+        Example: "Salad mix from our produce range." The category or department is left out if it only repeats the noun
+        or belongs to another kind of product.
+
+        Args:
+            before: Words before the noun.
+        """
         counters, said = self.speech.names.counters, set(phrase_of(self.goods.noun))
         shelf = [f for f in self.goods.facts if f.role == "category" or f.value in counters]
-        fresh = (f for f in shelf if not set(phrase_of(f.value)) & said)  # no makeup from our makeup range
+        fresh = (f for f in shelf if not set(phrase_of(f.value)) & said)  # not "makeup from our makeup range"
         fact = next((f for f in fresh if len(f.value.split()) <= 4 and "(" not in f.value), None)
         goods = lexicon("en").find_goods(fact.value) if fact and fact.value not in counters else ()
-        if goods and self.goods.kind not in (ANYTHING, goods[-1].kind):  # a thermos among the coffee filters
+        # for example a thermos in the category coffee filters
+        if goods and self.goods.kind not in (ANYTHING, goods[-1].kind):
             fact = None
         if fact is None and self.goods.kind == ANYTHING and len(self._np(before)) < _SHORTEST - 1:
             fact = next((f for f in self.goods.facts if f.role == "department"), None)
@@ -141,17 +181,27 @@ class English(Speaker):
         return f"{capital(self._np(before))}{post}."
 
     def _subject(self) -> str:
+        """Return the pattern for the subject of a sentence, with the brand if there is one."""
         return self.speech.intros.subject_by if self.brand else self.speech.intros.subject
 
     def _role(self, fact: Fact) -> RolePatterns:
+        """Return the patterns for a fact of this kind of product."""
         return self.speech.role(fact.role, self.goods.kind)
 
     def _said(self, fact: Fact) -> dict[str, str]:
+        """Return the slot values for the patterns of a fact: value and label, each with and without its article."""
         label = re.sub(r"^max(?:imum)?\b\.? ", "", lowered(fact.label)) if fact.role == "most" else lowered(fact.label)
         return {"value": fact.value, "label": label, "a_value": article(fact.value), "a_label": article(label)}
 
     def _modifiers(self, facts: Sequence[Fact]) -> tuple[list[str], list[Fact]]:
-        """What stands before the noun: whom it is for, and up to two facts; and the other facts."""
+        """Choose the words that stand before the noun.
+
+        They are the number of pieces, the wearer ("men's") and adjectives from the title; then short values of facts,
+        as long as there are fewer than three words. The facts that these words state are added to `stated`.
+
+        Returns:
+            The words in their order, and the facts that are not used.
+        """
         rest: list[Fact] = []
         before, seen = [self.goods.whom] if self.goods.whom else [], set(phrase_of(self.goods.noun))
         pieces = next((f for f in facts if f.role == "pieces" and not self.goods.plural), None)
@@ -177,13 +227,26 @@ class English(Speaker):
         return before, rest
 
     def _is_short(self, fact: Fact, seen: set[str]) -> bool:
+        """Return True if a fact's value can stand before the noun: short, without numbers, and with words that are new.
+
+        Args:
+            fact: The fact.
+            seen: Stems of the noun and of the words that were chosen before.
+        """
         value = fact.value
         plain = not re.search(r"[\d,;/&%+]|\b(?:and|with|of|in)\b", value) and len(value.split()) <= 2
         fresh = fact.role == "own_label" or not set(phrase_of(value)) & seen
         return self._role(fact).pre and plain and fresh and not (fact.role == "pattern" and value.endswith("s"))
 
     def _behind(self, facts: Sequence[Fact]) -> tuple[dict[str, list[str]], list[Fact]]:
-        """What stands behind the noun, by its first word; and the other facts."""
+        """Choose the phrases that stand behind the noun, as many as a first sentence can take.
+
+        The chosen facts are added to `stated`.
+
+        Returns:
+            The phrases and the facts that are not used. The phrases are grouped by their first word, {"in": ["in size
+            M"], "with": ["a hood", "2 pockets"]}; those of "with" are stored without that word.
+        """
         behind: dict[str, list[str]] = {"with": [self.goods.has]} if self.goods.has else {}
         rest: list[Fact] = []
         length = len(self.goods.noun)
@@ -202,15 +265,16 @@ class English(Speaker):
         return behind, rest
 
     def _phrase(self, fact: Fact) -> str:
+        """Return a fact as a phrase behind the noun ("with a hood"); "" if its role has no such pattern."""
         options = [p for p in self._role(fact).options("post", fact.value) if ":" not in p]
         if not options or (fact.role == "measure" and fact.label.lower() in self.speech.names.marginal):
             return ""
         return fill(self.draw(fact.label, options), self._said(fact) | {"noun": self.goods.noun}, self.goods.plural)
 
     def _joined(self, behind: dict[str, list[str]]) -> str:
-        """What stands behind the noun, with a blank or a comma before it."""
+        """Join the phrases behind the noun into one text (" in size M, with a hood"); "" if there are none."""
         order = {head: place for place, head in enumerate(_ORDER)}
-        if re.match("in (?!an? )", behind.get("in", [""])[0]):  # in green for winter, but for dry skin in a pack
+        if re.match("in (?!an? )", behind.get("in", [""])[0]):  # "in green for winter", but "for dry skin in a pack"
             order["in"] = -1
         heads = sorted((h for h in behind if h not in ("with", ",")), key=lambda h: order.get(h, 9))
         text = ""
@@ -224,18 +288,25 @@ class English(Speaker):
         return text + size
 
     def _np(self, before: Sequence[str]) -> str:
+        """Return the noun phrase: words before the noun, the noun, and the title's words behind it ("for kids")."""
         return " ".join([*before, self.goods.noun, *([self.goods.tail] if self.goods.tail else [])])
 
     def _slots(self, before: Sequence[str], behind: dict[str, list[str]]) -> dict[str, str]:
+        """Return the slot values for the patterns of a first sentence."""
         goods = self.goods
         np_ = self._np(before)
-        name = goods.noun if goods.plain else goods.name
+        name = goods.noun if goods.plain or (goods.only_named and goods.kind != BOOKS) else goods.name
         return {
             "np": np_, "Np": capital(np_), "A_np": capital(article(np_)), "Name": name, "brand": self.brand,
             "This_np": f"{'These' if goods.plural else 'This'} {np_}", "posts": self._joined(behind),
         }  # fmt: skip
 
     def _first(self, before: Sequence[str], behind: dict[str, list[str]]) -> str:
+        """Return the first sentence about the product.
+
+        Either `draw` chooses a pattern for it ("A jacket with a hood."), or, at random, the phrases become verb phrases
+        ("This jacket has a hood.").
+        """
         goods, intros = self.goods, self.speech.intros
         slots = self._slots(before, behind)
         single = not (goods.plural or goods.mass or goods.plain)
@@ -253,7 +324,10 @@ class English(Speaker):
         return fill(self.draw("intro", [o for o in options if single or "{A_np}" not in o]), slots)
 
     def _verbs(self, behind: dict[str, list[str]]) -> list[str]:
-        """What stands behind the noun as clauses with verbs; none if it cannot be said so."""
+        """Return the phrases behind the noun as verb phrases ("is made of oak", "has a hood").
+
+        It is [] if a phrase has no form with a verb, or if there are more than two verb phrases.
+        """
         if any(head not in _VERBS for head in behind) or not behind:
             return []
         order = [head for head in _SAID if head in behind]
@@ -264,11 +338,19 @@ class English(Speaker):
         return said if len(said) < 3 else []
 
     def _clause(self, fact: Fact) -> str:
+        """Return a fact as a verb phrase ("has a hood"); "" if its role has no such pattern."""
         options = [p for p in self._role(fact).options("clauses", fact.value) if ":" not in p + fact.value]
         return fill(self.draw(fact.label, options), self._said(fact), self.goods.plural) if options else ""
 
     def _more(self, clauses: Sequence[tuple[Fact, str]], subject: str = "") -> list[str]:
-        """The clauses in sentences of up to three; what begins with the same verb is one list."""
+        """Return sentences of up to three clauses each; clauses with the same verb are joined into one list.
+
+        The facts of these clauses are added to `stated`.
+
+        Args:
+            clauses: (fact, verb phrase) pairs.
+            subject: Subject of the first sentence; all others begin with It or They, and so does the first if it is "".
+        """
         made: list[str] = []
         it = AGREEING[self.goods.plural]["It"]
         while clauses:
@@ -280,7 +362,7 @@ class English(Speaker):
             for _, clause in now:
                 verb, _, rest = clause.partition(" ")
                 by_verb.setdefault(verb, []).append(rest)
-            for rests in by_verb.values():  # magnetic and recommended for ages 6+
+            for rests in by_verb.values():  # "magnetic and recommended for ages 6+"
                 rests.sort(key=lambda rest: rest.startswith(("recommended", "for ", "made ", "filled ")))
             joined = [f"{verb} {listed(rests)}" for verb, rests in by_verb.items()]
             last = joined[-1]

@@ -1,4 +1,7 @@
-"""Labels of a catalogue as names of goods in a sentence: `Sandwiches (cold)` are cold sandwiches."""
+"""Turns catalogue labels and titles into nouns for sentences and names for headlines.
+
+Example: `Sandwiches (cold)` becomes "cold sandwiches". Used by called.py and product_en.py.
+"""
 
 from __future__ import annotations
 
@@ -15,17 +18,41 @@ _ASIDE = re.compile(r"\s*\(([^)]*)(?:\)|$)")
 _JOINS = frozenset({"and", "or", ","})
 _POSSESSIVE = re.compile(r"^((?:[\w&]+ ){0,2})(Boys|Girls|Kids|Ladies|Toddlers)(?= [A-Z])")
 _SHOUTED_UNIT = re.compile(r"(?<=\d)(?:G|KG|ML|CM|MM|OZ|MAH)\b")
-_MOST = 3  # words of an aside that stand before the goods
+_CAPITALS = re.compile(r"(?<![^\s(,/-])[A-Z]{4,}(?![^\s),/.-])")  # a word in capitals
+_MOST = 3  # maximum words in brackets that are moved before the noun
 
 
 def plain(name: str) -> str:
-    """A name of a catalogue in plain words."""
+    """Return a catalogue name in plain words: capitals to lower case, abbreviations written out.
+
+    Example: "SFT DRNK" -> "soft drink". Names that are not in capitals are returned unchanged.
+    """
     return (expand(name) or name).strip(" /,-") if name.isupper() and len(name) > 3 else name
+
+
+def _usual(match: re.Match[str]) -> str:
+    """Return a common word in capitals with a capital first letter ("NAVY" -> "Navy"); for `re.sub`."""
+    code = match[0] in patterns("en").names.codes or not is_english(match[0].lower())
+    return match[0] if code else match[0].capitalize()
+
+
+def is_shouted(name: str) -> bool:
+    """Return True if the words of a name are in capitals, but units or signs are not ("WET CAT FOOD 48 x 85g")."""
+    words = re.findall(r"[^\W\d_]{3,}", name)
+    return not name.isupper() and len(words) > 2 and all(word.isupper() for word in words)
+
+
+def quiet(name: str) -> str:
+    """Return a shouted name with usual capitals: "WET CAT FOOD 48 x 85g" -> "Wet Cat Food 48 x 85g"."""
+    return re.sub(r"(?<=\d) ?X ?(?=\d)", " x ", _SHOUTED_UNIT.sub(lambda m: m[0].lower(), title_case(name.upper())))
 
 
 @lru_cache(maxsize=4096)
 def as_noun(label: str) -> str:
-    """A label in plain words as a sentence can say it, "" if it names no goods."""
+    """Return a label in plain words as a noun for a sentence; "" if it names no product.
+
+    Examples: "Sandwiches (cold)" -> "cold sandwiches"; "Sweet goods (donuts)" -> "donuts".
+    """
     names = patterns("en").names
     aside = _ASIDE.search(label)
     head = _ASIDE.sub("", label).strip(" ,/-")
@@ -48,7 +75,14 @@ def as_noun(label: str) -> str:
 
 
 def _seafood(inside: str, head: str) -> str:
-    """What an aside says that seafood is: `frozen raw shrimp`, or whether it is fresh."""
+    """Return the noun for a seafood label from the text in its brackets.
+
+    Examples: "frozen raw shrimp" -> "frozen raw shrimp"; "frozen" -> "frozen seafood".
+
+    Args:
+        inside: The text in brackets.
+        head: The label without the brackets ("seafood").
+    """
     words = [w for w in inside.split() if w.lower() not in ("weight", "iqf")]
     clear = len(words) > 1 and is_spelt(inside) and not re.search(r"-|\bnon\b", inside) and not _describes(words[-1])
     kept = words if clear else [*[w for w in words[:1] if _describes(w)], head]
@@ -56,7 +90,7 @@ def _seafood(inside: str, head: str) -> str:
 
 
 def of_shelf(label: str) -> str:
-    """The name of a category or a department without what stands in brackets, "" if it says nothing."""
+    """Return the name of a category or department without its brackets; "" if it is too vague to be shown."""
     head = _ASIDE.sub("", label).strip(" ,/-")
     names = patterns("en").names
     kept = _without(head, names.sundry - {"all", "only"})
@@ -64,12 +98,12 @@ def of_shelf(label: str) -> str:
 
 
 def is_spelt(name: str) -> bool:
-    """Whether all words of a name are English."""
+    """Return True if all words of a name are English words."""
     return all(is_english(w) for w in re.findall("[a-z]+", name.lower()))
 
 
 def is_known(name: str) -> bool:
-    """Whether all words of a name are ones of the lexicon, so that it may stand in small letters."""
+    """Return True if all words of a name are in the lexicon, so that it may be written in lower case."""
     words, titles = lexicon("en").vocabulary, patterns("en").names.titles
     every = re.findall(r"[^\W\d_][\w'’-]*", name)
     return all(len(w) > 1 for w in every) and all(
@@ -78,12 +112,20 @@ def is_known(name: str) -> bool:
 
 
 def shown_name(name: str, is_title: bool, colour: str) -> str:
-    """A title with capitals and without the colour at its end; another name in plain words, with capitals."""
+    """Return a product's name as the headline shows it, with usual capitals.
+
+    Example: "Boys Tee - Black" -> "Boys' Tee".
+
+    Args:
+        name: The title, or another name of the product.
+        is_title: Whether it is the title. Other names are also put into plain words.
+        colour: Colour to remove from the end of a title; "" removes nothing.
+    """
     if is_title:
         bare = re.sub(rf"[\s,/(-]+{re.escape(colour)}\)?$", "", name, flags=re.I) if colour else name
         name = _codes_kept(title_case(bare or name)) if name.isupper() else bare or name
         name = _POSSESSIVE.sub(r"\1\2'", re.sub(r"\b((?:[Ww]om|[Mm])en)s\b", r"\1's", name))
-        name = re.sub(r"\b[Ww]/ ?(?=\w)", "with ", name)
+        name = re.sub(r"\b[Ww]/ ?(?=\w)", "with ", _CAPITALS.sub(_usual, name))
         name = _SHOUTED_UNIT.sub(lambda m: m[0].lower().replace("mah", "mAh"), name)
         small = [w for w in name.split()[1:] if w.islower() and w.isalpha() and len(w) > 3]
         name = titled(name) if small else capital(name)
@@ -92,25 +134,25 @@ def shown_name(name: str, is_title: bool, colour: str) -> str:
 
 
 def _both_capital(match: re.Match[str]) -> str:
-    """Both of two words with a slash in capitals: `Black/Red`; units stay."""
+    """Capitalise the word behind a slash (`Black/red` -> `Black/Red`), but no unit (`5 km/hour`); for `re.sub`."""
     unit = re.match(r"(?:min|day|hour|month|year|sec)s?\b", match.string[match.start(2) :])
     return match[0] if unit else f"{match[1]}{match[2].upper()}"
 
 
 def _codes_kept(name: str) -> str:
-    """A name with its codes in capitals: USB."""
+    """Put the abbreviations of a name back into capitals: Usb -> USB."""
     codes = patterns("en").names.codes
     return " ".join(w.upper() if w.upper() in codes else w for w in name.split(" "))
 
 
 def _headed(label: str) -> str:
-    """A label as a headline has it: as a sentence says it where that keeps all of its words."""
+    """Return the noun of a label (`as_noun`) for the headline; the label itself if the noun lacks some of its words."""
     noun = as_noun(label)
     return noun if noun and set(phrase_of(label)) <= set(phrase_of(noun)) else label
 
 
 def _without(text: str, words: frozenset[str]) -> str:
-    """A label without some words, and without an `and` at its ends."""
+    """Return a label without the given words, and without "and", "or" and commas that are then first or last."""
     kept = [w for w in text.split() if w.lower().strip(",") not in words]
     while kept and kept[-1].lower().strip(",") in _JOINS:
         kept.pop()
@@ -120,11 +162,16 @@ def _without(text: str, words: frozenset[str]) -> str:
 
 
 def _is_goods(text: str) -> bool:
+    """Return True if a text ends in a product word of the lexicon."""
     goods = lexicon("en").find_goods(text)
     return bool(goods) and goods[-1].end == len(text)
 
 
 def _may_stand_before(inside: str) -> bool:
+    """Return True if the text in the brackets of a label can stand before the noun as an adjective.
+
+    It must have at most `_MOST` words, all of them known, and the last one must not be a plural.
+    """
     words = [w for w in inside.replace(",", " ").split() if w.lower() not in _JOINS]
     counted = words[-1].endswith("s") and not words[-1].endswith("ss") if words else True
     names = patterns("en").names
@@ -133,7 +180,7 @@ def _may_stand_before(inside: str) -> bool:
 
 
 def _turned(text: str) -> str:
-    """Goods with their adjectives before them: `tea bags herbal and flavored`, `herbs dried`."""
+    """Move adjectives from behind the noun to before it: "herbs dried" -> "dried herbs"."""
     words = text.split()
     start = next((n for n in range(1, len(words)) if words[n - 1].endswith("s") and _describes(words[n])), 0)
     behind = words[start:]
@@ -143,11 +190,12 @@ def _turned(text: str) -> str:
 
 
 def _describes(word: str) -> bool:
+    """Return True if a word is in the word list `Names.adjectives`."""
     return word.lower() in patterns("en").names.adjectives
 
 
 def _joined(text: str) -> str:
-    """Two goods in a row with an `and` between them: `sauces marinades`."""
+    """Insert "and" between two plural product words in a row: "shirts jackets" -> "shirts and jackets"."""
     words = text.split()
     for n in range(len(words) - 1, 0, -1):
         if all(re.fullmatch(r"[A-Za-z]{3,}[^s]s", w) and _is_goods(w) for w in words[n - 1 : n + 1]):

@@ -1,7 +1,8 @@
-"""Writes copy by plan: chooses facts, orders them, and says them in the patterns of the language (patterns.py).
+"""The planner: writes product copy without a model, by filling facts into sentence patterns (patterns.py).
 
-Nothing is said that is not a fact or true of any goods of the kind, so the check that follows finds nothing. Equal
-facts give equal copy; other facts draw other patterns. Called by `writer.py` and by whoever teaches a model.
+It chooses facts, orders them, and draws a pattern for each. The copy states only the product's facts and sentences that
+are true of any product of the kind, so the check afterwards finds no unbacked claim. Equal facts always give equal
+copy. Called by `writer.py`, by `ads/plan.py`, and to make training examples for a model.
 """
 
 from __future__ import annotations
@@ -21,28 +22,34 @@ from shopbatch.capabilities.copywriting.english import English
 from shopbatch.capabilities.copywriting.fact import MARGINAL, PART, SHOWN, TOLD, Fact
 from shopbatch.capabilities.copywriting.facts import cut
 from shopbatch.capabilities.copywriting.patterns import Patterns, fill, patterns
-from shopbatch.capabilities.copywriting.product import EDIBLE, Goods, capital, holds, understand
+from shopbatch.capabilities.copywriting.product import EDIBLE, Goods, capital, holds, instructs, understand
 from shopbatch.capabilities.copywriting.wording import titled
 from shopbatch.core.hashing import digest
 from shopbatch.grounding.lexicon import ANYTHING, phrase_of
 
-VERSION = 6  # of what this module and those that it calls make of facts and patterns
-_DESCRIBED = 10  # facts in the description at most
-_DRAFTS = 5  # descriptions of which the least repetitive is taken
-_SHORT, _SHORT_ZH = 20, 11  # letters of a description that needs another sentence
-_META, _META_ZH = 155, 80  # characters of a meta description
-_LONG, _LONG_ZH = 60, 24  # letters of a value that has a bullet of its own and no sentence
-_WANTED = 4  # facts of a Chinese description, if no more are known that patterns are about
+VERSION = 7  # of this module and those that it calls; raise it if equal facts and patterns give other copy
+_DESCRIBED = 10  # maximum facts in the description
+_DRAFTS = 5  # drafts of the description, of which the least repetitive is used
+_SHORT, _SHORT_ZH = 20, 11  # a shorter description (in letters) gets another sentence
+_BARE, _OWN = 60, 4  # a shorter description that states no fact (letters) gets an own sentence of so many words
+_META, _META_ZH = 155, 80  # maximum characters of a meta description
+_LONG, _LONG_ZH = 60, 24  # longer values (in letters) are bullets only
+_WANTED = 4  # a Chinese description with fewer facts is filled up with others (`is_sayable`)
 _SENTENCES, _SENTENCES_ZH = re.compile(r"(?<=[.!?]) (?=[A-Z])"), re.compile("(?<=。)")
-_OPEN = re.compile(r"\s*[(（][^)）]*$")  # a parenthesis without its end
+_OPEN = re.compile(r"\s*[(（][^)）]*$")  # an opening bracket without its end
 _AMOUNT_ZH = re.compile(r"[\d.]+ ?(?:g|kg|ml|l|克|千克|公斤|斤|毫升|升|片|包|袋|瓶|支|盒)(?:[x×*]\d+.?)?", re.I)
-_CALLED = 25  # letters of a brand or a colour in a headline
+_CALLED = 25  # maximum letters of a brand or a colour in a headline
 
 
 @dataclass(frozen=True)
 class Style:
-    """How copy is written: tone, one of TONES; closing: whether a last sentence of the kind follows; keywords: words
-    that the meta description holds where the facts back them."""
+    """Style of the copy that the planner writes.
+
+    Attributes:
+        tone: One of `patterns.TONES`; it decides on the closing sentence.
+        closing: Whether the description ends with a general sentence about this kind of product.
+        keywords: Words that the meta description gets if the product's facts contain them.
+    """
 
     tone: str = "plain"
     closing: bool = False
@@ -50,13 +57,20 @@ class Style:
 
     @property
     def identity(self) -> list[object]:
-        """The style as JSON values."""
+        """Return the style as JSON values, for the digest by which the stage notices that it changed."""
         return [self.tone, self.closing, list(self.keywords)]
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What copy has to keep to: characters of its parts at most, and regular expressions of what it may not say."""
+    """Limits that the planner's copy must respect.
+
+    Attributes:
+        headline: Maximum length of the headline in characters.
+        description: Maximum length of the description in characters.
+        bullet: Maximum length of one bullet in characters.
+        banned: Regular expressions of claims that copy must not make; case makes no difference.
+    """
 
     headline: int = 120
     description: int = 900
@@ -64,12 +78,13 @@ class Limits:
     banned: tuple[str, ...] = ()
 
     def allow(self, text: str) -> bool:
-        """Whether a text says nothing that is banned."""
+        """Return True if a text contains no banned claim."""
         return not (self.banned and _banned(self.banned).search(text))
 
 
 @lru_cache(maxsize=8)
 def _banned(expressions: tuple[str, ...]) -> re.Pattern[str]:
+    """Compile the expressions into one pattern that matches any of them, without regard to case; cached."""
     return re.compile("|".join(f"(?:{e})" for e in expressions), re.I)
 
 
@@ -77,13 +92,16 @@ PLAIN, DEFAULT = Style(), Limits()
 
 
 def plan(attributes: Mapping[str, str | None], language: str, style: Style = PLAIN, limits: Limits = DEFAULT) -> str:
-    """Copy of a product as JSON on one line: headline, description, bullets, meta.
+    """Write the copy of a product and return it as JSON on one line: headline, description, bullets, meta.
+
+    The planner calls this for every product; generators fall back to it.
 
     Args:
-        attributes: As `facts.known_facts` returns them; one of `product.PLAINEST` must say something.
+        attributes: The product's attributes, as `facts.known_facts` returns them. At least one of the columns
+            `goods.PLAINEST` must not be empty.
         language: One of `lexicon.LANGUAGES`.
-        style: Tone and length.
-        limits: What the copy keeps to, as far as the product's name does.
+        style: Tone, closing sentence and keywords.
+        limits: Maximum lengths and banned claims. A product name that contains a banned claim is kept nevertheless.
     """
     goods = understand(attributes, language)
     seed = digest({"facts": [[f.role, f.label, f.shown] for f in goods.facts], "name": goods.name})
@@ -95,7 +113,18 @@ def plan(attributes: Mapping[str, str | None], language: str, style: Style = PLA
 
 @dataclass
 class _Planner:
-    """Chooses what is said of one product, and where."""
+    """Plans the copy of one product: which facts the description states, and which the bullets show.
+
+    Attributes:
+        goods: The product: its name, noun, kind and facts.
+        language: One of `lexicon.LANGUAGES`.
+        style: Tone, closing sentence and keywords.
+        limits: Maximum lengths and banned claims.
+        seed: Digest of the facts and the name; it decides all draws, so that equal facts give equal copy.
+        draft: Number of the present draft of the description, from 0; it changes all draws.
+        speech: The sentence patterns of the language.
+        speaker: Puts facts into sentences.
+    """
 
     goods: Goods
     language: str
@@ -114,11 +143,13 @@ class _Planner:
         self.speaker = speaks(self.goods, self.speech, self._draw, self._chance, brand)
 
     def copy(self) -> dict[str, object]:
-        """The parts of the copy."""
+        """Return the copy as a dictionary with the keys headline, description, bullets and meta."""
         description, stated = self._description(self._facts_to_state())
         headline = self._headline()
         brand = [f for f in self.goods.facts if f.role == "brand" and self.goods.value("brand") in description]
-        lines = bullets(self.goods, [*stated, *brand], self.language, self.limits.bullet, self.limits.headline)
+        told = tuple(d for d in self.goods.details if f"{capital(d)}." not in description)
+        goods = replace(self.goods, details=told)
+        lines = bullets(goods, [*stated, *brand], self.language, self.limits.bullet, self.limits.headline)
         return {
             "headline": headline,
             "description": description,
@@ -127,18 +158,31 @@ class _Planner:
         }
 
     def _draw(self, topic: str, options: Sequence[str]) -> str:
-        """One of the options. A new option or one that is gone changes no draw but those that it wins or won."""
+        """Choose one of the options by hash (rendezvous hashing), so that equal facts always give the same choice.
+
+        An added option changes only the draws that it wins; a removed one, only those that it had won.
+
+        Args:
+            topic: The occasion of the draw, for example the name of an attribute; draws of different topics are
+                independent.
+            options: The patterns to choose from; at least one.
+        """
         return max(options, key=lambda option: self._hash(topic, option))
 
     def _chance(self, topic: str) -> float:
-        """A number from 0 to 1."""
+        """Return a pseudo-random number from 0 to 1 that depends only on the facts, the draft and the topic."""
         return self._hash(topic, "") / 2**64
 
     def _hash(self, topic: str, option: str) -> int:
+        """Return the 64-bit hash behind `_draw` and `_chance`."""
         return xxhash.xxh3_64_intdigest(f"{self.seed} {self.draft} {topic} {option}".encode())
 
     def _facts_to_state(self) -> list[Fact]:
-        """The facts for the description: those of TOLD that its noun does not hold already."""
+        """Choose the facts that the description states, at most `_DESCRIBED`, in the order in which it states them.
+
+        They are facts with a role of `fact.TOLD` whose value is short and is not already part of the product's noun.
+        Facts that would repeat another one are dropped, for example an age group beside a gender.
+        """
         goods, zh = self.goods, self.language == "zh"
         most = _LONG_ZH if zh else _LONG
         chosen: dict[str, Fact] = {}
@@ -147,7 +191,7 @@ class _Planner:
                 not zh and (is_redundant(fact, goods.noun) or not is_apt(fact, goods.noun))
             )
             several = fact.role in (PART, "able", "measure")
-            # of two handles one is stated
+            # parts of one name count as one fact: of two handles one is stated
             name = fact.value.split(" ")[-1] if fact.role == PART and not zh else fact.label
             if (fact.role in TOLD or several) and len(fact.value) <= most and not known:
                 chosen.setdefault(f"{fact.role} {name}" if several else fact.role, fact)
@@ -168,7 +212,11 @@ class _Planner:
         return sorted(facts, key=self._rank)[:_DESCRIBED]
 
     def _rank(self, fact: Fact) -> int:
-        """What no one buys goods for comes last; of what can be in any order, what the title says comes first."""
+        """Return the sort key of a fact in the description; facts with equal keys stay in their order.
+
+        It is 3 for facts that nobody buys the product for (such as its weight). For product parts, properties, measures
+        and facts of the role SHOWN it is 1 if the title contains the fact, else 2. For all other facts it is 0.
+        """
         measured = fact.role == "length" and fact.value[:1].isdigit()
         if measured or fact.role in MARGINAL or fact.label.lower() in self.speech.names.marginal:
             return 3
@@ -176,7 +224,11 @@ class _Planner:
         return (1 if holds(self.goods.name, fact.shown, self.language) else 2) if free else 0
 
     def _description(self, facts: Sequence[Fact]) -> tuple[str, list[Fact]]:
-        """The least repetitive of some descriptions that keep to the limits, and the facts that it states."""
+        """Return the description and the facts that it states: the least repetitive of several drafts.
+
+        Drafts that contain a banned claim or are unclear are used only if there are no others. If the description is
+        longer than the limit, facts are dropped from the end until it fits.
+        """
         drafts = []
         for self.draft in range(_DRAFTS):
             drafts.append(self._drafted(facts))
@@ -189,16 +241,33 @@ class _Planner:
         return best
 
     def _is_clear(self, description: str) -> bool:
-        """Whether no word of a Chinese description runs into another: SPF50 before 日, 露美 before 的."""
+        """Return False if a Chinese description has words that could be misread.
+
+        That is the case if the product's name ends in a digit and the description begins with a unit ("SPF50", "日").
+        The other case is a description with 美的 before 一 or 款 ("露美的").
+        """
         counted = self.goods.name[-1:].isdigit() and description[:1] in "日升米克斤两寸度片只支枚包袋瓶盒件双条张月年天"
         return self.language != "zh" or not (counted or re.search("美的(?=[一款])", description))
 
     def _drafted(self, facts: Sequence[Fact]) -> tuple[str, list[Fact]]:
+        """Write one draft of the description that states these facts.
+
+        Adds a sentence of the shop's own description if it fits grammatically, and a closing sentence if the style asks
+        for one or the text would be too short.
+
+        Returns:
+            The text, and the facts that it really states.
+        """
         goods = self.goods
         sentences = self.speaker.sentences(facts)
         stated = list(self.speaker.stated)
         if details := stated_details(goods, self.language):
             sentences = self.speaker.going_on(sentences, details)
+        said = sum(map(len, sentences))
+        if self.language == "en" and not stated and said < _BARE:
+            # nothing but the name can be said: the shop's own sentences say more
+            own = (d for d in goods.details if d != details and len(d.split()) >= _OWN and not instructs(d))
+            sentences += [f"{d}." for d in own if self.limits.allow(d)][:1]
         short = sum(map(len, sentences)) < (_SHORT_ZH if self.language == "zh" else _SHORT)
         if self.style.closing or short:
             bare = not (stated or self.style.closing or goods.plain or self.language == "zh")
@@ -209,7 +278,10 @@ class _Planner:
         return ("" if self.language == "zh" else " ").join(capital(s) for s in sentences if s), stated
 
     def _headline(self) -> str:
-        """The name with the brand, and perhaps the colour or the size, where the name does not hold them."""
+        """Return the headline: the product's name, with brand, colour or size if there is room.
+
+        They are added only if the name does not contain them already ("Trail Jacket, Navy").
+        """
         most, name = self.limits.headline, self.goods.name
         slots = {"Name": name, "name": name} | self._named()
         fits = [fill(p, slots) for p in _fitting(self.speech.headlines, slots)]
@@ -217,7 +289,10 @@ class _Planner:
         return capital(headline or _OPEN.sub("", cut(name, most)))
 
     def _named(self) -> dict[str, str]:
-        """Brand, colour and size, "" where the name of the product holds them."""
+        """Return {slot name: value} with the brand, colour and size that the headline may add.
+
+        A value is "" if the product's name already contains it, or if it is too long or too vague for a headline.
+        """
         goods, zh = self.goods, self.language == "zh"
         short = 12 if zh else _CALLED
         values = {"brand": goods.value("brand"), "colour": goods.value("colour"), "size": goods.value("package_size")}
@@ -236,7 +311,11 @@ class _Planner:
         return fits
 
     def _meta(self, headline: str, description: str) -> str:
-        """What search engines show: the sentences of the description that fit, then keywords that are facts."""
+        """Return the meta description for search engines.
+
+        It has as many first sentences of the description as fit, then those keywords of the style that the facts
+        contain.
+        """
         goods, zh = self.goods, self.language == "zh"
         most, text = _META_ZH if zh else _META, ""
         for sentence in (_SENTENCES_ZH if zh else _SENTENCES).split(description):
@@ -252,7 +331,15 @@ class _Planner:
 
 
 def _settle_people(facts: dict[str, Fact], whom: str) -> None:
-    """Leave out whom goods are for where it is said already: adults beside women, kids beside boys."""
+    """Remove the age group and the gender from the facts where they tell a reader nothing new.
+
+    Examples: "adult" is always removed; "kids" is removed beside the gender "boys"; a gender is removed beside the noun
+    "men's boots".
+
+    Args:
+        facts: The chosen facts by role; changed in place.
+        whom: The wearer or user as the product's noun names it, such as "men's"; "" if it names none.
+    """
     age, gender = facts.get("age_group"), facts.get("gender")
     if whom:
         facts.pop("gender", None)
@@ -261,12 +348,17 @@ def _settle_people(facts: dict[str, Fact], whom: str) -> None:
 
 
 def _fitting(options: Iterable[str], slots: Mapping[str, str]) -> list[str]:
-    """The patterns all of whose slots have a value, those with the brand if there is one."""
+    """Return the patterns whose slots all have a value; patterns with the brand come first.
+
+    Args:
+        options: Patterns with slots such as `{brand}`.
+        slots: Values by slot name; "" means that there is none.
+    """
     fits = [p for p in options if all(slots.get(name, "") for name in re.findall(r"\{(\w+)\}", p))]
     return [p for p in fits if "{brand}" in p] + [p for p in fits if "{brand}" not in p]
 
 
 def _repetition(text: str, language: str) -> float:
-    """Share of words of a text (Chinese: pairs of characters) that occur more than once."""
+    """Return the share (0 to 1) of a text's words (Chinese: pairs of characters) that occur earlier in the text."""
     units = [text[i : i + 2] for i in range(len(text) - 1)] if language == "zh" else phrase_of(text)
     return 1 - len(set(units)) / max(len(units), 1)

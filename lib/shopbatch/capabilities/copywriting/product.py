@@ -1,6 +1,7 @@
-"""What a product is, and what is known of it, as copy can say it: its goods, and its facts in a reader's order.
+"""Interprets a product's attributes for the planner: what the product is, and its facts, the most interesting first.
 
-Called by `plan.py`, which says the facts.
+This file has the part that is common to all languages and the Chinese part; product_en.py has the English part. Called
+by `plan.py`, which puts the facts into sentences.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ from shopbatch.grounding.lexicon import Lexicon, lexicon
 
 _WORN = frozenset({"tops", "bottoms", "dresses", "outerwear", "underwear", "swimwear"})
 _SENTENCE = re.compile(r"[^.。!！?？]+(?:\.(?=\S)[^.。!！?？]*)*")
-_LONGEST_DETAIL = {"en": 110, "zh": 45}  # characters of a sentence of the shop's own description
-_DETAILS = 3  # sentences of the shop's own description
+_LONGEST_DETAIL = {"en": 110, "zh": 45}  # maximum characters of a sentence of the shop's own description
+_DETAILS = 3  # maximum sentences of the shop's own description
 _SHORTEST_DETAIL = {"en": 4, "zh": 3}
 _ADDRESSED = re.compile(
     r"\b(?:you|your|we|our|us|i|my|now|today|please|click|see|price|sale"
@@ -42,7 +43,7 @@ _ADDRESSED = re.compile(
     r"|[$€£¥%我你您]",
     re.I,
 )
-# what is never left out: warnings, and what to do before ordering or use
+# sentences that are preferred to others: warnings, and instructions before ordering or use
 _WARNS = re.compile(
     r"^(?:please )?(?:ask|check|consult|measure|do not|don't|never|always|not suitable"
     r"|keep (?:away|out)|avoid|read|cut)\b"
@@ -50,13 +51,29 @@ _WARNS = re.compile(
     re.I,
 )
 _APPEAL = re.compile(r"\b(?:price|sale|click|now|today|guaranteed?)\b|%|[$€£¥]", re.I)
-_STEP = re.compile(r"\s*(?:>|»|›|→|\|)\s*")  # between the groupings of a path
+_INSTRUCTS = re.compile(
+    r"^(?:apply|charge|clean|decant|fit|hand[- ]?wash|machine[- ]?wash|mount|place|remove|rinse|serve|shake|soak"
+    r"|store|use|wash|wipe)\b",
+    re.I,
+)
+_STEP = re.compile(r"\s*(?:>|»|›|→|\|)\s*")  # separators of a category path
 _PIECES_ZH = re.compile(r"(?<![\d.])(\d{1,4}) ?[只支枚张个片件条双套对卷包盒](?:装|(?![\u4e00-\u9fff]))")  # 5只装
-_LONGEST_ZH = 9  # characters of a noun
+_LONGEST_ZH = 9  # maximum characters of a noun
 
 
 def understand(attributes: Mapping[str, str | None], language: str) -> Goods:
-    """What a product is, and its facts in the order in which a reader wants them."""
+    """Derive from a product's attributes what the planner writes about: name, noun, kind and facts.
+
+    Called once for each product by the planners of copy and ads.
+
+    Args:
+        attributes: The product's attributes, as `facts.known_facts` returns them.
+        language: One of `lexicon.LANGUAGES`.
+
+    Returns:
+        The product, with its facts (the most interesting first) and sentences of the shop's own description that copy
+        may repeat.
+    """
     words = lexicon(language)
     named = {n: one_line(_last_step(n, said(n, attributes.get(n)))) for n in PLAINEST}
     name = next((v for n in ("title", *PLAINEST) if (v := named[n])), "")
@@ -65,12 +82,22 @@ def understand(attributes: Mapping[str, str | None], language: str) -> Goods:
     brand = one_line(said("brand", attributes.get("brand")))
     if language == "zh":
         return _in_chinese(named, name, facts, details, brand, words)
-    return in_english(named, name, facts, details, brand, words)
+    return in_english(named, facts, details, brand, words)
 
 
 def _in_chinese(
     named: Mapping[str, str], name: str, facts: tuple[Fact, ...], details: tuple[str, ...], brand: str, words: Lexicon
 ) -> Goods:
+    """Build the Goods of a product for Chinese copy.
+
+    Args:
+        named: The product's names by column of PLAINEST; "" where one is missing.
+        name: The name for the headline.
+        facts: The facts; category and department are added here.
+        details: Sentences of the shop's own description that copy may repeat.
+        brand: The brand; "" if none is stated.
+        words: The Chinese lexicon.
+    """
     noun, kind, key = noun_of(named, words)
     kind = or_book(kind, facts)
     only_named = not noun
@@ -94,19 +121,26 @@ def _in_chinese(
 
 
 def _is_counted(name: str, facts: Sequence[Fact]) -> bool:
-    """Whether a Chinese title or a fact says that there are several of the goods: `5只装`."""
+    """Return True if a Chinese title or a fact states that a pack has several pieces ("5只装")."""
     texts = (name, *(f.shown for f in facts if f.label in ("规格", "数量", "张数", "件数")))
     return any(int(m[1]) > 1 for text in texts for m in _PIECES_ZH.finditer(text))
 
 
 def _last_step(column: str, value: str) -> str:
-    """A grouping without the path to it: `Scarves` of `Clothing Accessories > Scarves`; a title as it is."""
+    """Return the last step of a category path; a title is returned unchanged.
+
+    Example: "Clothing Accessories > Scarves" -> "Scarves".
+    """
     steps = [step.strip() for step in _STEP.split(value)] if column != "title" else []
     return next((step for step in reversed(steps) if step), value)
 
 
 def _longer(noun: str, named: Mapping[str, str], brand: str, words: Lexicon) -> str:
-    """The part of a Chinese title that ends in the noun, or in a longer word for the same, without the brand."""
+    """Return a longer Chinese noun for the product if the title has one, else the noun itself.
+
+    The longer noun is the part of the title, without the brand, that ends in the noun or in a longer word for the same
+    product.
+    """
     last = patterns("zh").names.ends
     parts = [part.removeprefix(brand) for part in named["title"].split()]
     for part in parts:
@@ -123,7 +157,11 @@ def _longer(noun: str, named: Mapping[str, str], brand: str, words: Lexicon) -> 
 
 
 def _details(attributes: Mapping[str, str | None], name: str, language: str) -> tuple[str, ...]:
-    """The sentences of the shop's own description that say more than the name, and are no appeals."""
+    """Return up to `_DETAILS` sentences of the shop's own description that planned copy may repeat.
+
+    Left out are sentences that are too short or too long, that only repeat the name, and advertising appeals (prices,
+    "you", "now"). Warnings are always preferred.
+    """
     about = one_line(said(DESCRIPTION, attributes.get(DESCRIPTION)))
     sentences = dict.fromkeys(m[0].strip(" .。") for m in _SENTENCE.finditer(about))
     fitting = (s for s in sentences if _SHORTEST_DETAIL[language] <= len(s) <= _LONGEST_DETAIL[language])
@@ -133,8 +171,26 @@ def _details(attributes: Mapping[str, str | None], name: str, language: str) -> 
     return tuple(kept)
 
 
+def instructs(sentence: str) -> bool:
+    """Return True if a sentence tells the buyer what to do, so that it does not describe the product."""
+    return _warns(sentence) or bool(_INSTRUCTS.search(sentence))
+
+
 def _warns(sentence: str) -> bool:
+    """Return True if a sentence is a warning or an instruction before use, and no advertising appeal."""
     return bool(_WARNS.search(sentence)) and not _APPEAL.search(sentence)
 
 
-__all__ = ["BOOKS", "EDIBLE", "OWN_LABEL", "SHELF", "Fact", "Goods", "capital", "holds", "lowered", "understand"]
+__all__ = [
+    "BOOKS",
+    "EDIBLE",
+    "OWN_LABEL",
+    "SHELF",
+    "Fact",
+    "Goods",
+    "capital",
+    "holds",
+    "instructs",
+    "lowered",
+    "understand",
+]

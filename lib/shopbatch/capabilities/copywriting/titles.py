@@ -1,6 +1,7 @@
-"""A title taken apart: what it says the goods are, and what it says of them, wherever it says it.
+"""Parses English product titles: the product word, and the adjectives, colour, material and parts around it.
 
-Titles of shops are lists of words, `Hamster Wheel Silent 21cm Green`: as they are they stand in no sentence.
+The product word is the part of the title that names the product, such as "jacket". Shop titles are lists of words such
+as `Hamster Wheel Silent 21cm Green`, which cannot be put into a sentence unchanged. Used by product_en.py.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from shopbatch.text.vocabulary import is_english
 _ASIDE = re.compile(r"\s*[\[(（].*?(?:[\])）]|$)")
 _GLOW = re.compile(r"\bglow in the dark\b", re.I)
 _WITH = re.compile(r"\bw/\s?", re.I)
-# where one thing that a title says ends, and another begins: numbers, signs, prepositions
+# separators between the parts of a title: numbers with their units, and signs
 _BOUND = re.compile(
     r"\S*/\S*|[,;:|+]|\s[-–—]+(?=\s|\d)|[-–—]+$"
     r"|\S*\d\S*(?: (?:inch(?:es)?|[cm]m|m[lm]?|lit(?:re|er)s?|l|k?g|pieces?|pcs?|pack|pairs?|persons?|way|tier)\b)?",
@@ -34,22 +35,27 @@ _ATTACHED = re.compile(
     re.I,
 )
 _UNIT = re.compile(r"(?:mm|cm|m|inch(?:es)?|ft|kg|g|mg|ml|l|cl|oz|lbs?|w|kw|v|mah|wh|gb|tb|hz|iu)", re.I)
-_SLASHED = re.compile(r"[^\W\d]+ (?=[^\W\d]+/[^\W\d]+)")  # the colour in `White Top/Black Frame`, which is of the top
+_SLASHED = re.compile(r"[^\W\d]+ (?=[^\W\d]+/[^\W\d]+)")  # a colour of one part only, as in `White Top/Black Frame`
 _PAIR = re.compile(r"([^\W\d]+) / ([^\W\d]+)")  # Natural / Coral
 _VITAMIN = re.compile(r"(?<=vitamin) [A-K]\d{0,2}\b", re.I)
-_LONGEST_CORE = 6  # words that name goods by themselves
-_MOST = 2  # qualities in front of the goods
-_LONGEST_QUALITY = 3  # words
+_LONGEST_CORE = 6  # maximum words of the core
+_MOST = 2  # maximum adjectives before the noun
+_LONGEST_QUALITY = 3  # maximum words of one adjective
 
 
 @dataclass(frozen=True)
 class Title:
-    """What an English title says.
+    """The parts of an English title.
 
-    noun: the goods with what stands before them, "" if it names none. whom: whom it is for. qualities: what the title
-    names behind the goods and a sentence says before them. colour, material: the same, of a kind. has: what the goods
-    have, with articles. tail: what stays behind the goods: `for kids`. core: the title up to the first number or
-    sign.
+    Attributes:
+        noun: The product word with the words before it that belong to it; "" if none is found.
+        whom: For whom the product is ("men's"); else "".
+        qualities: Adjectives that the title writes behind the product word; a sentence has them before it.
+        colour: A colour behind the product word; else "".
+        material: A material behind the product word; else "".
+        has: Parts that the title names behind "with", with articles ("a stand"); else "".
+        tail: Words that stay behind the product word ("for kids"); else "".
+        core: The title up to the first number, sign or preposition; "" if that is too long.
     """
 
     noun: str = ""
@@ -64,10 +70,17 @@ class Title:
 
 @dataclass(frozen=True)
 class Reader:
-    """Reads titles of one product. brand, product_type: as the product has them. key: the goods in the lexicon.
+    """Parser for the titles of one product.
 
-    known: the stems of words that are no names. edible: whether the goods are food. kind: of the goods. tastes: the
-    stems of flavours and scents. untyped: whether the product has no type.
+    Attributes:
+        brand: The product's brand; "" if unknown.
+        product_type: Its product type; "" if it has none that names a product.
+        key: The product word of the lexicon to look for; "" allows any.
+        known: Stems of words that are known to be common words, not proper names.
+        edible: Whether the product is food, so that colours and materials in the title are ignored.
+        kind: Kind of product.
+        tastes: Stems of its flavours and scents.
+        untyped: Whether the product has no product type at all.
     """
 
     brand: str
@@ -80,7 +93,10 @@ class Reader:
     untyped: bool = False
 
     def read(self, title: str) -> Title:
-        """What a title says."""
+        """Parse a title into its parts; without a product word only `core` is filled.
+
+        Example: "Hamster Wheel Silent 21cm Green" -> noun "Hamster Wheel", qualities ("silent",), colour "green".
+        """
         name = bare(title, self.brand)
         core = core_of(name)
         head = self._head(name)
@@ -100,7 +116,10 @@ class Reader:
         return replace(said, qualities=said.qualities[:_MOST])
 
     def _head(self, name: str) -> tuple[int, int] | None:
-        """Where a title names the goods."""
+        """Return start and end of the product word in a title; None if there is none.
+
+        The part before "with", "for" and "in" is searched first.
+        """
         bound = re.search(rf"\s(?:{'|'.join(_TAILS)})\s", f"{name} ", re.I)
         for text in dict.fromkeys((name[: bound.start()] if bound else name, name)):
             if place := literally(text, self.product_type):
@@ -111,16 +130,28 @@ class Reader:
         return None
 
     def _with_goods(self, name: str, end: int) -> int:
-        """Where the goods end that begin with the product type: `Polo Shirt`, where the type is a polo."""
+        """Return the end of a longer product word in the title that begins with the product type, else `end`.
+
+        Example: for the type "polo", the end of "Polo Shirt".
+
+        Args:
+            name: The title.
+            end: End of the product type in the title.
+        """
         for goods in lexicon("en").find_goods(name):
             longer = goods.start <= end + 1 and goods.end > end and name[end : goods.start].strip("-") in ("", " ")
             elsewhere = self.tastes | (self.known - set(phrase_of(self.product_type)))
-            if longer and goods.kind == self.kind and not set(phrase_of(name[end : goods.end])) & elsewhere:
+            new = not set(phrase_of(name[end : goods.end])) & elsewhere
+            doing = name[: goods.end].lower().endswith("ed")  # "protector quilted" is no quilt
+            if longer and new and not doing and goods.kind == self.kind:
                 return goods.end
         return end
 
     def _as_goods(self, name: str) -> tuple[int, int] | None:
-        """The goods of the product type in a title, by another name."""
+        """Return start and end of the product in a title that does not contain the product type; None if there is none.
+
+        The title may name the product by the last word of the type, by the product word `key`, or by a synonym of it.
+        """
         if last := phrase_of(self.product_type)[-1:]:
             for word in words_of(name):
                 behind = next(_parts(name[word.end() :]), "") if name[word.end() :][:1] == " " else ""
@@ -142,16 +173,21 @@ class Reader:
         one = len(more.split()) == 1 and not re.search("[^su]s$", name[goods.start : goods.end], re.I)
         if (
             one and new and self.untyped and is_goods_name(core) and not (_all_qualities(more) or _is_colour(more))
-        ):  # a laptop sleeve
+        ):  # as in "laptop sleeve"
             return goods.start, len(core)
         return goods.start, goods.end
 
     def _before(self, before: str) -> list[str]:
-        """The words before the goods that say what these are, without names and numbers."""
+        """Return the words directly before the product word that belong to it, without proper names and numbers.
+
+        Args:
+            before: The title before the product word.
+        """
         names, vocabulary = patterns("en").names, lexicon("en").vocabulary
         kept: list[str] = []
 
         def is_word(word: str) -> bool:
+            """Return True if a word of the title is a common word, not a proper name."""
             low = word.lower().strip("'’")
             joined = "-" in low and all(is_english(part) for part in low.split("-"))
             listed = low in names.titles or low.replace("-", " ") in names.qualities
@@ -178,24 +214,36 @@ class Reader:
         return kept
 
     def _is_single(self, rest: str) -> bool:
-        """Whether `for` names one thing, which would need an article: `for phone`, but not `for dark hair`."""
+        """Return True if the text behind "for" is one thing that would need an article.
+
+        It is True for "for phone", False for "for dark hair" and "for kids".
+        """
         names, last = patterns("en").names, rest.lower().split()[-1]
         people = last in names.whom or last in names.genders
         goods = lexicon("en").find_goods(last)
         return not (people or re.search("[^su]s$", last)) and bool(last in names.parts or goods)
 
     def _with_part(self, said: Title, part: str) -> Title:
-        """A title with what a part of it says."""
+        """Return the parsed title `said`, extended by one part of the text behind the product word (see `_parts`)."""
         first, _, rest = part.partition(" ")
         if first.lower() in _PREPOSITIONS:
             return self._with_tail(said, first.lower(), rest)
         return _with_qualities(said, part, patterns("en").names, self.edible)
 
     def _with_tail(self, said: Title, first: str, rest: str) -> Title:
+        """Return the parsed title, extended by a phrase with a preposition ("for kids", "with stand").
+
+        It is unchanged if the phrase cannot be used in a sentence.
+
+        Args:
+            said: The title as parsed so far.
+            first: The preposition in lower case.
+            rest: The phrase behind it.
+        """
         names = patterns("en").names
         if not rest or first not in _TAILS or {w.lower() for w in rest.split()} & names.counts - {"and", "the"}:
             return said
-        known = all(is_english(w[0]) or stem(w[0]) in self.known for w in words_of(rest))
+        known = all(is_english(w[0]) or stem(w[0]) in self.known or w[0].isupper() for w in words_of(rest))
         if first == "for" and not said.tail and not (known and self._is_single(rest)):
             return replace(said, tail=f"for {lowered(rest) if known else rest}")
         small = lowered(rest)
@@ -209,7 +257,7 @@ class Reader:
 
 
 def bare(title: str, brand: str) -> str:
-    """A title without the brand and without what stands in brackets."""
+    """Return a title without the brand and without text in brackets; the title itself if nothing would be left."""
     name = _GLOW.sub(lambda m: m[0].replace(" ", "-"), _WITH.sub("with ", _ASIDE.sub(" ", title)))
     name = re.sub(r"\b(anti|non) (?=[a-z])", r"\1-", name, flags=re.I)
     if brand:
@@ -219,24 +267,30 @@ def bare(title: str, brand: str) -> str:
 
 
 def front(title: str, brand: str) -> str:
-    """A title up to what it says with `with` or `for`."""
+    """Return a title, without the brand, up to the first "with", "for", "in" or "by"."""
     return re.split(r"\s(?:with|for|in|by)\s", bare(title, brand), flags=re.I)[0]
 
 
 def core_of(name: str) -> str:
-    """A title up to the first number or sign, "" if that is nothing or long."""
+    """Return a title up to the first number, sign or preposition; "" if that is empty or longer than six words.
+
+    Example: "Hamster Wheel Silent 21cm Green" -> "Hamster Wheel Silent".
+    """
     text = before_bound(name)
     return text if 0 < len(text.split()) <= _LONGEST_CORE else ""
 
 
 def before_bound(name: str) -> str:
-    """A title up to the first number, sign or preposition."""
+    """Return a title up to the first number, sign, "with", "for" or "by"; "" if it begins with one of them."""
     bound = _BOUND.search(name)
     return re.split(r"\s(?:with|for|by)\s", name[: bound.start()] if bound else name, flags=re.I)[0].strip(" ,-–")
 
 
 def _parts(text: str) -> Iterator[str]:
-    """What a title says behind the goods, thing by thing."""
+    """Split the text behind the product word at numbers, signs and prepositions.
+
+    Example: "Silent 21cm Green with Stand for kids" -> "Silent", "Green", "with Stand", "for kids".
+    """
     starts = "|".join(_PREPOSITIONS)
     for part in _BOUND.split(text):
         for said in re.split(rf"\s(?=(?:{starts})\s)", f" {part.strip()}", flags=re.I):
@@ -245,7 +299,16 @@ def _parts(text: str) -> Iterator[str]:
 
 
 def _with_qualities(said: Title, part: str, names: Names, edible: bool = False) -> Title:
-    """A title with the qualities that a part of it lists; as it is if the part names anything else."""
+    """Return the parsed title, extended by the adjectives, colours and materials of a part of the title.
+
+    It is unchanged if the part contains any other word.
+
+    Args:
+        said: The title as parsed so far.
+        part: A part of the text behind the product word.
+        names: The English word lists.
+        edible: Whether the product is food; colours and materials are then ignored.
+    """
     words = part.split()
     made = said
     while words:
@@ -260,17 +323,18 @@ def _with_qualities(said: Title, part: str, names: Names, edible: bool = False) 
 
 
 def _is_colour(word: str) -> bool:
+    """Return True if a word is a colour in the lexicon or in the word list of tints."""
     colour = lexicon("en").role_of_value.get(phrase_of(word), "") == "colour"
     return colour or word.lower() in patterns("en").names.tints
 
 
 def _all_qualities(part: str) -> bool:
-    """Whether a part of a title names nothing but qualities."""
+    """Return True if a part of a title consists of adjectives, colours and materials only."""
     return _with_qualities(Title(), part, patterns("en").names) != Title()
 
 
 def _with_quality(said: Title, text: str, names: Names, edible: bool) -> Title | None:
-    """A title with a colour, a material or another quality; None if the text is none of these."""
+    """Return the parsed title with one more adjective, colour, material or wearer; None if the text is no such word."""
     low = lowered(text)
     key, words = phrase_of(text), lexicon("en")
     if whom := names.whom.get(low.lower().replace("’", "'")):

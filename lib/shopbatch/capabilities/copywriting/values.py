@@ -1,4 +1,7 @@
-"""The attributes of a product as facts: what each is about, and how its value is shown and said."""
+"""Converts the attributes of a product into facts: their role, label, and value for bullets and for sentences.
+
+Called by `product.understand`.
+"""
 
 from __future__ import annotations
 
@@ -26,10 +29,10 @@ from shopbatch.capabilities.copywriting.wording import article, capital, listed,
 from shopbatch.grounding.facts import DESCRIPTION, NAMES, answer, entry_name, said
 from shopbatch.grounding.lexicon import Lexicon, lexicon
 
-_LONG = frozenset({"dimensions", "height", "width", "depth", "diameter", "thickness"})  # measured in centimetres
+_LONG = frozenset({"dimensions", "height", "width", "depth", "diameter", "thickness"})  # roles whose values are lengths
 # roles of which a product may have several values
 _LISTED = frozenset({"colour", "flavour", "scent", "connectivity", "gemstone", "movement", "roast", "season"})
-# what a value of a role must look like to be told in a sentence; others are bullets
+# form that a value of a role must have for sentences to state it; others are only bullets
 _LOOKS = {
     "capacity": re.compile(r"\d ?(?:m?l|cl|oz|litres?|liters?|cups?|升|毫升|L|mL)\b|\d ?升|\d ?毫升", re.I),
     "power": re.compile(r"\d ?k?W\b|\d ?瓦", re.I),
@@ -51,8 +54,8 @@ _MEASURED = {
         r"(?:± ?)?[\d.,]+(?: ?[-–x×] ?[\d.,]+){0,2} ?[^\W\d]{1,6}(?:/[a-z]{1,3})?|[248]K|\d+p|\d+ x \d+(?: px)?"
     ),
     "zh": re.compile(r"[^+>(/]*\d ?(?!x)[^\W\d]+[^+>(/]*"),
-}  # 2.3 kg
-_COLOUR = {"en": 12, "zh": 3}  # letters of a label that is about the whole product: not `Frame colour`
+}  # values that are a measure, such as 2.3 kg
+_COLOUR = {"en": 12, "zh": 3}  # maximum letters of a label about the whole product, unlike `Frame colour`
 _ABLE_ZH = re.compile(
     r"(?:可|防|免|非|耐|抗|无|不含|零|双面|支持)[\u4e00-\u9fff]{1,5}(?<![网盖袋层板垫带罩窗芯屏门])$"
 )  # 可机洗: 是
@@ -60,8 +63,12 @@ _DOES_ZH = re.compile(r"(?!是否|可否|含|需)[\u4e00-\u9fff]{4,6}(?<![量数
 _LOOSE_ZH = re.compile(r"可[\u4e00-\u9fff]{1,3}$")  # 肩带: 可拆卸
 _ARROW = re.compile(r"\s+-?>\s+(?=[A-Z])")  # USB-A > USB-C
 _LESS = re.compile(r"<(?= ?[\d.])")  # Alcohol: <0.5 %
-_YES = re.compile(r"^yes[,;:] +", re.I)  # Waterproof: yes, 5000 mm
+_YES = re.compile(r"^(?:yes|y)(?:[,;:]| [-–]) +", re.I)  # Waterproof: yes, 5000 mm
 _OUTER = re.compile(r"\d[\d.]*(?: x \d[\d.]*){1,2} (?:cm|mm|m)")
+_UNIT_LAST = re.compile(r"(?<=\w) (mm|cm|kg|ml|cl|oz|lbs?|mah|wh|g)$", re.I)  # dimensions cm: 58 x 38 x 46
+_WRITTEN = {"mah": "mAh", "wh": "Wh"}
+_SAYS_ITSELF = re.compile(r"(?:ed|able|ible|less|proof|free|safe|[^i]ic|based|friendly|ready)$|^(?:suitable|made) ")
+_FREE_OF = re.compile(r"(?!shipping|delivery|returns?|gifts?|samples?|trial|parking)[a-z]{4,}", re.I)
 _UNIT = re.compile(r"[(（]\s*([^()（）\d]{1,12}?)\s*[)）]\s*$")
 _LENGTHS = re.compile(r"\d ?(?:mm|cm|m|in|inch|inches|ft)$")
 _COUNT = re.compile(r"\d{1,4}")
@@ -81,7 +88,14 @@ _COUNTED = re.compile(r"^(\d+) (load|stem|sheet|roll|slice|wash|dose|pod)(?:e?s)
 
 
 def facts_of(attributes: Mapping[str, str | None], language: str) -> Iterator[Fact]:
-    """The facts that can be said, each once, in the order in which a reader wants them."""
+    """Yield the facts of a product without repetitions, the most interesting roles (`fact.TOLD`) first.
+
+    Example: "attributes.weight (g)": "300" becomes a fact with role weight, label "weight" and value "300 g".
+
+    Args:
+        attributes: The product's attributes, as `facts.known_facts` returns them.
+        language: One of `lexicon.LANGUAGES`.
+    """
     made = [fact for a, raw in attributes.items() if (fact := _fact(a, raw, language))]
     order = {role: place for place, role in enumerate(TOLD)}
     seen: set[tuple[str, str]] = set()
@@ -96,12 +110,22 @@ def facts_of(attributes: Mapping[str, str | None], language: str) -> Iterator[Fa
 
 
 def _bare(fact: Fact) -> str:
-    """A value as it is compared with another of the same name."""
+    """Return the shown value of a fact with one spelling of the multiplication sign, for comparison."""
     return re.sub(r"[*xX]", "×", fact.shown)
 
 
 def _fact(attribute: str, raw: str | None, language: str) -> Fact | None:
-    """An attribute as a fact, None for what names the product and what says nothing."""
+    """Convert one attribute into a fact.
+
+    Args:
+        attribute: Name of the attribute, as in `grounding.facts`.
+        raw: Its value.
+        language: One of `lexicon.LANGUAGES`.
+
+    Returns:
+        The fact; None for attributes that are names of the product or its description, and for values that are empty or
+        cannot be printed.
+    """
     name = entry_name(attribute)
     yes_or_no = raw is not None and bool(name) and answer(raw) is not None
     text = raw if raw is not None and yes_or_no else said(attribute, raw)
@@ -124,7 +148,18 @@ def _fact(attribute: str, raw: str | None, language: str) -> Fact | None:
 
 
 def _answered(label: str, text: str, yes: bool, names: Names, language: str) -> Fact:
-    """An attribute whose value is yes or no."""
+    """Convert an attribute whose value is yes or no into a fact.
+
+    Examples: "Foldable: yes" -> role ABLE, "foldable"; "Hood: yes" -> role PART, "a hood"; "Hood: no" -> role SHOWN
+    (only a bullet shows it).
+
+    Args:
+        label: The attribute's name.
+        text: The value.
+        yes: Whether it means yes.
+        names: The word lists.
+        language: One of `lexicon.LANGUAGES`.
+    """
     text = {"y": "Yes", "yes": "Yes", "n": "No", "no": "No", "true": "Yes", "false": "No"}.get(text.lower(), text)
     if language == "zh":
         if yes and _ABLE_ZH.match(label):
@@ -141,19 +176,29 @@ def _answered(label: str, text: str, yes: bool, names: Names, language: str) -> 
         return Fact(PART, label, f"With {part}", part, True)
     if yes and (low in names.able or re.search(names.able_ends, low)):
         return Fact(ABLE, label, capital(low), low, True)
-    return Fact(SHOWN, label, label, label, True) if yes else Fact(SHOWN, label, text, text)
+    if yes and _SAYS_ITSELF.search(low):  # Remote included, Suitable for bathroom
+        return Fact(SHOWN, label, label, label, True)
+    return Fact(SHOWN, label, text, text)
 
 
 def _stated(name: str, attribute: str, label: str, text: str, language: str) -> Fact | None:
-    """An attribute with a value."""
+    """Convert an attribute with a value other than yes and no into a fact; None for values that look like fractions.
+
+    The fact has the role SHOWN if no sentence can state it. `name` is the name of an entry of the column `attributes`,
+    "" for other columns; `attribute` is the attribute's full name ("attributes.<name>" or the column); `label` and
+    `text` are name and value for the bullet.
+    """
     speech, words = patterns(language), lexicon(language)
     role = words.role(name or attribute) or lexicon("en").role(name or attribute)
-    if role == "ingredients" and label != "配料" and words.knows("material", text):  # 成分 of a shirt
+    # 成分 means ingredients, but the material of a shirt
+    if role == "ingredients" and label != "配料" and words.knows("material", text):
         role = "material"
-    unit = _UNIT.search(label)
+    if language == "en" and text.lower() == "free" and _FREE_OF.fullmatch(label):  # Aluminium: free
+        return Fact(ABLE, label, capital(f"{lowered(label)}-free"), f"{lowered(label)}-free", True)
+    unit = _UNIT.search(label) or (_QUANTITY.fullmatch(text) and _UNIT_LAST.search(label))
     if unit:
         gap = " " if language == "en" else "个" if unit[1] == "月" else ""
-        text = f"{text}{gap}{unit[1]}" if _QUANTITY.fullmatch(text) else text
+        text = f"{text}{gap}{_WRITTEN.get(unit[1].lower(), unit[1])}" if _QUANTITY.fullmatch(text) else text
         label = label[: unit.start()].strip()
     if not name:
         label = speech.labels.get(role, label)
@@ -171,7 +216,7 @@ def _stated(name: str, attribute: str, label: str, text: str, language: str) -> 
         return fact
     if role == "length" and language == "en" and shown[:1].isdigit() and label.lower() not in _LENGTH_NAMES:
         role = "height" if "height" in label.lower() else ""
-    if language == "zh" and _SLASHED.fullmatch(shown):  # which the check takes for a fraction
+    if language == "zh" and _SLASHED.fullmatch(shown):  # the grounding check would read it as a fraction
         return None
     if language == "zh" and label == "页数" and _COUNT.fullmatch(shown):
         return Fact(ABLE, label, shown, f"共{shown}页")
@@ -199,7 +244,10 @@ def _stated(name: str, attribute: str, label: str, text: str, language: str) -> 
 
 
 def _said_in_english(role: str, label: str, shown: str, speech: Patterns) -> Fact | None:
-    """An attribute that English says by its name, None if it says it by its role."""
+    """Convert an English attribute that is recognised by its name into a fact; None for all other attributes.
+
+    Examples: "Max load: 120 kg", "Cable length: 1.2 m", the pages of a book.
+    """
     low, measured = label.lower(), bool(_MEASURED["en"].fullmatch(shown))
     saying, value = saying_of(label, shown, speech)
     if saying:
@@ -217,7 +265,11 @@ def _said_in_english(role: str, label: str, shown: str, speech: Patterns) -> Fac
 
 
 def _size(label: str, shown: str, language: str) -> Fact:
-    """The sizes that goods come in; a size in centimetres is a shown fact."""
+    """Convert the attribute size into a fact: "S, M, L" -> "sizes S, M and L".
+
+    A measure ("30 x 40 cm") becomes a fact with the role dimensions. A value of unknown form gets the role SHOWN, so
+    that only a bullet shows it.
+    """
     parts = [part for part in re.split(r"\s*[,/、，]\s*" if language == "zh" else r"\s*,\s*", shown) if part]
     coded = all(
         re.fullmatch(r"[0-9]{0,2}X{0,3}[SML]|\d{1,3}(?:[.,]5)?|(?:EU|UK|US) ?\d{1,2}|\d{1,2}-\d{1,2}", p) for p in parts
@@ -234,13 +286,21 @@ def _size(label: str, shown: str, language: str) -> Fact:
 
 
 def _is_measured(role: str, value: str, language: str) -> bool:
-    """Whether a value is a number with a unit that fits the role."""
+    """Return True if a value is a number with a unit that is possible for the role."""
     fits = language == "zh" or role not in _LONG or bool(_LENGTHS.search(value))
     return fits and bool(_MEASURED[language].fullmatch(value))
 
 
 def _fits(role: str, label: str, value: str, words: Lexicon, speech: Patterns) -> bool:
-    """Whether a value is one that the patterns of its role were written for."""
+    """Return True if a value has the form for which the patterns of its role were written.
+
+    Args:
+        role: Role of the attribute.
+        label: Its name.
+        value: Its value as a bullet shows it.
+        words: The lexicon of the language.
+        speech: The patterns of the language.
+    """
     looks = _LOOKS.get(role)
     if value.lower() in speech.spoken.get(role, {}):
         return True
@@ -273,7 +333,14 @@ def _fits(role: str, label: str, value: str, words: Lexicon, speech: Patterns) -
 
 
 def _spoken(role: str, value: str, language: str, speech: Patterns) -> str:
-    """A value as it is said in a sentence."""
+    """Return a value as a sentence contains it: usually in lower case, several values as a list.
+
+    Args:
+        role: Role of the attribute.
+        value: Its value as a bullet shows it.
+        language: One of `lexicon.LANGUAGES`.
+        speech: The patterns of the language, with special forms of values (`Patterns.spoken`).
+    """
     known = speech.spoken.get(role, {})
     if (said_as := known.get(value.lower())) is not None:
         return said_as

@@ -6,7 +6,7 @@ To buy means what it means in the forecast: a day with a basket in user_daily, i
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -21,21 +21,26 @@ from shopbatch.warehouse import files
 from shopbatch.warehouse.snapshot import Snapshot
 from shopbatch.warehouse.store import Store
 
-AHEAD = 30  # days that are forecast
+AHEAD = 30  # days that the forecast covers
 GROUPS = ("age", "income", "household_size")
 _COLUMNS = ("user_id", "buy_probability_30d", *GROUPS)
 
 
 def audit_outlook(store: Store, report: Report, least: int) -> list[dict[str, Any]]:
-    """Compare forecasts with what happened, on the newest as_of day that has a whole month after it.
+    """Compare forecast and actual purchases by age, income and household size, and return one row per band of users.
+
+    A band is one value of these columns, such as one age range. The forecasts are those of the newest `as_of` day that
+    has 30 days of user_daily after it.
 
     Args:
         store: The warehouse.
-        report: Gets the day, or why nothing was compared.
-        least: Users that a group needs to be shown.
+        report: Its metric `outlook` is set to the compared day and number of users, or to the reason why nothing was
+            compared.
+        least: Smallest number of users that a band needs to be included.
 
     Returns:
-        Rows of bias_audit without the run; empty where the tables do not hold it.
+        Rows of bias_audit (subject `outlook`) without the column `run_id`. The list is empty if user_profiles or
+        user_daily is missing, or if no day has 30 days of user_daily after it.
     """
     profiles, daily = store.find(USER_PROFILES.name), store.find(USER_DAILY.name)
     if profiles is None or daily is None:
@@ -61,11 +66,21 @@ def audit_outlook(store: Store, report: Report, least: int) -> list[dict[str, An
 def _day(profiles: Snapshot, newest: date | None) -> date | None:
     """Return the newest as_of day whose next AHEAD days are all over on the newest day with a purchase."""
     days = {date.fromisoformat(str(file.partition["as_of"])) for file in profiles.files}
-    return max((day for day in days if newest and day + timedelta(days=AHEAD) <= newest), default=None)
+    over = min(newest, datetime.now(UTC).date()) if newest else None  # a purchase in the future has a wrong date
+    return max((day for day in days if over and day + timedelta(days=AHEAD) <= over), default=None)
 
 
 def _rows(users: pl.DataFrame, group: str, least: int) -> Iterator[dict[str, Any]]:
-    """The mean forecast of each band minus the share that bought; the interval is that of the share (Wilson)."""
+    """Yield one row of bias_audit per band (value of the column `group`) that has at least `least` users.
+
+    `shift` is the mean forecast minus the share of users who bought. `low` and `high` bound it by the 95 % Wilson
+    interval of that share.
+
+    Args:
+        users: One row per user: the forecast `buy_probability_30d`, `bought` (bool), and the columns GROUPS.
+        group: The column whose values are the bands: `age`, `income` or `household_size`.
+        least: Smallest number of users of a band.
+    """
     bands = users.filter(pl.col(group).is_not_null()).group_by(group)
     counted = bands.agg(pl.len().alias("n"), pl.col("buy_probability_30d").mean().alias("p"), pl.col("bought").sum())
     for row in counted.filter(pl.col("n") >= least).sort(group).to_dicts():

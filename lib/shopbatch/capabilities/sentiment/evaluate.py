@@ -1,9 +1,12 @@
-"""How good a sentiment head is on the test examples, alone and compared with another one. Pure functions."""
+"""Measure a sentiment head on the test examples, and compare it with another head. Pure functions.
+
+All jobs that train sentiment models use it for their reports and gates.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,38 +29,48 @@ from shopbatch.evaluation.classification import (
 from shopbatch.evaluation.paired import difference
 from shopbatch.warehouse.gates import Gate, explain
 
-ALL = "all"  # the name under which all languages together are listed
+ALL = "all"  # key of the figures of all languages together
 FEW = 30  # a language with fewer test examples is not reported
-FEW_IN_DOMAIN = 100  # texts that are not neutral; a domain with fewer has no gate of its own
+FEW_IN_DOMAIN = 100  # a domain with fewer texts that are not neutral has no gate of its own
 
 
-def require(examples: pa.Table, split: str = "test") -> None:
-    """Refuse examples that no model can be judged by, before anything is trained.
+def require(examples: pa.Table, splits: Sequence[str] = ("test",)) -> None:
+    """Refuse examples by which no model can be judged; called before anything is trained.
 
     Args:
-        examples: The examples, with `split` and `label`.
-        split: The part that the model will be judged by: `test` or `val`.
+        examples: The labelled texts, with the columns `split` and `label`.
+        splits: The parts by which the model will be judged: `test`, `val` or both.
 
     Raises:
-        UserError: Fewer than FEW examples of that part are negative or positive.
+        UserError: One of the parts has fewer than FEW examples that are negative or positive.
     """
-    part = examples.filter(pc.equal(examples["split"], split))
-    sure = int((part["label"].to_numpy() != NEUTRAL).sum())
-    if sure < FEW:
-        raise UserError(
-            f"reviews: too few labelled rows to judge a model by: {sure} of those kept for it are negative or "
-            f"positive, at least {FEW} are needed; load more reviews with a rating or a label"
-        )
+    for split in splits:
+        part = examples.filter(pc.equal(examples["split"], split))
+        sure = int((part["label"].to_numpy() != NEUTRAL).sum())
+        if sure < FEW:
+            raise UserError(
+                f"reviews: too few labelled rows to judge a model by: {sure} of those kept for it are negative or "
+                f"positive, at least {FEW} are needed; load more reviews with a rating or a label"
+            )
 
 
 def evaluate(head: SentimentHead, examples: pa.Table, vectors: np.ndarray, seed: int) -> dict[str, Any]:
-    """Return the metrics of a head on the test examples, by language, beside those of the baselines.
+    """Return the metrics of a head on the test examples, by language, together with those of simple baselines.
 
-    accuracy, recall_negative and recall_positive are measured on the texts that are not neutral; the prediction is
-    whichever of negative and positive is more probable. ece and calibration use all three probabilities. The
-    accuracies, the recalls and ece come with 95 % bootstrap intervals. If no test text of a language is neutral, ece,
-    calibration and accuracy_of_three use the probabilities of negative and positive alone. `domains` holds the figures
-    of each domain of a language that has several.
+    `accuracy`, `recall_negative` and `recall_positive` are measured on the texts that are not neutral; the prediction
+    is negative or positive, whichever is more probable. `ece` (expected calibration error), `calibration` (reliability
+    diagram), `accuracy_of_three` and `confusion` use all three classes; if no test text of a language is neutral, only
+    negative and positive. The accuracies, recalls and `ece` have 95 % bootstrap intervals. `domains` holds the metrics
+    of each domain, for languages with several domains.
+
+    Args:
+        head: The head.
+        examples: All examples.
+        vectors: Vectors of the examples, float32 [n, dim]; those of training examples are not used.
+        seed: Seed of the bootstrap.
+
+    Returns:
+        {language: metrics}; languages with fewer than 30 test examples are left out.
     """
     language, domain, split = (examples[c].to_numpy(zero_copy_only=False) for c in ("language", "domain", "split"))
     probabilities = head.probabilities(vectors, examples["language"].combine_chunks())
@@ -82,7 +95,15 @@ def evaluate(head: SentimentHead, examples: pa.Table, vectors: np.ndarray, seed:
 
 
 def of_domain(truth: np.ndarray, probabilities: np.ndarray, seed: int) -> dict[str, Any]:
-    """Return the figures of one domain: rows, accuracy, balanced accuracy and recall of negatives, and ece."""
+    """Return the metrics of one domain: test_rows, accuracy, balanced_accuracy, recall_negative and ece.
+
+    Accuracies and recall are measured on the texts that are not neutral; they are None if there are none.
+
+    Args:
+        truth: The right labels, int [n].
+        probabilities: The head's probabilities, [n, 3].
+        seed: Seed of the bootstrap.
+    """
     sure = truth != NEUTRAL
     side, guess = truth[sure].astype(np.int64), polar(probabilities)[sure]
     return {
@@ -95,7 +116,15 @@ def of_domain(truth: np.ndarray, probabilities: np.ndarray, seed: int) -> dict[s
 
 
 def stated_classes(probabilities: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Return probabilities without those of neutral if no text is labelled so; the rest sum to 1 again."""
+    """Set the probability of neutral to 0 and rescale the others to sum to 1, if no text of `truth` is neutral.
+
+    Some sources of reviews have no neutral label. There, a head must not be marked down for giving neutral a
+    probability.
+
+    Args:
+        probabilities: [n, 3].
+        truth: The right labels, int [n].
+    """
     if NEUTRAL in truth:
         return probabilities
     rest = probabilities * (np.arange(probabilities.shape[1]) != NEUTRAL)
@@ -105,14 +134,17 @@ def stated_classes(probabilities: np.ndarray, truth: np.ndarray) -> np.ndarray:
 def compare(candidate: np.ndarray, rival: np.ndarray, examples: pa.Table, seed: int) -> dict[str, Any]:
     """Return the candidate's metrics minus the rival's, for all, by language and by domain, with 95 % intervals.
 
-    The metrics are the accuracy between negative and positive, the recall of both, and the log loss.
-    balanced_accuracy weights the rows so that each of the two classes counts for half.
+    The metrics are the accuracy of negative against positive, the recall of negative and of positive, and the log loss.
+    `balanced_accuracy` weights the rows so that negative and positive rows have half of the weight each.
 
     Args:
         candidate: The candidate's probabilities of the test examples, [n, 3].
         rival: The rival's probabilities of the same examples.
         examples: All examples.
         seed: Seed of the bootstrap.
+
+    Returns:
+        {part: {metric: {"value", "low", "high"}}}. A part is `all`, a language, or `language: domain`.
     """
     test = examples.filter(pc.equal(examples["split"], "test"))
     truth, language = test["label"].to_numpy().astype(np.int64), np.asarray(test["language"].to_pylist())
@@ -134,7 +166,10 @@ def compare(candidate: np.ndarray, rival: np.ndarray, examples: pa.Table, seed: 
 
 
 def _parts(truth: np.ndarray, language: np.ndarray, domain: np.ndarray) -> dict[str, np.ndarray]:
-    """The rows of all, of each language, and of each domain with enough rows of a language that has several."""
+    """Return {part: boolean row mask [n]} for `all`, each language, and each large domain as `language: domain`.
+
+    Domains are only listed for languages with several, and only with at least FEW_IN_DOMAIN texts that are not neutral.
+    """
     parts = {ALL: np.full(len(truth), True)}
     for name in sorted(set(language.tolist())):
         parts[name] = language == name
@@ -145,7 +180,10 @@ def _parts(truth: np.ndarray, language: np.ndarray, domain: np.ndarray) -> dict[
 
 
 def _stated_by_language(probabilities: np.ndarray, truth: np.ndarray, language: np.ndarray) -> np.ndarray:
-    """`stated_classes` of each language's rows: a model that knows no neutral text there is no better for it."""
+    """Apply `stated_classes` to the rows of each language.
+
+    So a model does not gain by never answering neutral in a language whose test texts have no neutral label.
+    """
     stated = probabilities.astype(float)
     for name in set(language.tolist()):
         rows = language == name
@@ -154,15 +192,17 @@ def _stated_by_language(probabilities: np.ndarray, truth: np.ndarray, language: 
 
 
 def gates(differences: Mapping[str, Any], worse: float, rival: str) -> list[Gate]:
-    """Return the gates of a candidate: its log loss must certainly be lower, and no language or domain may lose much.
+    """Return three gates of a candidate against a rival: on log loss, on recall, and on the worst language or domain.
 
-    Two models of the same quality may draw the line between two classes at different places, and find a few more texts
-    of one class and a few fewer of the other. So a fall in recall counts only if its whole interval lies below 0.
+    The log loss must be lower, with the whole 95 % interval of the difference below 0. Recall of a class and accuracy
+    may each fall by at most `worse`. Two models of equal quality may separate two classes at different places, so that
+    one finds a few more texts of one class and a few fewer of the other. So a fall in recall fails the gate only if its
+    whole interval lies below 0.
 
     Args:
-        differences: What `compare` returns.
-        worse: Largest loss allowed: of accuracy in a language or domain, and of recall where the fall is certain.
-        rival: Name of the rival.
+        differences: The result of `compare`.
+        worse: Largest loss allowed, 0 to 1: of accuracy in any language or domain, and of recall.
+        rival: Name of the rival, for the messages.
     """
     high = differences[ALL]["log_loss"]["high"]
     by_language = {n: v for n, v in differences.items() if n != ALL}
@@ -209,7 +249,11 @@ def _scores(truth: np.ndarray, probabilities: np.ndarray, seed: int) -> dict[str
 
 
 def _baselines(train: pa.Table, test: pa.Table, language: str) -> dict[str, dict[str, float]]:
-    """Return each baseline's accuracy and recall of negatives on those test texts that are not neutral."""
+    """Return accuracy and recall of negatives of each baseline, on the test texts that are not neutral.
+
+    The baselines are the most frequent label, a naive Bayes of characters, and for English the lexicon VADER if
+    installed.
+    """
     sure_train, sure_test = (t.filter(pa.array(t["label"].to_numpy() != NEUTRAL)) for t in (train, test))
     truth, texts = sure_test["label"].to_numpy(), sure_test["text"].to_pylist()
     label = sure_train["label"].to_numpy()

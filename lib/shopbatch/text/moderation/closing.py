@@ -1,4 +1,7 @@
-"""Undoes what several characters hide together: f u c k, f.u.c.k, sh1t, a$$, f**k, fuuuck, 傻*逼, 加 微 信, 女马."""
+"""Restores words that are disguised by several characters: f u c k, sh1t, a$$, f**k, fuuuck, 傻*逼, 加 微 信, 女马.
+
+It works on texts that `folding` has normalised character by character; `find` uses it.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,14 @@ from itertools import islice, product
 from shopbatch.text.moderation.folding import Changed, Folded, signs
 from shopbatch.text.moderation.lexicon import words
 
-_MOST = 48  # readings of one token that are tried
+_MOST = 48  # most spellings of one token that are tried
 _HAN = "\u3400-\u9fff"
 # signs and emoji between two Chinese characters that end neither a clause nor a sentence
 _ENDS = r",.!?;:，。！？；：、…~～“”\"'()（）《》【】+/%—-"
 _BETWEEN_HAN = re.compile(rf"(?<=[{_HAN}])(?:[^\w\n{_ENDS}]{{1,4}}|[.*_~/-]{{1,3}})(?=[{_HAN}])")
 # single letters, or single characters, each with a few signs between
 _SPACED = re.compile(r"(?<![a-z0-9@$'])[a-z0-9@$!*](?:[^a-z0-9\n\u3400-\u9fff@$!]{1,3}[a-z0-9@$!*]){2,60}(?![a-z0-9'])")
+_NUMBER = re.compile(r"(?<=\s)\d[.,]\d(?!\S)")  # "a 5.5" has a number, and no letters
 _SPACED_HAN = re.compile(rf"(?<![{_HAN}])[{_HAN}](?:(?:\n|[^\w\n]{{1,3}})[{_HAN}]){{2,60}}(?![{_HAN}])")
 _LINES = re.compile(rf"(?:(?<=\n)|(?<![\s\S]))[{_HAN}]{{1,2}}(?:\n[{_HAN}]{{1,2}}){{2,20}}(?![{_HAN}])")
 _REPEATED_HAN = re.compile(rf"([{_HAN}])\1{{2,60}}")
@@ -28,7 +32,7 @@ _PIECES = re.compile(r"(?<![a-z'])([a-z]{1,10})[^a-z0-9\n\u3400-\u9fff]{1,2}(?=(
 
 
 def close(folded: Folded) -> Folded:
-    """Return a text with disguised words put together and spelled as they are listed."""
+    """Return a folded text with disguised words joined and spelled as in the lexicon ("sh1t fu ck" -> "shit fuck")."""
     if any(map(folded.text.__contains__, signs().parts)):
         folded = folded.rewrite(_parts(), lambda match: [(signs().parts[match[0]], match.start())])
     if not folded.text.isascii():
@@ -49,15 +53,21 @@ def _parts() -> re.Pattern[str]:
 
 
 def _kept(match: re.Match[str], start: int = 0, end: int | None = None) -> Changed:
-    """The characters of a match, from `start` to `end` in it, with their places."""
+    """Return characters of a match, each with its position in the searched text, for `Folded.rewrite`.
+
+    Args:
+        match: The match.
+        start: First character to return, relative to the match.
+        end: End of the characters to return (exclusive), relative to the match; None for all.
+    """
     first = match.start()
     return [(c, first + start + i) for i, c in enumerate(match[0][start:end])]
 
 
 def _letters(match: re.Match[str]) -> Changed | None:
-    """Put single letters together, and cut them into known words: f u c k y o u -> fuck you."""
+    """Join single letters, and divide them into known words ("f u c k y o u" -> "fuck you"); None to change nothing."""
     kept = [(c, place) for c, place in _kept(match) if c.isalnum() or c in "@$!*"]
-    if not any(c.isalpha() for c, _ in kept):
+    if not any(c.isalpha() for c, _ in kept) or _NUMBER.search(match[0]):
         return None
     out = Changed()
     for word in _cut("".join(c for c, _ in kept)):
@@ -68,7 +78,10 @@ def _letters(match: re.Match[str]) -> Changed | None:
 
 
 def _cut(letters: str) -> list[str]:
-    """Cut letters into as few known words as possible; one piece if that cannot be done."""
+    """Divide letters into as few known words as possible ("fuckyou" -> ["fuck", "you"]).
+
+    If that is impossible, return them as one piece.
+    """
     known = words().latin
     best: list[list[str] | None] = [[]]
     for end in range(1, len(letters) + 1):
@@ -82,7 +95,7 @@ def _cut(letters: str) -> list[str]:
 
 
 def _spelled_in_pinyin(match: re.Match[str]) -> Changed | None:
-    """Replace a syllable by a character if that makes a listed word together with the characters around it."""
+    """Replace a pinyin syllable by a character that forms a listed word with its neighbours; None if there is none."""
     text, (start, end), known = match.string, match.span(), words().classes
     for character in signs().pinyin.get(match[0], ""):
         around = f"{text[max(0, start - 3) : start]}{character}{text[end : end + 3]}"
@@ -94,7 +107,7 @@ def _spelled_in_pinyin(match: re.Match[str]) -> Changed | None:
 
 
 def _spelled_out(match: re.Match[str]) -> Changed | None:
-    """Replace digits and signs in a token by letters if that makes a known word of it."""
+    """Replace digits and signs in a token by letters if that gives a known word ("sh1t" -> "shit"); else None."""
     token, known = match[0], words()
     if len(token) < 3 or not any(c.isalpha() or c in "@$" for c in token):
         return None
@@ -113,7 +126,13 @@ def _spelled_out(match: re.Match[str]) -> Changed | None:
 
 
 def _censored(options: list[str]) -> str | None:
-    """The word that stars hide: f**k, sh*t, f***. Its first letter and another one have to be there, but for f***."""
+    """Return the word that stars hide (f**k, sh*t, f***); None if there is none.
+
+    The first letter and one more must be visible, except in "f***".
+
+    Args:
+        options: For each character of the token, the letters that it may stand for, or "*".
+    """
     shown = sum(option != "*" for option in options)
     if options[0] == "*" or (shown < 2 and options != ["f", "*", "*", "*"]):
         return None
@@ -126,7 +145,7 @@ def _censored(options: list[str]) -> str | None:
 
 
 def _squeezed(match: re.Match[str]) -> Changed | None:
-    """Take out repeated letters if that makes a known word: fuuuck, asssshole, stuuupid."""
+    """Remove repeated letters if that gives a known word (fuuuck, asssshole, stuuupid); else return None."""
     token, known = match[0], words()
     if token in known.latin:
         return None
@@ -139,5 +158,5 @@ def _squeezed(match: re.Match[str]) -> Changed | None:
 
 
 def _joined(match: re.Match[str]) -> Changed | None:
-    """Take out the gap between two pieces of a word: fu ck, bit-ch."""
+    """Remove the gap between two pieces of a strong word ("fu ck", "bit-ch"); else return None."""
     return _kept(match, 0, len(match[1])) if match[1] + match[2] in words().strong else None

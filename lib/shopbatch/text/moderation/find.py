@@ -1,9 +1,10 @@
-"""Finds what is harmful in a text, by kind, with its place: rules over classes of words and of details.
+"""Finds harmful passages in a text, with kind and position, by rules over classes of words and contact details.
 
-A text is read as it stands and with its disguises undone (`folding`, `closing`). In each reading the words of the
-lexicon and the details (`details`) get their classes; a rule asks for classes one after the other, close together and
-in one sentence. So a threat needs a person as its target, a number needs a contact word, and a complaint about goods
-is no insult. Nothing is learnt and nothing is drawn: the same text has the same findings everywhere.
+Each text is searched in several readings: as it is, and with its disguises undone (`folding`, `closing`). In each
+reading the words of the lexicon and the contact details (`details`) are found and get their classes. A rule matches
+words of certain classes that follow each other closely within one sentence. So a threat needs a person as its target, a
+number needs a contact word, and a complaint about a product is no insult. Nothing is learned and nothing is random: the
+same text has the same findings on every machine.
 """
 
 from __future__ import annotations
@@ -20,21 +21,21 @@ from shopbatch.text.moderation.details import details
 from shopbatch.text.moderation.folding import fold
 from shopbatch.text.moderation.lexicon import BENIGN, UNFIT, Rule, words
 
-VERSION = 1  # of what is found; a test fails if the rules or the words change and this does not
+VERSION = 2  # of rules and words; a test fails if they change and this does not
 _END = re.compile(r"[.!?。！？;；\n](?![\w.])|[。！？；\n]")
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz")
-_LOOKS = 64  # places of the next class that are tried from one place
+_LOOKS = 64  # most words per class that are tried as the next word of a rule
 
 
 @dataclass(frozen=True, order=True)
 class Finding:
-    """Something harmful in a text.
+    """A harmful passage in a text.
 
     Attributes:
-        start: Its first character in the original text.
-        end: The position after its last character.
+        start: Start in the original text, in characters.
+        end: End in the original text (exclusive).
         kind: insult, threat, slander, contact, advert, profanity, or unfit (for product copy).
-        rule: The name of the rule that found it: file, kind, number.
+        rule: Name of the rule that found it: language, kind and number, such as "en.insult.3".
     """
 
     start: int
@@ -44,7 +45,9 @@ class Finding:
 
 
 def find(text: str, unfit: bool = False) -> list[Finding]:
-    """Find what is harmful in a text of any length, in order, each place once for a kind.
+    """Return the harmful passages of a text of any length, in order.
+
+    Passages of different kinds may overlap; within a kind, none lies inside another.
 
     Args:
         text: The text.
@@ -66,14 +69,21 @@ def find(text: str, unfit: bool = False) -> list[Finding]:
 
 
 def _with_marks(text: str, end: int) -> int:
-    """The end with the diacritics and variation selectors that belong to the last character."""
+    """Return `end`, moved behind the diacritics and variation selectors that belong to the last character."""
     while end < len(text) and unicodedata.category(text[end]) in ("Mn", "Me"):
         end += 1
     return end
 
 
 def masked(text: str, findings: Iterable[Finding]) -> str:
-    """Return a text with every finding replaced by the name of its kind in brackets, such as `[contact]`."""
+    """Return a text with each harmful passage replaced by its kind in brackets, such as `[contact]`.
+
+    Overlapping passages are replaced together, by the kind of the first one.
+
+    Args:
+        text: The text.
+        findings: Its passages, from `find`.
+    """
     parts, done = [], 0
     for finding in sorted(findings):
         if finding.end <= done:
@@ -85,7 +95,7 @@ def masked(text: str, findings: Iterable[Finding]) -> str:
 
 
 def _longest(found: Iterable[Finding]) -> list[Finding]:
-    """Leave out what lies inside another finding of the same kind."""
+    """Return the findings without those that lie inside another finding of the same kind, in order."""
     kept: list[Finding] = []
     ends: dict[str, int] = {}
     for finding in sorted(found, key=lambda f: (f.start, -f.end, f.kind, f.rule)):
@@ -97,13 +107,26 @@ def _longest(found: Iterable[Finding]) -> list[Finding]:
 
 @dataclass
 class Places:
-    """The places of the classes in one reading: starts and ends by class, in order of their starts."""
+    """The positions of the words of each class in one reading of a text (see the module).
+
+    Contact details are words here too.
+
+    Attributes:
+        starts: Start positions by class, ascending.
+        ends: End positions (exclusive) by class, in the order of `starts`.
+    """
 
     starts: dict[str, list[int]]
     ends: dict[str, list[int]]
 
     def after(self, classes: Sequence[str], position: int, until: int) -> Iterator[tuple[int, int]]:
-        """The places of these classes that begin in this range, at most `_LOOKS` of each class."""
+        """Yield (start, end) of the words of some classes that begin in a range, at most `_LOOKS` per class.
+
+        Args:
+            classes: Names of the classes.
+            position: First start position.
+            until: Last start position (inclusive).
+        """
         for name in classes:
             starts = self.starts.get(name, [])
             first = bisect_left(starts, position)
@@ -114,7 +137,7 @@ class Places:
 
 
 def _matches(text: str) -> Iterator[tuple[str, str, int, int]]:
-    """The kind, rule, start and end of everything that the rules find in one reading."""
+    """Yield (kind, rule, start, end) of each match of a rule in `text`, one reading of a text."""
     places = places_of(text)
     if not places.starts:
         return
@@ -129,7 +152,14 @@ def _matches(text: str) -> Iterator[tuple[str, str, int, int]]:
 
 
 def _follow(rule: Rule, places: Places, breaks: list[int], first: tuple[int, int]) -> list[tuple[int, int]]:
-    """The places of a rule's words, of which the first one is given; empty if the others do not follow it."""
+    """Return the (start, end) of the words that a rule matches, beginning with the word at `first`; [] for no match.
+
+    Args:
+        rule: The rule.
+        places: The positions of the classes.
+        breaks: Positions of the ends of sentences, ascending.
+        first: Position of a word of the rule's first class.
+    """
     spans = [first]
     for wanted in rule.all[1:]:
         end = spans[-1][1]
@@ -147,7 +177,15 @@ def _earliest_longest(place: tuple[int, int]) -> tuple[int, int]:
 
 
 def _is_excused(rule: Rule, places: Places, spans: list[tuple[int, int]]) -> bool:
-    """Whether a word that excuses stands between, before or after the rule's words, and not inside one of them."""
+    """Return True if a word of `rule.without` is within the match, or at most `before` or `after` characters from it.
+
+    A word inside one of the matched words is ignored.
+
+    Args:
+        rule: The rule that matched.
+        places: The positions of the classes.
+        spans: (start, end) of the matched words, in order.
+    """
     if not rule.without:
         return False
     start, end = spans[0][0], spans[-1][1]
@@ -158,7 +196,7 @@ def _is_excused(rule: Rule, places: Places, spans: list[tuple[int, int]]) -> boo
 
 
 def places_of(text: str) -> Places:
-    """Return the places of the lexicon's classes and of the details in one reading."""
+    """Return the positions of all words of the lexicon and of all contact details in one reading of a text."""
     found = sorted(_without_benign([*_words(text), *details(text)]), key=lambda place: (place[1], -place[2]))
     starts: dict[str, list[int]] = {}
     ends: dict[str, list[int]] = {}
@@ -169,7 +207,7 @@ def places_of(text: str) -> Places:
 
 
 def _words(text: str) -> Iterator[tuple[str, int, int]]:
-    """The words of the lexicon in a text: class, start, end. They may overlap."""
+    """Yield (class, start, end) of the words of the lexicon in a text. They may overlap."""
     lexicon = words()
     lengths, classes, size = lexicon.lengths, lexicon.classes, len(text)
     for match in lexicon.token.finditer(text):
@@ -187,7 +225,10 @@ def _words(text: str) -> Iterator[tuple[str, int, int]]:
 
 
 def _without_benign(found: list[tuple[str, int, int]]) -> list[tuple[str, int, int]]:
-    """Leave out what lies inside a benign word (pussy willow), or begins or ends within one (妈的 in 妈妈的)."""
+    """Return the found words without those that are part of a benign word.
+
+    A word is left out if it lies inside a benign word ("pussy willow"), or begins or ends within one (妈的 in 妈妈的).
+    """
     benign = sorted((start, end) for name, start, end in found if name == BENIGN)
     if not benign:
         return found

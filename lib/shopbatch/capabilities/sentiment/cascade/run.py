@@ -1,7 +1,8 @@
-"""Sentiment models and held-out reviews -> a cascade of them: the job train_cascade.
+"""Run the job train_cascade: fit a cascade of sentiment models on held-out reviews.
 
-The bounds come from the test examples, which no model was fitted to. What they promise is checked on the validation
-examples, by which only the calibration of the heads was chosen.
+The bounds (least scores with which the small models answer) are chosen on the test examples, to which no model was
+fitted. A gate then checks, on the validation examples, whether the cascade agrees with the large model as often as
+required; these were used only to calibrate the heads.
 """
 
 from __future__ import annotations
@@ -40,18 +41,18 @@ from shopbatch.warehouse.gates import Gate, refuse_if_failed
 from shopbatch.warehouse.store import Snapshot, Store
 
 VERSION = 1  # of what is fitted: raising it makes the next run fit again
-_DOUBT_TEXTS = 128  # texts by which it is measured how far the company in a batch moves a score
-_DOUBT_FACTOR = 4.0  # and how many times the greatest such move counts as near
+_DOUBT_TEXTS = 128  # texts on which it is measured how far the rest of a batch changes a score
+_DOUBT_FACTOR = 4.0  # multiple of the largest such change that is used as `doubt`
 _LEAST_DOUBT = 1e-4
 
 
 def train(config: TrainCascadeConfig, store: Store, report: Report) -> None:
-    """Fit a cascade and register it, if it keeps its promise and is faster.
+    """Fit a cascade, and register it if it agrees with the large model and is faster; the body of train_cascade.
 
     Raises:
         UserError: There is no small model, or too few reviews are labelled.
         ModelError: A model is missing or damaged.
-        GateRefused: The small models answer too little, or nothing is gained.
+        GateRefused: Agreement, answered share, speed, calibration or bias miss their limits.
     """
     if config.layers is None and not config.small:
         raise UserError("there is no small model: name some (small=[...]), or let one be made (layers=[0])")
@@ -65,8 +66,7 @@ def train(config: TrainCascadeConfig, store: Store, report: Report) -> None:
         return
     with report.stage("examples") as stage:
         examples = read_examples(reviews, config.examples)
-        require(examples)
-        require(examples, "val")
+        require(examples, ("val", "test"))
         stage.rows = examples.num_rows
     with report.stage("vectors") as stage:
         sides = _sides(config, store, large, examples)
@@ -109,7 +109,7 @@ def train(config: TrainCascadeConfig, store: Store, report: Report) -> None:
 
 
 def _sides(config: TrainCascadeConfig, store: Store, large: Model, examples: pa.Table) -> list[Side]:
-    """Return all models with their vectors, from the smallest to the large one."""
+    """Return all models of the cascade with their vectors, from the smallest to the large one."""
     models = f"{store.root}/_models"
     last = embedded(config, models, large, examples)
     named = [embedded(config, models, registry.resolve(models, name), examples) for name in config.small]
@@ -120,7 +120,10 @@ def _sides(config: TrainCascadeConfig, store: Store, large: Model, examples: pa.
 def _measured(
     config: TrainCascadeConfig, sides: Sequence[Side], bounds: Sequence[Bounds], texts: pa.Array
 ) -> tuple[Cascade, Ratio]:
-    """Return the cascade, with the doubts that were measured, and how much faster it is than the large model."""
+    """Measure rounding and speed, and return the finished cascade and its speed as a multiple of the large model's.
+
+    Rounding gives the `doubt` of each step: how far the other texts of a batch can change a score.
+    """
     engines = [open_engine(config.engine, side.encoder.path) for side in sides]
     steps = tuple(
         Step(model=side.model.reference, bounds=dict(its), doubt=_doubt(engine, side.head, texts[:_DOUBT_TEXTS]))
@@ -140,7 +143,10 @@ def _measured(
 
 
 def _doubt(engine: Encoder, head: SentimentHead, texts: pa.Array) -> float:
-    """Return how near to a bound a score is uncertain: some times the greatest move by company that was measured."""
+    """Return the `doubt` of a model: how close to a bound a score must be to be computed again from its text alone.
+
+    It is a multiple (_DOUBT_FACTOR) of the largest difference between the scores of texts in a batch and alone.
+    """
     language = pa.nulls(len(texts), pa.string())
     together = scores(head.probabilities(encode_all(engine, texts).vectors, language))
     alone = [engine.encode(texts.slice(row, 1)).vectors for row in range(len(texts))]
@@ -151,7 +157,7 @@ def _doubt(engine: Encoder, head: SentimentHead, texts: pa.Array) -> float:
 def _bias(
     config: TrainCascadeConfig, models: str, cascade: Cascade, sides: Sequence[Side], report: Report
 ) -> list[Gate]:
-    """Judge the cascade as a sentiment model of its own: who stands in a sentence may not move it more than today."""
+    """Measure the bias of the cascade and return the gates that compare it with the live sentiment model's."""
     judge = BiasJudge(models, config.engine, config.workers, config.gates.bias, config.head.seed)
     vectors = [embed(sentences(probes()), config.engine, side.encoder.path, config.workers).vectors for side in sides]
     head = CascadeHead(tuple(side.head for side in sides), cascade)
@@ -159,7 +165,7 @@ def _bias(
 
 
 def _publish(models: str, report: Report, cascade: Cascade, sides: Sequence[Side], about: Mapping[str, Any]) -> Model:
-    """Put the cascade into the registry, as the live one, and before it the models that were made for it."""
+    """Register the models that were made for the cascade, then the cascade itself as the live one; return it."""
     accept(models, sides)
     made_of = {
         "base": cascade.large,
@@ -174,7 +180,7 @@ def _publish(models: str, report: Report, cascade: Cascade, sides: Sequence[Side
 
 
 def _origin(config: TrainCascadeConfig, models: str, reviews: Snapshot, large: Model) -> str:
-    """Return the digest of everything that a cascade is made from."""
+    """Return the digest of everything that the cascade is made from: reviews, models, engine and settings."""
     return digest(
         {
             "version": VERSION,
