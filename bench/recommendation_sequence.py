@@ -3,10 +3,12 @@
 Run: python -m bench.recommendation_sequence PATH [loop.epochs=4 sequence.hidden=128 ...]
 
 PATH is a text file, plain or gzipped: one user per line, the user id and then the item ids in order of time. Of each
-user the last item is the test item and the one before it the validation item; no model is fitted on these two
-(leave-one-out, as papers report it; the gate of the job train_recommender splits by time). All items are ranked except
-those that the user had, and ties count half. The validation items of some users choose the best weights of the
-Transformer, and the share of its score in the mixed score.
+user the last item is the test item and the one before it the validation item. No model is fitted on these two
+(leave-one-out, as papers report it; the gate of the job train_recommender splits by time).
+
+All items are ranked except those that the user had. An item with the same score as the test item counts as half a rank
+ahead of it. On the validation items of some users two things are chosen: the training step whose weights are kept, and
+how much the Transformer's score counts in the mixed score.
 
 The counting model scores items by how often they follow the user's items in other histories.
 """

@@ -25,11 +25,11 @@ _NATIONAL_BRAND = re.compile(r"national(?:ly)?[- ](?:known )?brand|brand(?:ed)? 
 
 @dataclass(frozen=True)
 class Mention:
-    """The mention of one attribute in a text.
+    """Whether, and in which words, a text mentions one attribute of a product.
 
     Attributes:
         attribute: Name of the attribute, as in `grounding.facts`.
-        value: Its value.
+        value: The product's value of the attribute.
         span: The words of the text that mention it, joined by " … "; None if the text does not mention it.
     """
 

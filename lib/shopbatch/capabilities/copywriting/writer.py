@@ -113,11 +113,15 @@ class Planner:
         return calls_of(content, _ROWS)
 
     def run(self, content: pa.Table, attempts: np.ndarray) -> pa.Table:
-        """Return the raw outputs with the planned copy (`plan.plan`) of each product, in order.
+        """Write the copy of each product by sentence patterns (`plan.plan`), without a model.
 
         Args:
             content: The columns of `facts.CONTENT`, [n].
             attempts: Ignored, because every attempt gives the same text.
+
+        Returns:
+            One row per product, in the order of `content`, with the raw columns that every writer of this module
+            returns.
         """
         facts = known_facts(content)
         texts = [plan(f, self.language, self.style, self.limits) for f in facts]

@@ -23,13 +23,13 @@ _LONGEST = 64  # most steps from a member to the set's person
 
 @dataclass(frozen=True)
 class Graph:
-    """A directed graph with probabilities, its arcs sorted by head (compressed columns).
+    """A directed graph of persons with a probability per arc, stored as compressed sparse columns.
 
     Attributes:
         nodes: Number of persons.
-        start: Arcs start[v] to start[v + 1] lead into node v [nodes + 1].
-        tail: The node that each arc comes from [arcs].
-        probability: Probability that the arc passes an invitation on [arcs].
+        start: int64 [nodes + 1]. The arcs into person v are those at `start[v]:start[v + 1]`.
+        tail: int64 [arcs]. The person that each arc comes from.
+        probability: float32 [arcs]. The probability that an invitation travels along the arc.
     """
 
     nodes: int

@@ -1,4 +1,4 @@
-"""Explain why a product is in a user's list: past purchases of it, or other products of the user that led to it."""
+"""Explain why a product was recommended to a user: the user bought it before, or it goes with other purchases."""
 
 from __future__ import annotations
 
