@@ -67,6 +67,7 @@ class Names(WordFile):
         counts: Words of a title that cannot be part of the noun: seater, pack, with.
         tails: Words that belong to the word before them and so begin no noun: oil (argan oil).
         codes: Abbreviations that keep their capitals: USB.
+        written_out: Abbreviations in names of attributes, and what they stand for: incl, included.
         short: Names of attributes of at most three letters that are words, not codes: age.
         capacities: Names of attributes for the capacity of the whole product (volume), not of a part such as its tank.
         read: Abbreviations that are read as a word, not letter by letter, and so take a, not an: a HEPA filter.
@@ -120,6 +121,7 @@ class Names(WordFile):
     tails: frozenset[str] = frozenset()
     codes: frozenset[str] = frozenset()
     short: frozenset[str] = frozenset()
+    written_out: Mapping[str, str] = Field(default_factory=dict)
     capacities: frozenset[str] = frozenset()
     read: frozenset[str] = frozenset()
     ends: str = ""

@@ -23,6 +23,8 @@ WEIGHT = re.compile(r",? *\(?\d+ ?(?:g/m[²2]|gsm)\)?")
 _SINGULAR = re.compile(  # 27 piece
     r"(?<![\d.])(?!1 )(\d+) (load|stem|sheet|roll|piece|tablet|capsule|wipe|pod|sachet|teabag)$"
 )
+_NUMBERS = re.compile(r"\d+(?:[.,]5)?(?: \d+(?:[.,]5)?){2,}")  # 3 4 5 6
+_WITH = re.compile(r"\bw/ ?(?=\w)", re.I)  # elasticated w/ drawcord
 _MONTHS_ZH = re.compile(r"(?<=\d) ?[mM]$")
 _MANY_ML = re.compile(r"(?<![\d.])(\d+)000 ?(ml|毫升)(?![\w/])", re.I)
 _TIGHT = re.compile(rf"(?<![^\s(])(\d+(?:[.,]\d+)?)({UNITS})(?![\w/])")  # 8mm
@@ -65,7 +67,9 @@ def neat(role: str, text: str, language: str) -> str:
         text = _LITRES.sub(" L", _TIGHT.sub(r"\1 \2", _TIMES.sub(" x ", text)))
     if role in ("brand", "origin"):
         return title_case(text) if len(text) > 3 else text
-    return unshouted(text)
+    if _NUMBERS.fullmatch(text):
+        text = text.replace(" ", ", ")
+    return unshouted(_WITH.sub("with ", text))
 
 
 def label_of(label: str, names: Names) -> str:
@@ -73,6 +77,8 @@ def label_of(label: str, names: Names) -> str:
 
     Examples: "MAX LOAD" -> "Max load"; "usb ports" -> "USB ports".
     """
+    written = names.written_out
+    label = " ".join(written.get(w.lower().rstrip("."), w) for w in label.split(" ")) if written else label
     if not label.isupper() or not label.isascii():
         small = label.split(" ") if label.islower() and label.isascii() else []
         coded = " ".join(w.upper() if w.upper() in names.codes and len(w) > 1 else w for w in small)
