@@ -22,7 +22,7 @@ from shopbatch.capabilities.copywriting.english import English
 from shopbatch.capabilities.copywriting.fact import MARGINAL, PART, SHOWN, TOLD, Fact
 from shopbatch.capabilities.copywriting.facts import cut
 from shopbatch.capabilities.copywriting.patterns import Patterns, fill, patterns
-from shopbatch.capabilities.copywriting.product import EDIBLE, Goods, capital, holds, instructs, understand
+from shopbatch.capabilities.copywriting.product import EDIBLE, SHELF, Goods, capital, holds, instructs, understand
 from shopbatch.capabilities.copywriting.wording import titled
 from shopbatch.core.hashing import digest
 from shopbatch.grounding.lexicon import ANYTHING, phrase_of
@@ -91,7 +91,13 @@ def _banned(expressions: tuple[str, ...]) -> re.Pattern[str]:
 PLAIN, DEFAULT = Style(), Limits()
 
 
-def plan(attributes: Mapping[str, str | None], language: str, style: Style = PLAIN, limits: Limits = DEFAULT) -> str:
+def plan(
+    attributes: Mapping[str, str | None],
+    language: str,
+    style: Style = PLAIN,
+    limits: Limits = DEFAULT,
+    careful: bool = False,
+) -> str:
     """Write the copy of a product and return it as JSON on one line: headline, description, bullets, meta.
 
     The planner calls this for every product; generators fall back to it.
@@ -102,8 +108,13 @@ def plan(attributes: Mapping[str, str | None], language: str, style: Style = PLA
         language: One of `lexicon.LANGUAGES`.
         style: Tone, closing sentence and keywords.
         limits: Maximum lengths and banned claims. A product name that contains a banned claim is kept nevertheless.
+        careful: Whether only bullets state the facts, in the shop's own words; for products whose usual copy breaks a
+            rule.
     """
     goods = understand(attributes, language)
+    if careful:
+        shown = (f if f.role in (*SHELF, "brand") else replace(f, role=SHOWN, value=f.shown) for f in goods.facts)
+        goods = replace(goods, facts=tuple(shown), details=(), qualities=(), has="", tail="")
     seed = digest({"facts": [[f.role, f.label, f.shown] for f in goods.facts], "name": goods.name})
     if limits.banned:
         kept = tuple(f for f in goods.facts if limits.allow(f"{f.label} {f.shown} {f.value}"))

@@ -231,7 +231,10 @@ class DescriptionStage(BaseStage):
             writer: Writer of the text: plan, model or repaired.
             stored_attributes: The attributes beside the text in the memo, as JSON.
         """
-        return _planned(stored_attributes, self.language, self.style, self._limits) if writer == PLAN else text
+        if writer != PLAN:
+            return text
+        rules = self.rules, self.prompt.instruction
+        return _planned(stored_attributes, self.language, self.style, self._limits, *rules)
 
     def verdict(self, text: str, finish: str, stored_attributes: str) -> Verdict:
         """Judge one text by all rules and return the verdict, with the parsed copy and the unbacked claims.
@@ -244,26 +247,7 @@ class DescriptionStage(BaseStage):
             finish: How the generator ended: "stop" or "length".
             stored_attributes: The product's attributes as the memo stores them, as JSON.
         """
-        attributes = parse_attributes(stored_attributes)
-        judge = Judge(self.rules, self.language, self.prompt.instruction)
-        verdict = judge(text, finish, Facts(attributes))
-        if verdict.reason or verdict.copy is None:
-            return verdict
-        if not most_specific_name(attributes):
-            return replace(verdict, reason="unnamed")
-        if not self._is_comparable(attributes):
-            return verdict
-        if not names_product(attributes, verdict.copy.text):
-            return replace(verdict, reason="unnamed")
-        covered = mentioned_share(mentions(attributes, verdict.copy.text, self.language))
-        return replace(verdict, reason="unmentioned") if covered < self.rules.coverage else verdict
-
-    def _is_comparable(self, attributes: Mapping[str, str | None]) -> bool:
-        """Return True if the copy and the product's name are in the same script (Chinese or not).
-
-        In different scripts they share no words, so that mentions of attributes cannot be counted.
-        """
-        return (self.language == "zh") == any("\u4e00" <= c <= "\u9fff" for c in most_specific_name(attributes))
+        return _judged(text, finish, stored_attributes, self.language, self.rules, self.prompt.instruction)
 
     def refuse(self, passed: pa.Table, raw: pa.Table) -> pa.Array:
         """Return why a reviewer's verdict keeps each row from being published, string [n]; null for all other rows.
@@ -329,7 +313,7 @@ class DescriptionStage(BaseStage):
             "bullets": list(copy.bullets),
             "meta_description": copy.meta,
             "evidence": json.dumps({m.attribute: m.span for m in mentioned}, ensure_ascii=False),
-            "coverage": mentioned_share(mentioned) if self._is_comparable(attributes) else None,
+            "coverage": mentioned_share(mentioned) if _is_comparable(attributes, self.language) else None,
         }
 
     def measure(self, published: pa.Table) -> dict[str, float]:
@@ -342,19 +326,58 @@ class DescriptionStage(BaseStage):
         return {_UNMENTIONED: self.unmentioned}
 
 
+def _is_comparable(attributes: Mapping[str, str | None], language: str) -> bool:
+    """Return True if the copy and the product's name are in the same script (Chinese or not).
+
+    In different scripts they share no words, so that mentions of attributes cannot be counted.
+    """
+    return (language == "zh") == any("\u4e00" <= c <= "\u9fff" for c in most_specific_name(attributes))
+
+
 @lru_cache(maxsize=4_096)
-def _planned(stored_attributes: str, language: str, style: Style, limits: Limits) -> str:
+def _judged(text: str, finish: str, stored_attributes: str, language: str, rules: Rules, instruction: str) -> Verdict:
+    """Return the verdict on one text, as `DescriptionStage.verdict` describes it.
+
+    It is cached, because planned copy is judged when it is chosen, and by the audit.
+    """
+    attributes = parse_attributes(stored_attributes)
+    verdict = Judge(rules, language, instruction)(text, finish, Facts(attributes))
+    if verdict.reason or verdict.copy is None:
+        return verdict
+    if not most_specific_name(attributes):
+        return replace(verdict, reason="unnamed")
+    if not _is_comparable(attributes, language):
+        return verdict
+    if not names_product(attributes, verdict.copy.text):
+        return replace(verdict, reason="unnamed")
+    covered = mentioned_share(mentions(attributes, verdict.copy.text, language))
+    return replace(verdict, reason="unmentioned") if covered < rules.coverage else verdict
+
+
+@lru_cache(maxsize=4_096)
+def _planned(
+    stored_attributes: str, language: str, style: Style, limits: Limits, rules: Rules, instruction: str
+) -> str:
     """Return the copy of a product from sentence patterns (`plan.plan`) as JSON text.
 
-    It is cached, because a text is first judged and then published.
+    If the usual copy breaks a rule, it is the careful one, whose bullets state the facts in the shop's own words. It is
+    cached, because a text is first judged and then published.
 
     Args:
         stored_attributes: The product's attributes as the memo stores them, as JSON.
         language: One of `lexicon.LANGUAGES`.
         style: Tone, closing sentence and keywords.
         limits: Maximum lengths and banned claims.
+        rules: Rules that the copy must pass.
+        instruction: System message of a generator's prompt, which copy must not repeat.
     """
-    return plan(parse_attributes(stored_attributes), language, style, limits)
+    attributes = parse_attributes(stored_attributes)
+    usual = plan(attributes, language, style, limits)
+    if _judged(usual, "stop", stored_attributes, language, rules, instruction).reason is None:
+        return usual
+    careful = plan(attributes, language, style, limits, careful=True)
+    passed = _judged(careful, "stop", stored_attributes, language, rules, instruction).reason is None
+    return careful if passed else usual
 
 
 def _holds_name(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
