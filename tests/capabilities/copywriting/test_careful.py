@@ -23,6 +23,7 @@ TENT = {
     "attributes.Hydrostatic head": "3000 mm",
     "attributes.Poles": "aluminium",
 }
+CHARCOAL = {"category": "CHARCOAL AND LIGHTER FLUID", "product_type": "CHARCOAL", "package_size": "2 CT.20 LB"}
 KETTLE = {"title": "Glass Kettle", "product_type": "Kettle", "brand": "Boilby", "attributes.Capacity": "1.7 L"}
 
 
@@ -31,18 +32,19 @@ def stage() -> DescriptionStage:
 
 
 def test_a_product_whose_planned_copy_breaks_a_rule_gets_careful_copy() -> None:
-    content = content_of([TENT, KETTLE])
-    tent, kettle = known_facts(content)
+    content = content_of([TENT, KETTLE, CHARCOAL])
+    tent, kettle, _ = known_facts(content)
     usual = plan(tent, "en")
     assert Judge(Rules(), "en", "")(usual, "stop", Facts(tent)).reason == "ungrounded_unbacked", "else take another one"
     made = stage()
-    raw = made.open().run(content, np.ones(2, np.int8))
-    assert made.judge(raw).to_pylist() == [None, None]
+    raw = made.open().run(content, np.ones(3, np.int8))
+    assert made.judge(raw).to_pylist() == [None, None, None]
     texts = [
         made.text(*row) for row in zip(*(raw[n].to_pylist() for n in ("text", "writer", "attributes")), strict=True)
     ]
     assert texts[1] == plan(kettle, "en"), "all others keep their copy"
     copy = json.loads(texts[0])
     assert "sleeps" not in texts[0] and {"Berth: 2", "Poles: Aluminium"} <= set(copy["bullets"])
-    passed = pa.table({"product_id": ["a", "b"], "content_hash": ["0", "1"]})
+    assert "lb" not in texts[2].lower() and json.loads(texts[2])["headline"] == "Charcoal", "the size cannot be read"
+    passed = pa.table({"product_id": ["a", "b", "c"], "content_hash": ["0", "1", "2"]})
     assert made.publish(passed, raw)["headline"].to_pylist()[0] == copy["headline"]

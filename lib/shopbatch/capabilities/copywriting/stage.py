@@ -375,9 +375,11 @@ def _planned(
     usual = plan(attributes, language, style, limits)
     if _judged(usual, "stop", stored_attributes, language, rules, instruction).reason is None:
         return usual
-    careful = plan(attributes, language, style, limits, careful=True)
-    passed = _judged(careful, "stop", stored_attributes, language, rules, instruction).reason is None
-    return careful if passed else usual
+    for facts in (attributes, {**attributes, "package_size": None}):  # a size that cannot be read is left out
+        careful = plan(facts, language, style, limits, careful=True)
+        if _judged(careful, "stop", stored_attributes, language, rules, instruction).reason is None:
+            return careful
+    return usual
 
 
 def _holds_name(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
