@@ -104,7 +104,7 @@ MODERATION = {2: "328315b9f7a3744f"}
 OF_MODERATION = tuple((module, None) for module in (find, folding, closing, details, moderation_lexicon))
 MODERATION_LISTS = tuple(("text.moderation", name) for name in ("en", "zh", "signs", "details"))
 # of what says facts by plan, besides the patterns, whose digest is part of the stage's `checks`
-PLANNING = {7: "812b0c130495b75a"}
+PLANNING = {7: "eba27a5abd18f52d"}
 OF_PLANNING = (
     *(
         (module, None)

@@ -9,7 +9,7 @@ import re
 from functools import lru_cache
 
 from shopbatch.capabilities.copywriting.patterns import patterns
-from shopbatch.capabilities.copywriting.wording import capital, lowered, titled
+from shopbatch.capabilities.copywriting.wording import WITH, capital, lowered, titled
 from shopbatch.grounding.lexicon import lexicon, phrase_of, stem
 from shopbatch.text.expand import expand, title_case
 from shopbatch.text.vocabulary import is_english
@@ -30,6 +30,11 @@ def plain(name: str) -> str:
     return (expand(name) or name).strip(" /,-") if name.isupper() and len(name) > 3 else name
 
 
+def _small_unit(match: re.Match[str]) -> str:
+    """Return a unit in its usual spelling ("KG" -> "kg", "MAH" -> "mAh"); for `re.sub`."""
+    return match[0].lower().replace("mah", "mAh")
+
+
 def _usual(match: re.Match[str]) -> str:
     """Return a common word in capitals with a capital first letter ("NAVY" -> "Navy"); for `re.sub`."""
     code = match[0] in patterns("en").names.codes or not is_english(match[0].lower())
@@ -44,7 +49,7 @@ def is_shouted(name: str) -> bool:
 
 def quiet(name: str) -> str:
     """Return a shouted name with usual capitals: "WET CAT FOOD 48 x 85g" -> "Wet Cat Food 48 x 85g"."""
-    return re.sub(r"(?<=\d) ?X ?(?=\d)", " x ", _SHOUTED_UNIT.sub(lambda m: m[0].lower(), title_case(name.upper())))
+    return re.sub(r"(?<=\d) ?X ?(?=\d)", " x ", _SHOUTED_UNIT.sub(_small_unit, title_case(name.upper())))
 
 
 @lru_cache(maxsize=4096)
@@ -125,8 +130,8 @@ def shown_name(name: str, is_title: bool, colour: str) -> str:
         bare = re.sub(rf"[\s,/(-]+{re.escape(colour)}\)?$", "", name, flags=re.I) if colour else name
         name = _codes_kept(title_case(bare or name)) if name.isupper() else bare or name
         name = _POSSESSIVE.sub(r"\1\2'", re.sub(r"\b((?:[Ww]om|[Mm])en)s\b", r"\1's", name))
-        name = re.sub(r"\b[Ww]/ ?(?=\w)", "with ", _CAPITALS.sub(_usual, name))
-        name = _SHOUTED_UNIT.sub(lambda m: m[0].lower().replace("mah", "mAh"), name)
+        name = WITH.sub("with ", _CAPITALS.sub(_usual, name))
+        name = _SHOUTED_UNIT.sub(_small_unit, name)
         small = [w for w in name.split()[1:] if w.islower() and w.isalpha() and len(w) > 3]
         name = titled(name) if small else capital(name)
         return re.sub(r"(?<=\b[A-Z][a-z]{2})([a-z]*/)([a-z])(?=[a-z]{2}(?!\w*[\d²]))", _both_capital, name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from shopbatch.capabilities.copywriting.patterns import Names, patterns
-from shopbatch.capabilities.copywriting.wording import capital, listed
+from shopbatch.capabilities.copywriting.wording import WITH, capital, listed
 from shopbatch.grounding.lexicon import lexicon, stem, words_of
 from shopbatch.text.expand import expand, title_case
 from shopbatch.text.fibres import written_out
@@ -24,7 +24,6 @@ _SINGULAR = re.compile(  # 27 piece
     r"(?<![\d.])(?!1 )(\d+) (load|stem|sheet|roll|piece|tablet|capsule|wipe|pod|sachet|teabag)$"
 )
 _NUMBERS = re.compile(r"\d+(?:[.,]5)?(?: \d+(?:[.,]5)?){2,}")  # 3 4 5 6
-_WITH = re.compile(r"\bw/ ?(?=\w)", re.I)  # elasticated w/ drawcord
 _MONTHS_ZH = re.compile(r"(?<=\d) ?[mM]$")
 _MANY_ML = re.compile(r"(?<![\d.])(\d+)000 ?(ml|毫升)(?![\w/])", re.I)
 _TIGHT = re.compile(rf"(?<![^\s(])(\d+(?:[.,]\d+)?)({UNITS})(?![\w/])")  # 8mm
@@ -69,7 +68,7 @@ def neat(role: str, text: str, language: str) -> str:
         return title_case(text) if len(text) > 3 else text
     if _NUMBERS.fullmatch(text):
         text = text.replace(" ", ", ")
-    return unshouted(_WITH.sub("with ", text))
+    return unshouted(WITH.sub("with ", text))
 
 
 def label_of(label: str, names: Names) -> str:

@@ -14,13 +14,12 @@ from shopbatch.capabilities.copywriting.goods import LONGEST_NOUN, is_goods_name
 from shopbatch.capabilities.copywriting.parts import had
 from shopbatch.capabilities.copywriting.patterns import Names, patterns
 from shopbatch.capabilities.copywriting.same import literally
-from shopbatch.capabilities.copywriting.wording import lowered
+from shopbatch.capabilities.copywriting.wording import WITH, lowered
 from shopbatch.grounding.lexicon import ANYTHING, lexicon, phrase_of, stem, words_of
 from shopbatch.text.vocabulary import is_english
 
 _ASIDE = re.compile(r"\s*[\[(（].*?(?:[\])）]|$)")
 _GLOW = re.compile(r"\bglow in the dark\b", re.I)
-_WITH = re.compile(r"\bw/\s?", re.I)
 # separators between the parts of a title: numbers with their units, and signs
 _BOUND = re.compile(
     r"\S*/\S*|[,;:|+]|\s[-–—]+(?=\s|\d)|[-–—]+$"
@@ -258,7 +257,7 @@ class Reader:
 
 def bare(title: str, brand: str) -> str:
     """Return a title without the brand and without text in brackets; the title itself if nothing would be left."""
-    name = _GLOW.sub(lambda m: m[0].replace(" ", "-"), _WITH.sub("with ", _ASIDE.sub(" ", title)))
+    name = _GLOW.sub(lambda m: m[0].replace(" ", "-"), WITH.sub("with ", _ASIDE.sub(" ", title)))
     name = re.sub(r"\b(anti|non) (?=[a-z])", r"\1-", name, flags=re.I)
     if brand:
         name = re.sub(rf"(?<!\w){re.escape(brand)}(?!\w)", " ", name, flags=re.I)

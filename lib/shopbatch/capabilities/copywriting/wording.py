@@ -6,6 +6,7 @@ import re
 
 from shopbatch.capabilities.copywriting.patterns import patterns
 
+WITH = re.compile(r"\bw/ ?(?=\w)", re.I)  # to be written as "with "
 _CODE = re.compile(r"[A-Z]{1,5}s?|.*\d.*|\w+[A-Z]\w*|Hz|[^A-Za-z]+")  # not lowered: XL, USB, 5G, iPhone
 _VOWEL = re.compile(r"[ai]|e(?!u)|o(?!ne\b|nce\b)|u(?!ni[^n]|s[ae]|ti|-)|8|11\b|18\b|hour|honest|heir", re.I)
 _SPELT = re.compile(r"[A-Z]{1,5}\d*(?![a-z])")  # abbreviations that are read letter by letter
