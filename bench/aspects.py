@@ -97,12 +97,7 @@ def show(name: str, interval: Interval) -> None:
 
 
 def micro_f1(truth: np.ndarray, predicted: np.ndarray) -> Interval:
-    """Return the micro-F1 of predicted labels, with a bootstrap interval over sentences.
-
-    Args:
-        truth: True where a sentence has an aspect, bool [sentences, aspects].
-        predicted: The predictions, of the same shape.
-    """
+    """Return the micro-F1 of predicted labels, with a bootstrap interval over sentences."""
     right, both = (truth & predicted).sum(1).astype(float), (truth.sum(1) + predicted.sum(1)).astype(float)
     drawn = [2 * right[r].sum(1) / both[r].sum(1) for r in redraws(len(truth), SEED, 1000)]
     return interval_of(float(2 * right.sum() / both.sum()), np.concatenate(drawn))
@@ -121,10 +116,6 @@ def tf_idf(texts: Sequence[str], train: np.ndarray) -> np.ndarray:
 
     Terms are words and pairs of words, and in Chinese text one to three characters. Only terms that at least two
     training texts contain are used, and the inverse document frequencies are those of the training texts.
-
-    Args:
-        texts: The texts.
-        train: True for the training texts, bool [n].
     """
     documents = [Counter(_terms(text)) for text in texts]
     frequency = Counter(term for row in np.flatnonzero(train) for term in documents[row])
@@ -151,11 +142,6 @@ def words_alone(texts: Sequence[str], truth: np.ndarray, train: np.ndarray) -> n
     """Return the logits of logistic regression on TF-IDF, the baseline without an encoder; float64 [n, aspects].
 
     The penalty is chosen by cross-validation on the training texts.
-
-    Args:
-        texts: The texts.
-        truth: True where a text has an aspect, bool [n, aspects].
-        train: True for the training texts, bool [n].
     """
     matrix = tf_idf(texts, train)
     plain = Labelled(
@@ -185,12 +171,7 @@ def one_at_least(logits: np.ndarray) -> np.ndarray:
 
 
 def semeval(file: str, encode: Encode) -> None:
-    """Print the micro-F1 of the aspects on held-out sentences, then the cross-fitted accuracy of the polarity.
-
-    Args:
-        file: The XML file of SemEval's restaurant sentences.
-        encode: Encodes texts into vectors.
-    """
+    """Print the micro-F1 of the aspects on held-out sentences, then the cross-fitted accuracy of the polarity."""
     text = Path(__file__).with_name("aspects_restaurants.yaml")
     taxonomy = find(str(text))[1]
     sentences = _restaurants(file, taxonomy)
@@ -234,10 +215,6 @@ def _restaurant_polarity(sentences: Sentences, labelled: Labelled) -> None:
 
     The accuracy is cross-fitted, for two inputs of the classifier: the mean vector of all clauses of the sentence, and
     their mean weighted by how much each clause speaks of the aspect.
-
-    Args:
-        sentences: The labelled sentences.
-        labelled: The same sentences, split into clauses with vectors.
     """
     nothing = Weak(labelled.vectors[:0], labelled.hits[:0], np.empty(0))
     folds = folds_of(labelled.groups, FOLDS, SEED)
@@ -270,10 +247,6 @@ def replace_l2(value: float) -> AspectFitConfig:
 
 def planted(folder: str, taxonomies: Mapping[str, Taxonomy]) -> tuple[dict[str, Sentences], dict[str, np.ndarray]]:
     """Read the labelled test sentences of the files `labels_en.jsonl` and `labels_zh.jsonl`.
-
-    Args:
-        folder: Folder with these files.
-        taxonomies: The taxonomies (lists of aspects) by name, such as "hotels".
 
     Returns:
         Two dicts by taxonomy: the sentences, and a mask [sentences] that is True for those in the first half of their
@@ -348,12 +321,7 @@ def labels(folder: str, root: str, encode: Encode, cross: bool) -> None:
 
 
 def show_methods(judged: Mapping[str, Judged], others: Mapping[str, Mapping[str, np.ndarray]]) -> None:
-    """Print the macro-F1 of the model and of the baselines, the paired differences, and the F1 of each aspect.
-
-    Args:
-        judged: By taxonomy: the labelled sentences with the model's predictions.
-        others: By baseline and taxonomy: the baseline's predictions, bool [sentences, aspects].
-    """
+    """Print the macro-F1 of the model and of the baselines, the paired differences, and the F1 of each aspect."""
     for method, predicted in others.items():
         show(
             method,
@@ -376,10 +344,6 @@ def cost(root: str, reviews: int) -> None:
     """Print the CPU time that analyse_reviews and score_reviews take to score the same reviews, measured three times.
 
     Only the encoder and the classifiers are measured, without reading and writing.
-
-    Args:
-        root: The warehouse with reviews.
-        reviews: Number of reviews to draw, with a fixed seed.
     """
     models = f"{root}/_models"
     folders = {name: registry.base(models, name).path for name in (e5_small.NAME, e5_small.ASPECTS_NAME)}

@@ -178,13 +178,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
 
 
 def measure(folder: Path, given: Any, argv: Sequence[str] | None) -> dict[str, Any]:
-    """Let all competitors answer in turn, print the comparison, and return the figures that --json writes into a file.
-
-    Args:
-        folder: The model's folder.
-        given: The parsed command line.
-        argv: The arguments of the command line, which the file of figures records.
-    """
+    """Let all competitors answer in turn, print the comparison, and return the figures that --json writes to a file."""
     configs = {p: OpenVinoGenerateConfig(precision=p, threads=given.threads) for p in given.precisions}
     opened = {f"OpenVINO {p}": open_generator(config, str(folder)) for p, config in configs.items()}
     sampling = Sampling(max_new_tokens=given.longest)

@@ -268,11 +268,6 @@ def judge(name: str, case: Case, vectors: Vectors) -> None:
 def demanded(case: Case, queries: list[str], labelled: list[Labelled]) -> tuple[list[Labelled], np.ndarray]:
     """Remove products that break a demand of the query (such as a colour or a size) from its two result lists.
 
-    Args:
-        case: The queries and products.
-        queries: The queries.
-        labelled: Their results, in the same order.
-
     Returns:
         The filtered results, and a mask [queries] that is True for queries that demand something.
     """
@@ -347,15 +342,7 @@ def dense_index(case: Case, vectors: Vectors) -> tuple[DenseIndex, LanguageVecto
 def label(
     case: Case, queries: list[str], lexical: LexicalIndex, dense: DenseIndex, vectors: np.ndarray
 ) -> list[Labelled]:
-    """Return the results of the BM25 index and of the vector index for each query, at most DEPTH products each.
-
-    Args:
-        case: The queries and products.
-        queries: The queries.
-        lexical: The BM25 index.
-        dense: The vector index.
-        vectors: Vectors of the queries, float32 [queries, dim].
-    """
+    """Return the results of the BM25 index and of the vector index for each query, at most DEPTH products each."""
     words = [lexical.top(terms, DEPTH) for terms in lexical.look_up(queries)]
     near = [
         listed

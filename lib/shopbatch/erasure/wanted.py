@@ -101,7 +101,8 @@ class Wanted:
     def names(self) -> list[str]:
         """Ids of users and reviews that are searched for in free text, sorted.
 
-        They have at least 4 characters and not only letters; other ids could be ordinary words.
+        They have at least 4 characters, or at least 12 if they consist of letters alone; other ids could be ordinary
+        words.
         """
         return sorted(n for n in self.users | self.reviews if len(n) >= (_LONG_WORD if n.isalpha() else _SHORTEST))
 

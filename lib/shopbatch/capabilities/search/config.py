@@ -39,7 +39,7 @@ class EmbedProductsConfig(InferenceConfig):
     only words."""
     tuned: bool = True
     """Whether to use the fusion weights that evaluate_search tuned for this encoder and accepted, if there are any and
-    `fusion.method` is `rrf`. false: always use `fusion` as it is."""
+    nothing under `fusion` is set. false: always use `fusion` as it is."""
 
     def required_tables(self) -> tuple[str, ...]:
         """Return the tables that a run reads."""

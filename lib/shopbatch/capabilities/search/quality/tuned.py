@@ -28,9 +28,8 @@ def remembered(fusion: FusionSettings, manifest: Manifest) -> dict[str, Any]:
 def with_tuned_weights(config: EmbedProductsConfig, store: Store) -> EmbedProductsConfig:
     """Return the configuration with the accepted fusion weights, or unchanged if they do not apply.
 
-    They apply if the configuration allows it (`tuned`), has the fusion method `rrf`, and makes an index like the one
-    that the weights were tuned for: with the same encoder and lexical settings. Weights in `fusion.dense` are then
-    replaced.
+    They apply if the configuration allows it (`tuned`), sets nothing under `fusion` itself, and makes an index like the
+    one that the weights were tuned for: with the same encoder and lexical settings.
 
     Args:
         config: Settings of `embed_products`.
