@@ -119,6 +119,9 @@ def gates(config: FinetuneLlmConfig, judged: Mapping[str, Judged], test: pa.Tabl
         judged: Results of each model, by name.
         test: All held-out examples.
         other: Name of the other model, "base" or "live".
+
+    Raises:
+        UserError: No test document fits into a block of both models.
     """
     candidate, rival, rows = _paired(judged[CANDIDATE].losses, judged[other].losses)
     if not len(rows):

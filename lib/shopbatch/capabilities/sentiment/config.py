@@ -269,7 +269,7 @@ class AuditBiasConfig(JobConfig):
     """Number of Ray actors that compute vectors."""
     outlook: bool = True
     """Whether to compare also the forecasts of user_profiles with the actual purchases, by age, income and household
-    size. Without the tables user_profiles and transactions this part is skipped."""
+    size. Without the tables user_profiles and user_daily this part is skipped."""
     least_users: int = Field(default=50, ge=50)
     """Smallest number of users that a group needs to be shown; smaller groups are left out."""
     seed: int = 0

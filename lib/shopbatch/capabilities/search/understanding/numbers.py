@@ -119,7 +119,7 @@ def _value(written: str) -> float:
 def _range(text: str, low: Number, high: Number) -> Measure | None:
     """Read two numbers joined by a word such as "to" as a lower and an upper bound; None if they are no range.
 
-    "1 to 2 liters": the unit belongs to both numbers. "100 to 150 or so" is a range that demands nothing.
+    "1 to 2 liters": the unit belongs to both numbers. "About 100 to 150" and "100 to 150 or so" demand nothing.
     """
     between = text[low.end : high.start].strip()
     words = _patterns()
